@@ -1,8 +1,8 @@
 """Optimisers exist to turn a gradient into a step, each mending a complaint about the one before.
 
 They see two vectors, ``params`` and ``grads`` of shape (P,), and know nothing about layers. State
-vectors start at zero on the first step. Written with reused arrays: ``optimizers`` runs over every
-parameter in every step, so memory traffic is its whole cost. g is the gradient, θ the parameters.
+vectors start at zero on the first step. A step is a few passes over memory, so the passes are
+counted and the arrays reused. g is the gradient, θ the parameters.
 """
 
 from __future__ import annotations
@@ -21,14 +21,23 @@ class Optimizer:
         self.lr = lr
         self.t = 0
 
+        self._work = None
+
     def step(self, params, grads):
         """Change ``params`` in place; ``grads`` is only read."""
+        if self._work is None:
+            self._work = np.empty_like(params)
         if self.t == 0:
             for name in self.slots:
                 setattr(self, name, np.zeros_like(params))
-            self._work = np.empty_like(params)
         self.t += 1
         self.update(params, grads, self._work)
+
+    def restore(self, t, slots):
+        """Go on after step ``t`` with copies of these state vectors, {name: (P,)}."""
+        self.t = t
+        for name in self.slots if t else ():
+            setattr(self, name, slots[name].copy())
 
 
 class SGD(Optimizer):

@@ -1,0 +1,119 @@
+"""Pictures exist because numbers do not show a digit; this is the only file that knows matplotlib.
+
+Samples are (n, 784) images, bytes or floats in [0, 1], or (n, 2) points.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+
+import matplotlib
+import numpy as np
+from matplotlib.animation import FuncAnimation, HTMLWriter, PillowWriter
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+
+def tiles(images, columns=None):
+    """(n, 784) images as one picture (rows·28, columns·28), filled row by row, the rest black."""
+    columns = columns or math.ceil(math.sqrt(len(images)))
+    rows = math.ceil(len(images) / columns)
+    padded = np.zeros((rows * columns, 784), images.dtype)
+    padded[: len(images)] = images
+    return padded.reshape(rows, columns, 28, 28).swapaxes(1, 2).reshape(rows * 28, columns * 28)
+
+
+def figure(width, height):
+    """A figure of that many inches, drawn without a screen."""
+    fig = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(fig)
+    return fig
+
+
+def draw_samples(ax, samples, background=None):
+    """Draw samples into ``ax``; returns the artist and the function that replaces its samples."""
+    if samples.shape[1] == 784:
+        limit = 255 if samples.dtype == np.uint8 else 1
+        artist = ax.imshow(tiles(samples), cmap="gray", vmin=0, vmax=limit, interpolation="nearest")
+        ax.set_axis_off()
+        return artist, lambda new: artist.set_data(tiles(new))
+    if background is not None:
+        ax.plot(*background.T, ".", color="0.8", markersize=2)
+        low, high = background.min(), background.max()
+        margin = 0.25 * (high - low)
+        ax.set(xlim=(low - margin, high + margin), ylim=(low - margin, high + margin))
+    (artist,) = ax.plot(*samples.T, ".", color="C3", markersize=2)
+    ax.set_aspect("equal")
+    return artist, lambda new: artist.set_data(*new.T)
+
+
+def save_samples(path, samples, title, background=None):
+    """A picture of samples; ``background`` are real points to lay them over."""
+    fig = figure(5, 5.3)
+    ax = fig.subplots()
+    draw_samples(ax, samples, background)
+    ax.set_title(title, fontsize=9)
+    fig.savefig(path, dpi=120)
+
+
+def save_curves(path, history, title, quality_name):
+    """Losses, scores, gradient norms and, where it was measured, quality over the steps."""
+    rows = np.array(history, np.float64).reshape(len(history), -1)
+    column = {name: rows[:, i] for i, name in enumerate(history[0]._fields)}
+    panels = [
+        ("loss", ("d_loss", "g_loss")),
+        ("mean score", ("d_real", "d_fake")),
+        ("gradient norm", ("d_grad", "g_grad")),
+        (quality_name, ("quality",)),
+    ]
+    panels = [(label, names) for label, names in panels if np.isfinite(column[names[0]]).any()]
+    fig = figure(7, 1 + 1.8 * len(panels))
+    axes = fig.subplots(len(panels), sharex=True, squeeze=False)[:, 0]
+    for ax, (label, names) in zip(axes, panels, strict=True):
+        for name in names:
+            seen = np.isfinite(column[name])
+            ax.plot(column["step"][seen], column[name][seen], label=name.replace("_", " "))
+        ax.set_ylabel(label)
+        ax.grid(alpha=0.3)
+        if len(names) > 1:
+            ax.legend(fontsize=8)
+    if label == quality_name and column["quality"][seen].min() > 0:
+        axes[-1].set_yscale("log")
+    axes[-1].set_xlabel("step")
+    fig.suptitle(title, fontsize=10)
+    fig.savefig(path, dpi=110)
+
+
+def save_film(gif_path, html_path, frames, title, background=None):
+    """The training as a film, from frames [(step, samples), ...]: a GIF, and an HTML page with a player."""
+    fig = figure(4, 4.3)
+    ax = fig.subplots()
+    _, replace = draw_samples(ax, frames[0][1], background)
+
+    def show(i):
+        step, samples = frames[i]
+        replace(samples)
+        ax.set_title(f"{title}, step {step:,}", fontsize=8)
+
+    order = [*range(len(frames)), *[len(frames) - 1] * 6]  # rest on the last picture
+    film = FuncAnimation(fig, show, order)
+    film.save(gif_path, PillowWriter(fps=6), dpi=70)
+    with matplotlib.rc_context({"animation.embed_limit": 100}):
+        film.save(html_path, HTMLWriter(fps=6, embed_frames=True, default_mode="once"), dpi=70)
+    page = html_path.read_text()
+    identity = re.search("_anim_img([0-9a-f]{32})", page)[1]  # random: it would make every film differ
+    html_path.write_text(page.replace(identity, "_film"))
+
+
+def save_neighbours(path, samples, neighbours, title):
+    """Each sample above its nearest training image, (n, 784) both: does the generator just remember?"""
+    columns = 16
+    n = len(samples) // columns * columns
+    above, below = (x[:n].reshape(-1, columns, 784) for x in (samples, neighbours))
+    fig = figure(8, 0.7 + 8 * 2 * (n // columns) / columns)
+    ax = fig.subplots()
+    ax.imshow(tiles(np.stack([above, below], axis=1).reshape(-1, 784), columns), cmap="gray")
+    ax.set_axis_off()
+    ax.set_title(title, fontsize=9)
+    fig.savefig(path, dpi=110)

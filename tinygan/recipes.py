@@ -1,0 +1,115 @@
+"""Recipes exist so that every choice of a run has a name, and one place.
+
+``Config`` holds the choices, ``PRESETS`` the ones worth naming, and ``build_gan`` makes of them the
+two networks, the objective and the optimisers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from tinygan import optimizers
+from tinygan.gan import GAN
+from tinygan.gradient_penalty import R1, WGANGP
+from tinygan.layers import Dense, LeakyReLU, Sigmoid
+from tinygan.network import Network
+from tinygan.objectives import LeastSquares, Minimax, NonSaturating, Wasserstein
+
+OBJECTIVES = {
+    "non-saturating": NonSaturating,
+    "minimax": Minimax,
+    "least-squares": LeastSquares,
+    "wasserstein": Wasserstein,
+}
+OPTIMIZERS = {
+    "sgd": optimizers.SGD,
+    "momentum": optimizers.Momentum,
+    "nesterov": optimizers.Nesterov,
+    "adagrad": optimizers.Adagrad,
+    "rmsprop": optimizers.RMSprop,
+    "adam": optimizers.Adam,
+}
+PENALTIES = ("none", "r1", "wgan-gp", "clip")
+
+
+@dataclass(frozen=True)
+class Config:
+    """Every choice that a run depends on; with the seed it determines the run bit for bit.
+
+    Exactly one of ``steps``, ``epochs``, ``minutes`` limits the run. Minutes count training time,
+    without measurements and pictures; a run that the clock ends is not repeatable to the bit.
+    """
+
+    objective: str = "non-saturating"
+    coding: tuple[float, float, float] = LeastSquares.codings["0-1"]  # a, b, c of least squares
+    penalty: str = "r1"
+    gamma: float = 0.1  # strength of the penalty: γ of R1, λ of WGAN-GP, the bound of clipping
+    penalty_every: int = 4  # R1 is computed on every such step, and counts that many times
+    latent_dim: int = 100
+    hidden: tuple[int, ...] = (128, 128)  # of the generator; the discriminator has them in reverse
+    init: str = "he"
+    slope: float = 0.2  # LeakyReLU's alpha
+    batch: int = 64
+    optimizer: str = "adam"
+    lr: float = 2e-3
+    beta1: float = 0.5  # Adam's
+    decay_from: float = 1.0  # fraction of the run after which lr falls linearly to zero
+    average: float = 0.999  # decay of the generator's moving average; 0 shows the generator itself
+    d_steps: int = 1  # discriminator steps for each generator step
+    pack: int = 1  # samples that the discriminator judges at once
+    steps: int | None = None
+    epochs: float | None = None
+    minutes: float | None = None
+    seed: int = 0
+
+    def to_dict(self):
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values):
+        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+
+
+# What is known to work, and what is known to fail (lesson 10 and 12 tell how it was found).
+PRESETS = {
+    "default": Config(steps=25_000),
+    "points": Config(latent_dim=8, hidden=(128, 128, 128), batch=256, lr=1e-3, decay_from=0.0, steps=20_000),
+}
+
+
+def build_generator(config, n_out, rng, dtype=np.float32, images=True):
+    """latent_dim -> hidden... -> n_out; images end in a Sigmoid, points do not."""
+    layers, n_in = [], config.latent_dim
+    for n_hidden in config.hidden:
+        layers += [Dense(n_in, n_hidden, config.init), LeakyReLU(config.slope)]
+        n_in = n_hidden
+    layers += [Dense(n_in, n_out, "xavier"), Sigmoid()] if images else [Dense(n_in, n_out, config.init)]
+    return Network(layers, rng, dtype)
+
+
+def build_discriminator(config, n_in, rng, dtype=np.float32):
+    """pack·n_in -> hidden, reversed... -> one logit."""
+    layers, n_in = [], n_in * config.pack
+    for n_hidden in reversed(config.hidden):
+        layers += [Dense(n_in, n_hidden, config.init), LeakyReLU(config.slope)]
+        n_in = n_hidden
+    return Network([*layers, Dense(n_in, 1, "xavier")], rng, dtype)
+
+
+def build_gan(config, n_inputs, rng, dtype=np.float32, images=True):
+    """The GAN that ``config`` describes, for samples with ``n_inputs`` numbers."""
+    objective = OBJECTIVES[config.objective]
+    make = OPTIMIZERS[config.optimizer]
+    extra = {"beta1": config.beta1} if config.optimizer == "adam" else {}
+    penalty = {"r1": R1(config.gamma, config.penalty_every), "wgan-gp": WGANGP(rng, config.gamma)}
+    return GAN(
+        build_generator(config, n_inputs, rng, dtype, images),
+        build_discriminator(config, n_inputs, rng, dtype),
+        objective(*config.coding) if config.objective == "least-squares" else objective(),
+        make(config.lr, **extra),
+        make(config.lr, **extra),
+        penalty.get(config.penalty),
+        config.pack,
+    )

@@ -1,0 +1,234 @@
+"""Training exists to be a loop that one can follow: a batch, a step of D, a step of G, a note in the history.
+
+A ``Training`` holds everything that a run consists of, so that it can be stopped after any step,
+written down (``state``) and taken up again (``restore``). It prints nothing and draws nothing: who
+runs it (the command line, a lesson, a test) looks on between the steps:
+
+    training = Training(Config(steps=1000), dataset)
+    for event in training.run():
+        ...
+
+Shapes: N batch, I inputs of a sample, L latent_dim.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import NamedTuple
+
+import numpy as np
+
+from tinygan.data import Minibatches
+from tinygan.optimizers import MovingAverage
+from tinygan.recipes import build_gan, build_generator
+
+
+class NumericalError(ArithmeticError):
+    """A loss or a parameter is no longer a finite number; the message says where and what to do."""
+
+
+class Row(NamedTuple):
+    """One line of the history. Losses and scores are means since the line before.
+
+    ``d_real`` and ``d_fake`` are the mean score of real and of generated samples (a probability in
+    the classic games), ``d_grad`` and ``g_grad`` the norms of the latest gradients, ``quality``
+    what ``measure`` said of the samples (nan where it was not asked).
+    """
+
+    step: int
+    epoch: float
+    seconds: float
+    images_per_second: float
+    d_loss: float
+    g_loss: float
+    d_real: float
+    d_fake: float
+    d_grad: float
+    g_grad: float
+    quality: float
+
+
+class Training:
+    """A run: the GAN, the data's order, the averaged generator, the random numbers, the history.
+
+    config     a ``recipes.Config``
+    dataset    a ``data.Dataset``
+    measure    optional; measure(generate) -> one number, asked at every snapshot, where generate(z)
+               makes samples of latents
+
+    ``history`` is a list of at most ROWS ``Row``s, ``frames`` one of at most FRAMES + 1 snapshots
+    (step, samples), evenly spread over the run and always made from the same ``latents``, so that
+    pictures can be compared.
+    """
+
+    ROWS, FRAMES = 200, 40
+
+    def __init__(self, config, dataset, measure=None):
+        self.config, self.measure = config, measure
+        self.images = dataset.x.dtype == np.uint8
+        n_inputs = dataset.x.shape[1]
+        self.rng = np.random.default_rng(config.seed)
+        self.gan = build_gan(config, n_inputs, self.rng, images=self.images)
+        self.average = MovingAverage(self.gan.generator.params, config.average)
+        self.shown = build_generator(config, n_inputs, self.rng, images=self.images)
+        self.batches = Minibatches(dataset.x, config.batch, self.rng)
+        self.z = np.empty((config.batch, config.latent_dim), np.float32)
+        shown_rng = np.random.default_rng([config.seed, 1])  # apart, so that looking changes nothing
+        self.latents = draw_latents(shown_rng, 64 if self.images else 1000, config.latent_dim)
+
+        self.total_steps = config.steps
+        if config.epochs is not None:
+            self.total_steps = math.ceil(config.epochs * len(dataset.x) / (config.batch * config.d_steps))
+        self.step, self.seconds = 0, 0.0
+        self.history, self.frames = [], []
+        self.sums = np.zeros(5)  # since the last row: steps, D's loss, G's loss, scores of real and fake
+
+    def progress(self):
+        """How much of the run is done, from 0 to 1."""
+        if self.total_steps is None:
+            return min(1.0, self.seconds / (60 * self.config.minutes))
+        return min(1.0, self.step / self.total_steps)
+
+    def run(self):
+        """Train to the end, giving way after every step; yields "step", "row" or "frame".
+
+        A "row" is a step that also added to the history, a "frame" one that also took a snapshot.
+        """
+        if not self.frames:
+            self.snapshot()
+            yield "frame"
+        while self.progress() < 1:
+            before, start = self.progress(), time.perf_counter()
+            self.train_step()
+            self.seconds += time.perf_counter() - start
+            yield self.take_note(before, self.progress())
+
+    def train_step(self):
+        """One step of the game."""
+        config, gan = self.config, self.gan
+        remaining = (1 - self.progress()) / max(1 - config.decay_from, 1e-9)
+        gan.d_optimizer.lr = gan.g_optimizer.lr = config.lr * min(1.0, remaining)
+        for _ in range(config.d_steps):
+            d = gan.discriminator_step(self.batches.next(), self.draw())
+            if config.penalty == "clip":
+                np.clip(gan.discriminator.params, -config.gamma, config.gamma, out=gan.discriminator.params)
+        g_loss = gan.generator_step(self.draw())
+        self.average.update(gan.generator.params)
+        self.step += 1
+
+        score = gan.objective.score
+        self.sums += 1, d.loss, g_loss, score(d.real_logits).mean(), score(d.fake_logits).mean()
+        self.check_finite(d.loss, g_loss)
+
+    def draw(self):
+        """Fresh latents z ~ N(0, 1), (N, L), in one reused array."""
+        return self.rng.standard_normal(out=self.z, dtype=np.float32)
+
+    def check_finite(self, d_loss, g_loss):
+        """Stop at the very step at which a number is lost, and say where."""
+        advice = "try a smaller --lr, a larger --batch, or --penalty r1"
+        for player in ("discriminator", "generator"):
+            network = getattr(self.gan, player)
+            if np.isfinite(np.dot(network.params, network.params)):  # one fast pass; nan and inf survive it
+                continue
+            for name, (values, _) in network.views().items():
+                if not np.isfinite(values).all():
+                    index, parameter = name.split(".")
+                    where = f"{parameter} of the {player}'s layer {index}, {network.layers[int(index)]}"
+                    raise NumericalError(f"step {self.step}: not a finite number, first in {where}; {advice}")
+        if not (math.isfinite(d_loss) and math.isfinite(g_loss)):
+            losses = f"D {d_loss:.3g}, G {g_loss:.3g}"
+            raise NumericalError(f"step {self.step}: a loss is not a finite number ({losses}); {advice}")
+
+    def take_note(self, before, now):
+        """Add to the history and to the frames where a mark was passed; says which."""
+        if int(now * self.ROWS) == int(before * self.ROWS):
+            return "step"
+        is_frame = int(now * self.FRAMES) > int(before * self.FRAMES)
+        quality = self.snapshot() if is_frame else math.nan
+        steps, *sums = self.sums.tolist()
+        players = self.gan.discriminator, self.gan.generator
+        d_grad, g_grad = (float(np.linalg.norm(player.grads)) for player in players)
+        last = self.history[-1].seconds if self.history else 0.0
+        rate = steps * self.config.d_steps * self.config.batch / (self.seconds - last)
+        means = (s / steps for s in sums)
+        self.history.append(
+            Row(self.step, self.batches.epoch, self.seconds, rate, *means, d_grad, g_grad, quality)
+        )
+        self.sums[:] = 0
+        return "frame" if is_frame else "row"
+
+    def snapshot(self):
+        """Keep what the averaged generator makes of the fixed latents; returns its quality."""
+        samples = self.generate(self.latents)
+        kept = np.round(samples * 255).astype(np.uint8) if self.images else samples
+        self.frames.append((self.step, kept))
+        return math.nan if self.measure is None else float(self.measure(self.generate))
+
+    def generate(self, z):
+        """Samples (n, I) of the averaged generator from latents (n, L)."""
+        self.shown.params[:] = self.average.params
+        return generate(self.shown, z)
+
+    # ---- stop anywhere, resume exactly ---------------------------------------------------------
+
+    def state(self):
+        """Everything that is needed to go on: ({name: array}, {name: plain value})."""
+        gan = self.gan
+        arrays = {
+            "generator": gan.generator.params,
+            "discriminator": gan.discriminator.params,
+            "average": self.average.params,
+            "order": self.batches.order,
+            "sums": self.sums,
+            "history": np.array(self.history, np.float64).reshape(-1, len(Row._fields)),
+            "frames": np.array([samples for _, samples in self.frames]),
+            "frame_steps": np.array([step for step, _ in self.frames], np.int64),
+        }
+        for player, optimizer in (("d", gan.d_optimizer), ("g", gan.g_optimizer)):
+            if optimizer.t:
+                arrays |= {f"{player}_optimizer.{slot}": getattr(optimizer, slot) for slot in optimizer.slots}
+        values = {
+            "config": self.config.to_dict(),
+            "step": self.step,
+            "seconds": self.seconds,
+            "drawn": self.batches.drawn,
+            "d_optimizer.t": gan.d_optimizer.t,
+            "g_optimizer.t": gan.g_optimizer.t,
+            "average.t": self.average.t,
+            "penalty.calls": getattr(gan.penalty, "calls", 0),
+            "rng": self.rng.bit_generator.state,
+        }
+        return arrays, values
+
+    def restore(self, arrays, values):
+        """Go on from a ``state`` of a run with the same configuration and the same data."""
+        gan = self.gan
+        gan.generator.params[:] = arrays["generator"]
+        gan.discriminator.params[:] = arrays["discriminator"]
+        self.average.params[:] = arrays["average"]
+        self.average.t = values["average.t"]
+        for player, optimizer in (("d", gan.d_optimizer), ("g", gan.g_optimizer)):
+            optimizer.restore(
+                values[f"{player}_optimizer.t"],
+                {slot: arrays.get(f"{player}_optimizer.{slot}") for slot in optimizer.slots},
+            )
+        if hasattr(gan.penalty, "calls"):
+            gan.penalty.calls = values["penalty.calls"]
+        self.batches.restore({"order": arrays["order"], "drawn": values["drawn"]})
+        self.step, self.seconds = values["step"], values["seconds"]
+        self.sums[:] = arrays["sums"]
+        self.history = [Row(int(step), *rest) for step, *rest in arrays["history"].tolist()]
+        self.frames = list(zip(arrays["frame_steps"].tolist(), arrays["frames"], strict=True))
+        self.rng.bit_generator.state = values["rng"]
+
+
+def draw_latents(rng, n, latent_dim):
+    """z ~ N(0, 1), (n, L) float32."""
+    return rng.standard_normal((n, latent_dim), dtype=np.float32)
+
+
+def generate(generator, z, chunk=500):
+    """Samples (n, I) from latents (n, L), a fresh array, made in chunks so that work arrays stay small."""
+    return np.concatenate([generator.forward(z[i : i + chunk]).copy() for i in range(0, len(z), chunk)])
