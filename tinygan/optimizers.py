@@ -7,6 +7,8 @@ counted and the arrays reused. g is the gradient, θ the parameters.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 
@@ -127,7 +129,7 @@ class Adam(Optimizer):
 
     def update(self, params, grads, work):
         m_scale = (1 - self.beta1) / (1 - self.beta1**self.t)
-        v_scale = np.sqrt((1 - self.beta2) / (1 - self.beta2**self.t))
+        v_scale = math.sqrt((1 - self.beta2) / (1 - self.beta2**self.t))
         self.m *= self.beta1
         self.m += grads
         self.v *= self.beta2
