@@ -34,7 +34,9 @@ class R1:
         weight = self.gamma * self.every
 
         def penalty(g):
-            return 0.5 * weight * np.sum(g * g) / len(g), weight * g / len(g)
+            value = 0.5 * weight * np.dot(g.ravel(), g.ravel()) / len(g)
+            g *= weight / len(g)  # in place: g is not needed any more
+            return value, g
 
         return add_gradient_penalty(discriminator, x_real, penalty)
 
@@ -65,7 +67,8 @@ class WGANGP:
 def add_gradient_penalty(network, x, penalty):
     """Add ∂penalty/∂params to ``network.grads`` and return the penalty's value.
 
-    ``penalty(g)`` returns (value, v) with v = ∂value/∂g, for g = ∂(Σ_n D(x_n))/∂x of shape (N, I).
+    ``penalty(g)`` returns (value, v) with v = ∂value/∂g, for g = ∂(Σ_n D(x_n))/∂x of shape (N, I);
+    it may write v into g.
     D(x_n) must depend on x_n alone, as it does in every network of this package.
     """
     out = network.forward(x)

@@ -87,7 +87,9 @@ class Dense(Layer):
             np.sum(dout, axis=0, out=self.db)
         if input_grad:
             dx = self.work_array("dx", x.shape, self.W.dtype)
-            return np.matmul(dout, self.W.T, out=dx)
+            # Trick: with one output the product is an outer one, and faster by broadcasting.
+            product = np.multiply if dout.shape[1] == 1 else np.matmul
+            return product(dout, self.W.T, out=dx)
 
     def tangent(self, v):
         self.v = v
@@ -96,9 +98,10 @@ class Dense(Layer):
 
     def tangent_backward(self, u, a=None):
         # out_v = v W is linear in W, so u = d(loss)/d(out_v) meets v as dout met x above.
-        self.dW += self.cached("v").T @ u
+        product = self.work_array("product", self.W.shape, self.W.dtype)
+        self.dW += np.matmul(self.cached("v").T, u, out=product)
         if a is not None:
-            self.dW += self.x.T @ a
+            self.dW += np.matmul(self.x.T, a, out=product)
             self.db += a.sum(axis=0)
             return a @ self.W.T
 
@@ -128,7 +131,7 @@ class LeakyReLU(Layer):
         return np.multiply(dout, slope, out=self.work_array("dx", dout.shape, dout.dtype))
 
     def tangent(self, v):
-        return v * self.cached("slope")
+        return np.multiply(v, self.cached("slope"), out=self.work_array("out_v", v.shape, v.dtype))
 
     def tangent_backward(self, u, a=None):
         return None if a is None else a * self.cached("slope")  # straight pieces have no curvature
@@ -165,7 +168,7 @@ class Sigmoid(Layer):
 
     def tangent_backward(self, u, a=None):
         # σ'' = σ' (1 - 2σ): the slope that v was multiplied by depends on x as well.
-        out = self.out
+        out = self.cached("out")
         through_slope = u * self.cached("v") * (1 - 2 * out)
         return out * (1 - out) * (through_slope if a is None else through_slope + a)
 
@@ -193,6 +196,6 @@ class Tanh(Layer):
 
     def tangent_backward(self, u, a=None):
         # tanh'' = -2 tanh · tanh'.
-        out = self.out
+        out = self.cached("out")
         through_slope = u * self.cached("v") * (-2 * out)
         return (1 - out**2) * (through_slope if a is None else through_slope + a)

@@ -15,17 +15,14 @@ import numpy as np
 
 def sigmoid(s):
     """σ(s) = 1/(1 + exp(-s)), to full relative accuracy in both tails, without overflow."""
-    e = np.exp(-_abs(s))
-    return np.where(s.real > 0, 1, e) / (1 + e)
+    positive, e = _sign_and_decay(s)
+    return np.where(positive, 1, e) / (1 + e)
 
 
-def softplus(s):
-    """log(1 + exp(s)) = -log σ(-s), without overflow: exp only ever sees a negative number."""
-    return np.where(s.real > 0, s, 0) + np.log1p(np.exp(-_abs(s)))
-
-
-def _abs(s):
-    return np.where(s.real > 0, s, -s)  # unlike np.abs it can be differentiated by complex step
+def _sign_and_decay(s):
+    """s > 0, and exp(-|s|), which is never more than 1. (Written so that a complex step passes.)"""
+    positive = s.real > 0
+    return positive, np.exp(np.where(positive, -s, s))
 
 
 def bce(p, target):
@@ -47,12 +44,14 @@ def bce(p, target):
 def bce_with_logits(logits, target):
     """The same loss as ``bce(σ(logits), target)`` and d(loss)/d(logits), for any finite logits.
 
-    With -log σ(s) = softplus(-s) the loss is mean(t softplus(-s) + (1 - t) softplus(s)), and its
-    derivative is (σ(s) - t)/N. The code writes σ(s) - t as (1 - t) σ(s) - t σ(-s), which is the
-    same number without the cancellation where σ(s) is close to t = 1.
+    log σ(s) = s - log(1 + exp(s)) turns the loss into mean(log(1 + exp(s)) - t s), whose derivative
+    is (σ(s) - t)/N. In the code log(1 + exp(s)) = max(s, 0) + log(1 + exp(-|s|)), which cannot
+    overflow, and σ(s) - t = (1 - t) σ(s) - t σ(-s), which does not cancel where σ(s) comes close to t.
     """
-    loss = np.mean(target * softplus(-logits) + (1 - target) * softplus(logits))
-    return loss, ((1 - target) * sigmoid(logits) - target * sigmoid(-logits)) / logits.size
+    positive, e = _sign_and_decay(logits)
+    loss = np.mean(np.where(positive, logits, 0) - target * logits + np.log1p(e))
+    p, q = np.where(positive, 1, e), np.where(positive, e, 1)  # σ(s) and σ(-s), both times (1 + e)
+    return loss, ((1 - target) * p - target * q) / ((1 + e) * logits.size)
 
 
 def least_squares(out, target):
