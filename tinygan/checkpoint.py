@@ -3,14 +3,19 @@
 One ``.npz`` without pickled objects: the arrays of ``Training.state``, its plain values as JSON, a
 format version and a SHA-256 over all of it. A new one is written beside the old one and renamed, so
 that at every moment there is a whole one; the one before is kept as ``.previous.npz``.
+
+Nothing that is read is believed: reading takes no more memory than the file is long, and whatever
+is wrong with it ends in a ``CheckpointError``.
 """
 
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import zipfile
+from contextlib import contextmanager, suppress
 
 import numpy as np
 
@@ -18,44 +23,92 @@ FORMAT = 1
 
 
 class CheckpointError(Exception):
-    """A checkpoint cannot be written or read; the message is one line that says why."""
+    """A checkpoint, or another file of a run, cannot be written or read; the message is one line."""
+
+    def __init__(self, message):
+        super().__init__(" ".join(message.split()))
+
+
+class Damaged(CheckpointError):
+    """The checkpoint is missing or damaged, so that the one before it is worth a try."""
+
+
+@contextmanager
+def whole(path):
+    """Within this context, a name to write to; it becomes ``path`` at the end, complete or not at all."""
+    temporary = path.with_name(f"{path.stem}.writing{path.suffix}")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be written ({error.strerror or error})") from None
+    finally:
+        with suppress(OSError):  # what is left of a failure takes no room
+            os.unlink(temporary)
 
 
 def save(path, arrays, values):
     """Write {name: array} and {name: plain value} to ``path`` (a pathlib.Path ending in .npz)."""
     content = {**arrays, "values": np.frombuffer(json.dumps(values).encode(), np.uint8)}
-    content["format"] = np.array(FORMAT)
     content["sha256"] = np.frombuffer(digest(content), np.uint8)
-    temporary = path.with_suffix(".writing")
-    try:
+    with whole(path) as temporary:
         with open(temporary, "wb") as file:
-            np.savez(file, **content)
+            np.savez(file, format=np.array(FORMAT), **content)
             file.flush()
             os.fsync(file.fileno())
         if path.exists():
             os.replace(path, previous(path))
-        os.replace(temporary, path)
-    except OSError as error:
-        raise CheckpointError(f"{path}: cannot write the checkpoint: {error.strerror or error}") from None
 
 
 def load(path):
-    """(arrays, values) as given to ``save``, verified."""
+    """(arrays, values) as given to ``save``, verified; the arrays are read-only."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            content = {name: file[name] for name in file.files}
-        version = int(content["format"])
-        if version == FORMAT and content.pop("sha256").tobytes() != digest(content):
-            raise CheckpointError(f"{path}: damaged: its checksum does not fit its content")
-        values = json.loads(content.pop("values").tobytes())
+        content = read_npz(path)
+        version = int(content.pop("format"))
+        if version != FORMAT:
+            raise CheckpointError(f"{path}: has format {version}, but this version of tinygan reads {FORMAT}")
+        if content.pop("sha256").tobytes() != digest(content):
+            raise ValueError("its checksum does not fit its content")
+        return content, json.loads(content.pop("values").tobytes())
+    except CheckpointError:
+        raise
     except FileNotFoundError:
-        raise CheckpointError(f"{path}: there is no such checkpoint") from None
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        raise CheckpointError(f"{path}: not a checkpoint of tinygan, or damaged ({error})") from None
-    if version != FORMAT:
-        raise CheckpointError(f"{path}: format {version}, but this version reads format {FORMAT}")
-    del content["format"]
-    return content, values
+        raise Damaged(f"{path}: there is no such checkpoint") from None
+    except PermissionError as error:
+        raise CheckpointError(f"{path}: cannot be read ({error.strerror})") from None
+    except Exception as error:  # zipfile and NumPy raise nearly everything when they read rubbish
+        raise Damaged(f"{path}: damaged, or not a checkpoint of tinygan ({reason(error)})") from None
+
+
+def read_npz(path):
+    """{name: array} of an uncompressed .npz, without believing what it says about sizes.
+
+    ``np.load`` would allocate whatever an array's header claims; here the bytes are read first, of
+    which there cannot be more than the file is long, and must then be as many as the header says.
+    """
+    if not path.is_file():  # a pipe would keep us waiting for ever
+        raise FileNotFoundError
+    content = {}
+    with zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+        stored = all(member.compress_type == zipfile.ZIP_STORED for member in members)
+        if not stored or sum(member.file_size for member in members) > path.stat().st_size:
+            raise ValueError("it would unpack to more than its size")
+        for member in members:
+            data = archive.read(member)
+            header = io.BytesIO(data)
+            np.lib.format.read_magic(header)
+            shape, fortran, dtype = np.lib.format.read_array_header_1_0(header)
+            array = np.frombuffer(data, dtype, offset=header.tell()).reshape(shape, order="CF"[fortran])
+            content[member.filename.removesuffix(".npy")] = array
+    return content
+
+
+def reason(error):
+    """What an error says, in a few words."""
+    if isinstance(error, KeyError):
+        return f"no {error} in it"
+    return str(error)[:200] or type(error).__name__
 
 
 def previous(path):
@@ -64,7 +117,7 @@ def previous(path):
 
 
 def digest(content):
-    """SHA-256 over names, types, shapes and bytes, in the order of the names."""
+    """SHA-256 over names, types, shapes and bytes of {name: array}, in the order of the names."""
     sha = hashlib.sha256()
     for name in sorted(content):
         array = np.ascontiguousarray(content[name])

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import argparse
 import csv
-import itertools
 import json
-import signal
+import shlex
+import shutil
 import sys
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
 
-from tinygan import __version__, checkpoint, data, synthetic
+from tinygan import __version__, checkpoint, data, runs, scoring, synthetic
 from tinygan.objectives import LeastSquares
 from tinygan.recipes import OBJECTIVES, OPTIMIZERS, PENALTIES, PRESETS, Config, build_generator
-from tinygan.training import NumericalError, Training, draw_latents, generate
+from tinygan.training import NumericalError, Row, Training, check_fit, draw_latents, generate
 
 
 class UsageError(Exception):
@@ -32,11 +33,20 @@ def main(argv=None):
     args = parser.parse_args(argv)
     try:
         return args.command(args) or 0
-    except (UsageError, data.DataError, checkpoint.CheckpointError, NumericalError) as error:
+    except (UsageError, data.DataError, runs.RunError, checkpoint.CheckpointError, NumericalError) as error:
         print(f"tinygan {args.name}: {error}", file=sys.stderr)
         return 1 if isinstance(error, NumericalError) else 2
+    except MemoryError:
+        print(f"tinygan {args.name}: out of memory; ask for smaller numbers", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"tinygan {args.name}: interrupted", file=sys.stderr)
+        return 130
     except BrokenPipeError:
         return 1
+    except OSError as error:
+        print(f"tinygan {args.name}: {error.filename}: {error.strerror or error}", file=sys.stderr)
+        return 2
 
 
 # ---- what can be typed -------------------------------------------------------------------------
@@ -50,6 +60,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def build_parser():
+    """Every command and option."""
     parser = Parser(prog="tinygan", description="A GAN written from nothing but NumPy, to be read.")
     parser.add_argument("--version", action="version", version=f"tinygan {__version__}")
     commands = parser.add_subparsers(required=True, metavar="train|sample|score|check", parser_class=Parser)
@@ -80,12 +91,24 @@ def build_parser():
     add("--seed", type=natural, help="default 0")
     add("--out", type=Path, metavar="RUN", help="folder for the run; default runs/001, runs/002, ...")
     add("--resume", type=Path, metavar="RUN", help="go on with an interrupted run")
+    help = "save so often, in steps or seconds; default 30s"
+    add("--checkpoint-every", type=interval, metavar="100|30s", default=(30, "seconds"), help=help)
 
     sample = command("sample", sample_command, "draw samples from a trained generator")
     sample.add_argument("run", type=Path, metavar="RUN")
     sample.add_argument("--count", type=positive(int), default=64)
     sample.add_argument("--seed", type=natural, default=0)
     sample.add_argument("--out", type=Path, metavar="FILE.png|FILE.npy", help="default RUN/sample.png")
+
+    score = command("score", score_command, "measure how good a run's samples are")
+    score.add_argument("run", type=Path, metavar="RUN")
+    score.add_argument("--count", type=positive(int), default=10_000, help="samples, default 10000")
+    score.add_argument("--seed", type=natural, default=0)
+    score.add_argument("--data", metavar="FOLDER", help="where the data are now, if they have moved")
+    score.add_argument("--json", action="store_true", help="for programs")
+
+    check = command("check", check_command, "check every gradient of the package, or those in your file")
+    check.add_argument("target", nargs="?", metavar="FILE.py[:NAME]", help="default: all that the package has")
 
     return parser
 
@@ -118,6 +141,11 @@ def sizes(text):
     return tuple(map(positive(int), text.split(",")))
 
 
+def interval(text):
+    """An argparse type: a number of steps, or of seconds with an s behind it."""
+    return (positive(float)(text[:-1]), "seconds") if text.endswith("s") else (positive(int)(text), "steps")
+
+
 def coding(text):
     """An argparse type: the targets a, b, c of least squares, by name or as three numbers."""
     if text in LeastSquares.codings:
@@ -134,86 +162,168 @@ def coding(text):
 
 
 def train_command(args):
+    """``tinygan train``: a new run, or an old one resumed."""
     if args.resume:
-        run = args.resume
-        arrays, values = checkpoint.load(run / "checkpoint.npz")
-        config = Config.from_dict(values["config"])
-        dataset = load_data(args.data or values["data"])
-    else:
-        run = args.out or next_run()
-        refuse_existing(run)
-        dataset = load_data(args.data or "auto")
-        config = config_from(args, dataset)
-    training = Training(config, dataset)
-    if args.resume:
+        refuse_changes(args)
+        runs.refuse_missing(args.resume)
+        with runs.locked(args.resume):
+            return train(args, args.resume, *resume(args))
+    if args.out:
+        runs.refuse_existing(args.out)
+    dataset = load_data(args.data or "auto")
+    training = Training(config_from(args, dataset), dataset)
+    source = dataset.name if args.data in (None, "auto") else absolute(args.data)
+    about = {"data": source, "name": dataset.name, "sha256": checkpoint.digest({"x": dataset.x}).hex()}
+    with runs.new(args.out) as run:
+        return train(args, run, training, dataset, about)
+
+
+def resume(args):
+    """(training, dataset, what to save about the data) of a run, as its newest checkpoint has them."""
+    run = args.resume
+    arrays, values, remark = runs.load(run)
+    if remark:
+        print(remark)
+        runs.set_aside(run)
+    with runs.understanding(run):
+        config = runs.config_of(arrays, values)
+        about = {name: str(values[name]) for name in ("data", "name", "sha256")}
+    if args.data:
+        about["data"] = absolute(args.data)
+    try:
+        dataset = load_data(about["data"])._replace(name=about["name"])
+    except data.DataError as error:
+        raise UsageError(f"{error} (if the data have moved: --data FOLDER)") from None
+    if checkpoint.digest({"x": dataset.x}).hex() != about["sha256"]:
+        raise UsageError(f"{run} was begun with other data than {about['data']}; name the same with --data")
+    with runs.understanding(run):
+        training = Training(config, dataset)
         training.restore(arrays, values)
-    else:
-        make_run(run)
-    describe = {"data": dataset.name, "examples": len(dataset.x), "version": __version__, **config.to_dict()}
-    (run / "config.json").write_text(json.dumps(describe, indent=2) + "\n")
-    title = f"{dataset.name}, {config.objective}, seed {config.seed}"
-    source = str(Path(args.data).resolve()) if args.data and Path(args.data).is_dir() else dataset.name
+    print(f"{run}: {'going on at' if training.progress() < 1 else 'was finished at'} step {training.step:,}")
+    return training, dataset, about
 
-    from tinygan import plots  # only now: drawing takes a while to import
 
-    background = None if training.images else dataset.x[:2000]
-    with Interruption() as interruption:
-        for event in training.run():
-            if event == "frame":
-                step, samples = training.frames[-1]
-                picture = run / "samples" / f"step_{step:07d}.png"
-                plots.save_samples(picture, samples, f"{title}, step {step:,}", background)
-            if event != "step" and training.history:
-                show_progress(training)
-            if interruption.asked:
-                break
-    show_progress(training, end=True)
-    arrays, values = training.state()
-    checkpoint.save(run / "checkpoint.npz", arrays, {**values, "data": source})
-    write_history(run / "history.csv", training.history)
-    if interruption.asked:
-        print(f"Stopped at step {training.step:,}. To go on: tinygan train --resume {run}")
-        return 130
-    plots.save_curves(run / "curves.png", training.history, title, "quality")
-    plots.save_film(run / "film.gif", run / "film.html", training.frames, title, background)
+def train(args, run, training, dataset, about):
+    """Train to the end, or until interrupted; everything goes into the run's folder."""
+    saver = runs.Saver(run, training, about, args.checkpoint_every)
+    if not args.resume:
+        saver.save()
+    album = Album(run, training, dataset)
+    examiner = make_examiner(dataset, about["data"], training.config)
+    training.measure = examiner and examiner.quality
+    again = f"tinygan train --resume {shlex.quote(str(run))}"
+    try:
+        with runs.Interruption() as interruption, progress_line(training) as show_progress:
+            for event in training.run():
+                if event == "frame":
+                    with suppress(checkpoint.CheckpointError):  # it is tried again; the training matters more
+                        album.update()
+                if event != "step":
+                    show_progress()
+                if interruption.asked:
+                    break
+                saver.save_if_due()
+        if training.step > saver.step:
+            saver.save()
+        album.update()
+        if interruption.asked:
+            print(f"Stopped at step {training.step:,}. To go on: {again}")
+            return 128 + interruption.asked
+        album.finish()
+    except (NumericalError, checkpoint.CheckpointError) as error:
+        hint = f"; step {saver.step:,} is safe in {saver.path}" if saver.path.exists() else ""
+        if hint and not isinstance(error, NumericalError):
+            hint += f", to go on from there: {again}"
+        raise type(error)(f"{error}{hint}") from None
     print(f"{dataset.name}: {training.step:,} steps in {training.seconds:.0f} s of training.")
+    if examiner:
+        z = draw_latents(np.random.default_rng(0), 10_000 if training.images else 2500, training.config.latent_dim)
+        scores = examiner.scores(training.generate(z))
+        print(scoring.table(scores))
+        if verdict := scoring.verdict(scores):
+            print(verdict)
     print(f"Look at {run}/samples/, {run}/curves.png and {run}/film.html; more: tinygan sample {run}")
 
 
-class Interruption:
-    """Within this context Ctrl-C and SIGTERM ask politely; a second one insists."""
+class Album:
+    """What can be looked at in a run's folder; all of it can be made again from a checkpoint."""
 
-    def __enter__(self):
-        self.asked = False
-        self.before = {s: signal.signal(s, self.ask) for s in (signal.SIGINT, signal.SIGTERM)}
-        return self
+    def __init__(self, run, training, dataset):
+        from tinygan import plots  # only now: drawing takes a while to import
 
-    def ask(self, number, frame):
-        self.asked = True
-        for each, handler in self.before.items():
-            signal.signal(each, handler)
+        self.plots, self.run, self.training, self.dataset = plots, run, training, dataset
+        self.title = f"{dataset.name}, {training.config.objective}, seed {training.config.seed}"
+        self.background = None if training.images else dataset.x[:2000]
 
-    def __exit__(self, *exception):
-        for each, handler in self.before.items():
-            signal.signal(each, handler)
+    def update(self):
+        """config.json, history.csv, and those pictures of samples that are not there yet."""
+        config, dataset = self.training.config.to_dict(), self.dataset
+        describe = {"data": dataset.name, "examples": len(dataset.x), "version": __version__, **config}
+        with checkpoint.whole(self.run / "config.json") as path:
+            path.write_text(json.dumps(describe, indent=2) + "\n")
+        with checkpoint.whole(self.run / "history.csv") as path, open(path, "w", newline="") as file:
+            csv.writer(file).writerows([Row._fields, *self.training.history])
+        for step, samples in self.training.frames:
+            picture = self.run / "samples" / f"step_{step:07d}.png"
+            if not picture.exists():
+                with checkpoint.whole(picture) as path:
+                    path.parent.mkdir(exist_ok=True)
+                    self.plots.save_samples(path, samples, f"{self.title}, step {step:,}", self.background)
+
+    def finish(self):
+        """The curves and the film."""
+        with checkpoint.whole(self.run / "curves.png") as path:
+            self.plots.save_curves(path, self.training.history, self.title, scoring.quality_name(self.training.images))
+        with checkpoint.whole(self.run / "film.gif") as gif, checkpoint.whole(self.run / "film.html") as html:
+            self.plots.save_film(gif, html, self.training.frames, self.title, self.background)
 
 
-def load_data(name):
+def refuse_changes(args):
+    """UsageError if anything was typed beside --resume that the run has settled."""
+    free = {"command", "name", "resume", "data", "checkpoint_every"}
+    typed = [name for name, value in vars(args).items() if value is not None and name not in free]
+    if typed:
+        options = ", ".join("--" + name.removesuffix("_dim") for name in typed)
+        raise UsageError(f"--resume goes on with what the run was begun with; leave out {options}")
+
+
+DATA = ("auto", "mnist", "digits", "ring", "grid")  # any other --data is a folder
+
+
+def absolute(name):
+    """A --data that means the same in every working directory."""
+    return name if name in DATA else str(Path(name).resolve())
+
+
+def load_data(name, split="train"):
     """The dataset that ``--data`` names; "auto" says so where it falls back on drawn digits."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(["train", "test"].index(split))
     if name == "auto":
+        folder = data.find_mnist()  # a wrong TINYGAN_DATA is an error, not a reason to fall back
         try:
-            return data.load_mnist()
+            if folder is None:
+                data.download_mnist(report=print)
+            name = "mnist"
         except data.DataError as error:
             print(f"MNIST cannot be had, so this trains on drawn digits instead ({error})")
             name = "digits"
     if name == "mnist":
-        return data.load_mnist()
+        return data.load_mnist(split, report=print)
     if name in ("ring", "grid"):
         return {"ring": synthetic.ring, "grid": synthetic.grid}[name](100_000, rng)
     if name == "digits":
-        return synthetic.digits(20_000, rng)
-    return data.load_folder(name)
+        return synthetic.digits(20_000 if split == "train" else 10_000, rng)
+    return data.load_folder(name, split)
+
+
+def make_examiner(dataset, source, config):
+    """What the samples are measured with, or None, and a line that says why, if there is no test split."""
+    try:
+        test = load_data(source, "test") if dataset.x.dtype == np.uint8 else None
+    except data.DataError as error:
+        print(f"The samples are not scored: {error}")
+        return None
+    return scoring.Examiner(dataset, test, config.latent_dim, report=print)
 
 
 def config_from(args, dataset):
@@ -232,79 +342,96 @@ def config_from(args, dataset):
     return config
 
 
-def next_run():
-    """runs/001, or the first number that is free."""
-    return next(run for i in itertools.count(1) if not (run := Path("runs") / f"{i:03d}").exists())
+@contextmanager
+def progress_line(training):
+    """Within this context, a function that writes one line, again and again, if there is a terminal."""
+    shown = sys.stdout.isatty()
 
-
-def refuse_existing(run):
-    try:
-        if run.is_dir() and not any(run.iterdir()):
+    def show(end=""):
+        if not shown or not training.history:
             return
-        if run.exists():
-            raise UsageError(f"--out {run} exists already and is left as it is; name another folder")
-    except OSError as error:
-        raise UsageError(f"--out {run}: {error.strerror}; name a folder that can be written") from None
+        row = training.history[-1]
+        done = max(training.progress(), 1e-9)
+        left = int(training.seconds * (1 - done) / done)
+        total = f"/{training.total_steps:,}" if training.total_steps else ""
+        line = (
+            f"step {row.step:,}{total}  epoch {row.epoch:.1f}  loss D {row.d_loss:.3f} G {row.g_loss:.3f}  "
+            f"D(real) {row.d_real:.2f}  D(fake) {row.d_fake:.2f}  {row.images_per_second:,.0f} images/s  "
+            f"{left // 60}:{left % 60:02d} left"
+        )
+        width = shutil.get_terminal_size().columns - 1
+        print(f"\r{line[:width]:<{width}}", end=end, flush=True)
 
-
-def make_run(run):
     try:
-        (run / "samples").mkdir(parents=True)
-    except OSError as error:
-        raise UsageError(f"--out {run}: {error.strerror}; name a folder that can be written") from None
-
-
-def show_progress(training, end=False):
-    """One line that is written over, where there is a terminal to see it."""
-    if not sys.stdout.isatty():
-        return
-    row = training.history[-1]
-    done = max(training.progress(), 1e-9)
-    left = int(training.seconds * (1 - done) / done)
-    total = f"/{training.total_steps:,}" if training.total_steps else ""
-    line = (
-        f"step {row.step:,}{total}  epoch {row.epoch:.1f}  loss D {row.d_loss:.3f} G {row.g_loss:.3f}  "
-        f"D(real) {row.d_real:.2f}  D(fake) {row.d_fake:.2f}  {row.images_per_second:,.0f} images/s  "
-        f"{left // 60}:{left % 60:02d} left"
-    )
-    print(f"\r{line:<110}", end="\n" if end else "", flush=True)
-
-
-def write_history(path, history):
-    with open(path, "w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(history[0]._fields if history else [])
-        writer.writerows(history)
+        yield show
+    finally:
+        show(end="\n")
 
 
 # ---- sample ------------------------------------------------------------------------------------
 
 
 def load_generator(run):
-    """(generator with the averaged weights, Config, the data's name) of a run."""
-    arrays, values = checkpoint.load(run / "checkpoint.npz")
-    config = Config.from_dict(values["config"])
-    frames = arrays["frames"]
-    images = frames.dtype == np.uint8
-    generator = build_generator(config, frames.shape[2], np.random.default_rng(0), images=images)
-    generator.params[:] = arrays["average"]
-    return generator, config, Path(values["data"]).name
+    """(generator with the averaged weights, Config, the data's name, what --data said) of a run."""
+    arrays, values, remark = runs.load(run)
+    if remark:
+        print(remark)
+    with runs.understanding(run):
+        config = runs.config_of(arrays, values)
+        frames = arrays["frames"]
+        images = frames.dtype == np.uint8
+        generator = build_generator(config, frames.shape[2], np.random.default_rng(0), images=images)
+        check_fit("average", arrays["average"], generator.params)
+        generator.params[:] = arrays["average"]
+        return generator, config, str(values["name"]), str(values["data"])
 
 
 def sample_command(args):
+    """``tinygan sample``: numbers for programs, or a picture."""
     out = args.out or args.run / "sample.png"
     if out.suffix not in (".png", ".npy"):
         raise UsageError(f"--out {out}: the name must end in .png or .npy")
-    generator, config, name = load_generator(args.run)
+    generator, config, name, _ = load_generator(args.run)
     z = draw_latents(np.random.default_rng(args.seed), args.count, config.latent_dim)
     samples = generate(generator, z)
-    try:
+    with checkpoint.whole(out) as path:
         if out.suffix == ".npy":
-            np.save(out, samples.reshape(-1, 28, 28) if samples.shape[1] == 784 else samples)
+            np.save(path, samples.reshape(-1, 28, 28) if samples.shape[1] == 784 else samples)
         else:
             from tinygan import plots
 
-            plots.save_samples(out, samples, f"{name}, {args.count} samples, seed {args.seed}")
-    except OSError as error:
-        raise UsageError(f"--out {out}: {error.strerror}") from None
+            plots.save_samples(path, samples, f"{name}, {args.count} samples, seed {args.seed}")
     print(f"{args.count} samples in {out}")
+
+
+# ---- score, check ------------------------------------------------------------------------------
+
+
+def score_command(args):
+    generator, config, name, source = load_generator(args.run)
+    dataset = load_data(args.data or source)._replace(name=name)
+    examiner = make_examiner(dataset, args.data or source, config)
+    if examiner is None:
+        return 2
+    samples = generate(generator, draw_latents(np.random.default_rng(args.seed), args.count, config.latent_dim))
+    scores = examiner.scores(samples, full=True)
+    if args.json:
+        print(json.dumps({row.name: {"value": row.value, "real": row.real} for row in scores}))
+        return 0
+    print(f"{name}: {args.count} samples of {args.run}, beside as many real examples")
+    print(scoring.table(scores))
+    if verdict := scoring.verdict(scores):
+        print(verdict)
+    if examiner.images:
+        from tinygan import plots
+
+        shown, picture = samples[:64], args.run / "neighbours.png"
+        with checkpoint.whole(picture) as path:
+            plots.save_neighbours(path, shown, examiner.neighbours(shown), f"{name}: samples, each above its nearest")
+        print(f"Samples beside their nearest training images: {picture}")
+
+
+def check_command(args):
+    from tinygan import check  # only now: nothing else needs it
+
+    return check.main(args.target)

@@ -37,7 +37,7 @@ class GAN:
 
     def discriminator_gradients(self, x_real, z):
         """Fill discriminator.grads with d(loss)/d(params); the generator only supplies samples."""
-        n, d = len(x_real) // self.pack, self.discriminator
+        n, d = len(self._packed(x_real)), self.discriminator
         x_fake = self.generator.forward(z)
         if self._both is None or self._both.shape[0] != len(x_real) + len(x_fake):
             self._both = np.empty((len(x_real) + len(x_fake), x_fake.shape[1]), x_fake.dtype)
@@ -74,4 +74,6 @@ class GAN:
         return loss
 
     def _packed(self, x):
+        if len(x) % self.pack:
+            raise ValueError(f"a batch of {len(x)} cannot be divided into packs of {self.pack}")
         return x.reshape(len(x) // self.pack, -1)

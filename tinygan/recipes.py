@@ -54,7 +54,7 @@ class Config:
     batch: int = 64
     optimizer: str = "adam"
     lr: float = 2e-3
-    beta1: float = 0.5  # Adam's
+    beta1: float = 0.0  # Adam's
     decay_from: float = 1.0  # fraction of the run after which lr falls linearly to zero
     average: float = 0.999  # decay of the generator's moving average; 0 shows the generator itself
     d_steps: int = 1  # discriminator steps for each generator step
@@ -72,10 +72,21 @@ class Config:
         return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
 
 
-# What is known to work, and what is known to fail (lesson 10 and 12 tell how it was found).
+POINTS = {"latent_dim": 8, "hidden": (128, 128, 128), "batch": 256, "lr": 1e-3, "gamma": 0.01}
+
+# What is known to work, and what is known to fail; lessons 10 to 13 tell how it was found.
 PRESETS = {
-    "default": Config(steps=25_000),
-    "points": Config(latent_dim=8, hidden=(128, 128, 128), batch=256, lr=1e-3, decay_from=0.0, steps=20_000),
+    # About a minute and about five on two cores.
+    "default": Config(steps=24_000),
+    "long": Config(hidden=(256, 256), steps=70_000),
+    # The networks and settings of many a tutorial, to watch them fail.
+    "seed": Config(penalty="none", init="xavier", lr=2e-4, beta1=0.5, average=0.0, steps=24_000),
+    "lsgan": Config(objective="least-squares", penalty="none", lr=1e-3, beta1=0.5, steps=24_000),
+    "wgan-gp": Config(
+        objective="wasserstein", penalty="wgan-gp", gamma=10.0, d_steps=5, lr=1e-3, steps=5_000
+    ),
+    # The ring and the grid.
+    "points": Config(**POINTS, decay_from=0.0, steps=20_000),
 }
 
 

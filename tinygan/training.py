@@ -8,6 +8,12 @@ runs it (the command line, a lesson, a test) looks on between the steps:
     for event in training.run():
         ...
 
+Where reproducibility ends: the same configuration, seed and data give the same run bit for bit,
+interrupted or not, on one machine with one NumPy and one number of threads. Another machine, another
+BLAS or other threads add in another order and differ in the last bits, and two players who answer
+each other soon make much of a last bit. The clock is never reproducible: ``seconds``,
+``images_per_second``, and where a run that is limited by ``minutes`` ends.
+
 Shapes: N batch, I inputs of a sample, L latent_dim.
 """
 
@@ -100,7 +106,8 @@ class Training:
             yield "frame"
         while self.progress() < 1:
             before, start = self.progress(), time.perf_counter()
-            self.train_step()
+            with np.errstate(over="ignore", invalid="ignore"):  # check_finite says it better
+                self.train_step()
             self.seconds += time.perf_counter() - start
             yield self.take_note(before, self.progress())
 
@@ -143,10 +150,15 @@ class Training:
 
     def take_note(self, before, now):
         """Add to the history and to the frames where a mark was passed; says which."""
-        if int(now * self.ROWS) == int(before * self.ROWS):
+        # The small number is there because 0.575 * 40 comes out a little below 23.
+        marks = (self.ROWS, self.FRAMES)
+        is_row, is_frame = (int(now * n + 1e-9) > int(before * n + 1e-9) for n in marks)
+        if not (is_row or is_frame):
             return "step"
-        is_frame = int(now * self.FRAMES) > int(before * self.FRAMES)
-        quality = self.snapshot() if is_frame else math.nan
+        quality = math.nan
+        if is_frame:
+            self.snapshot()
+            quality = float(self.measure(self.generate)) if self.measure else quality
         steps, *sums = self.sums.tolist()
         players = self.gan.discriminator, self.gan.generator
         d_grad, g_grad = (float(np.linalg.norm(player.grads)) for player in players)
@@ -160,11 +172,10 @@ class Training:
         return "frame" if is_frame else "row"
 
     def snapshot(self):
-        """Keep what the averaged generator makes of the fixed latents; returns its quality."""
+        """Keep what the averaged generator makes of the fixed latents."""
         samples = self.generate(self.latents)
         kept = np.round(samples * 255).astype(np.uint8) if self.images else samples
         self.frames.append((self.step, kept))
-        return math.nan if self.measure is None else float(self.measure(self.generate))
 
     def generate(self, z):
         """Samples (n, I) of the averaged generator from latents (n, L)."""
@@ -174,8 +185,12 @@ class Training:
     # ---- stop anywhere, resume exactly ---------------------------------------------------------
 
     def state(self):
-        """Everything that is needed to go on: ({name: array}, {name: plain value})."""
+        """Everything that is needed to go on: ({name: array}, {name: plain value}).
+
+        The arrays are the run's own, and change with its next step.
+        """
         gan = self.gan
+        shape, kind = (len(self.latents), self.batches.x.shape[1]), np.uint8 if self.images else np.float32
         arrays = {
             "generator": gan.generator.params,
             "discriminator": gan.discriminator.params,
@@ -183,12 +198,13 @@ class Training:
             "order": self.batches.order,
             "sums": self.sums,
             "history": np.array(self.history, np.float64).reshape(-1, len(Row._fields)),
-            "frames": np.array([samples for _, samples in self.frames]),
+            "frames": np.array([samples for _, samples in self.frames], kind).reshape(-1, *shape),
             "frame_steps": np.array([step for step, _ in self.frames], np.int64),
         }
-        for player, optimizer in (("d", gan.d_optimizer), ("g", gan.g_optimizer)):
-            if optimizer.t:
-                arrays |= {f"{player}_optimizer.{slot}": getattr(optimizer, slot) for slot in optimizer.slots}
+        for player, network in (("d", gan.discriminator), ("g", gan.generator)):
+            optimizer, unused = getattr(gan, f"{player}_optimizer"), np.zeros_like(network.params)
+            for slot in optimizer.slots:
+                arrays[f"{player}_optimizer.{slot}"] = getattr(optimizer, slot, unused)
         values = {
             "config": self.config.to_dict(),
             "step": self.step,
@@ -203,25 +219,35 @@ class Training:
         return arrays, values
 
     def restore(self, arrays, values):
-        """Go on from a ``state`` of a run with the same configuration and the same data."""
+        """Go on from a ``state`` of a run with the same configuration and the same data.
+
+        Anything else leads to an error of one kind or another, and this object is of no more use.
+        """
         gan = self.gan
+        for name, mine in self.state()[0].items():
+            check_fit(name, arrays[name], mine, growing=name in ("history", "frames", "frame_steps"))
         gan.generator.params[:] = arrays["generator"]
         gan.discriminator.params[:] = arrays["discriminator"]
         self.average.params[:] = arrays["average"]
-        self.average.t = values["average.t"]
+        self.average.t = int(values["average.t"])
         for player, optimizer in (("d", gan.d_optimizer), ("g", gan.g_optimizer)):
-            optimizer.restore(
-                values[f"{player}_optimizer.t"],
-                {slot: arrays.get(f"{player}_optimizer.{slot}") for slot in optimizer.slots},
-            )
+            slots = {slot: arrays[f"{player}_optimizer.{slot}"] for slot in optimizer.slots}
+            optimizer.restore(int(values[f"{player}_optimizer.t"]), slots)
         if hasattr(gan.penalty, "calls"):
-            gan.penalty.calls = values["penalty.calls"]
+            gan.penalty.calls = int(values["penalty.calls"])
         self.batches.restore({"order": arrays["order"], "drawn": values["drawn"]})
-        self.step, self.seconds = values["step"], values["seconds"]
+        self.step, self.seconds = int(values["step"]), float(values["seconds"])
         self.sums[:] = arrays["sums"]
         self.history = [Row(int(step), *rest) for step, *rest in arrays["history"].tolist()]
         self.frames = list(zip(arrays["frame_steps"].tolist(), arrays["frames"], strict=True))
         self.rng.bit_generator.state = values["rng"]
+
+
+def check_fit(name, array, like, growing=False):
+    """ValueError unless ``array`` has the dtype and shape of ``like``; its length may differ if growing."""
+    skip = 1 if growing else 0
+    if array.dtype != like.dtype or array.shape[skip:] != like.shape[skip:] or array.ndim != like.ndim:
+        raise ValueError(f"{name} is {array.dtype} {array.shape}, expected {like.dtype} {like.shape}")
 
 
 def draw_latents(rng, n, latent_dim):

@@ -1,0 +1,146 @@
+"""How many seconds until the samples are good: tinygan and PyTorch train the same recipe, one judge measures both.
+
+    TINYGAN_DATA=folder python tests/benchmarks/time_to_quality.py           the table, some ten minutes
+    python tests/benchmarks/time_to_quality.py --seeds 1 --levels 100        a trial, on drawn digits
+
+The recipe is the preset "default": network, objective, R1 every k-th step, Adam, the decay of lr and
+the moving average, from the same first weights. Every run has a process of its own, and the sides
+take turns. The clock starts before the process does: interpreter, imports and reading the data
+count. What measuring takes (the judge, the real images' features, samples and distance) is the same code on
+both sides and is not counted on either. Every so many steps the Fréchet distance of the averaged
+generator's samples is measured, always of the same latents; a level is reached when it is first below.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import math
+import statistics
+import sys
+import time
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+from frameworks import PyTorch, first_weights
+from speed import about, in_new_process, installed, load_images
+
+from tinygan.judge import load_judge
+from tinygan.metrics import frechet, moments
+from tinygan.recipes import PRESETS
+from tinygan.training import Training, draw_latents
+
+LEVELS = 50.0, 20.0, 10.0
+SAMPLES = 5000
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, default=3, help="runs of each side")
+    parser.add_argument("--levels", type=float, nargs="+", default=LEVELS, help="Fréchet distances to reach")
+    parser.add_argument("--every", type=int, default=250, help="steps between two measurements")
+    parser.add_argument("--only", nargs="+", choices=SIDES, default=list(SIDES))
+    args = parser.parse_args()
+    levels = sorted(args.levels, reverse=True)
+
+    names = [name for name in args.only if installed(name)]
+    print(about(names))
+    distance = make_distance()  # also leaves the judge in the cache, for the runs to find it
+    reference = distance(load_images("test").x[::2])  # MNIST's first half is the easier one
+    print(f"Fréchet distance of {SAMPLES:,} samples, every {args.every} steps; of real test images it is {reference:.2f}")
+    print()
+
+    curves = {name: [] for name in names}
+    for seed in range(args.seeds):
+        for name in names:
+            curve = in_new_process(run, name, seed, min(levels), args.every, time.time())
+            curves[name].append(curve)
+            seconds, step, distance = curve[-1]
+            print(f"{name}, seed {seed}: {distance:.2f} at step {step:,}, {seconds:.1f} s", file=sys.stderr)
+    print(table(curves, levels))
+
+
+def make_distance():
+    """distance(x): the Fréchet distance of images (N, I) from all training images, in the judge's features."""
+    train = load_images()
+    judge = load_judge(train)
+    real = moments(judge.features(train.x))
+    return lambda x: frechet(moments(judge.features(x)), real)
+
+
+def run(name, seed, level, every, started):
+    """[(seconds, step, Fréchet distance), ...] until it is below the level, or the recipe ends."""
+    config = replace(PRESETS["default"], seed=seed)
+    training = SIDES[name](config, load_images())
+    distance, measuring, curve = None, 0.0, []
+    for step in range(1, config.steps + 1):
+        training.train_step()
+        if step % every == 0:
+            paused = time.time()
+            if distance is None:
+                distance = make_distance()
+                z = draw_latents(np.random.default_rng(1), SAMPLES, config.latent_dim)
+            curve.append((paused - started - measuring, step, distance(training.generate(z))))
+            if curve[-1][2] < level:
+                break
+            measuring += time.time() - paused
+    return curve
+
+
+class PyTorchTraining:
+    """What ``training.Training`` does in a step, in PyTorch."""
+
+    def __init__(self, config, dataset, fused=False):
+        assert config.d_steps == config.pack == 1 and config.penalty in ("none", "r1"), f"PyTorch's side lacks {config}"
+        self.config, self.step = config, 0
+        self.player = PyTorch(config, dataset.x, first_weights(config), fused=fused)
+        self.torch, self.generator = self.player.torch, self.player.generator
+        self.shown = copy.deepcopy(self.generator).requires_grad_(False)
+
+    def train_step(self):
+        config, player = self.config, self.player
+        remaining = (1 - self.step / config.steps) / max(1 - config.decay_from, 1e-9)
+        for optimizer in (player.g_optimizer, player.d_optimizer):
+            optimizer.param_groups[0]["lr"] = config.lr * min(1.0, remaining)
+        player.run(1)
+        self.step += 1
+        decay = min(config.average, (1 + self.step) / (10 + self.step))
+        with self.torch.no_grad():
+            self.torch._foreach_lerp_([*self.shown.parameters()], [*self.generator.parameters()], 1 - decay)
+
+    def generate(self, z):
+        with self.torch.no_grad():
+            return self.shown(self.torch.from_numpy(z)).numpy()
+
+
+SIDES = {"tinygan": Training, "pytorch": PyTorchTraining, "pytorch-fused": partial(PyTorchTraining, fused=True)}
+
+
+def table(curves, levels):
+    """Markdown: for every level and side, medians over the seeds; inf where it was not reached."""
+    lines = ["| Fréchet distance below | implementation | seconds | lowest to highest | steps | × tinygan's seconds |",
+             "|---|---|---|---|---|---|"]  # fmt: skip
+    for level in levels:
+        reached = {name: [first_below(curve, level) for curve in runs] for name, runs in curves.items()}
+        for name, runs in reached.items():
+            seconds, steps = zip(*runs, strict=True)
+            median = statistics.median(seconds)
+            cells = f"{level:g}", name, f"{median:.1f}", f"{min(seconds):.1f} to {max(seconds):.1f}"
+            cells += f"{statistics.median(steps):,.0f}", against_ours(median, reached)
+            lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def first_below(curve, level):
+    return next(((seconds, step) for seconds, step, distance in curve if distance < level), (math.inf, math.inf))
+
+
+def against_ours(median, reached):
+    """This side's median seconds over tinygan's, or nothing where there is no such number."""
+    ours = statistics.median(seconds for seconds, _ in reached.get("tinygan", [(math.inf, 0)]))
+    return f"{median / ours:.2f}" if math.isfinite(ours) else ""
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,147 @@
+"""What the tests of runs share: data and choices that train in milliseconds, and what "the same run" means.
+
+"The same" leaves out what is the clock's: the columns ``seconds`` and ``images_per_second`` of the
+history, and the seconds that the run took.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import os
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+from helpers import assert_same_bits
+
+from tinygan import checkpoint, plots, runs, synthetic
+from tinygan.data import Dataset
+from tinygan.recipes import Config
+from tinygan.training import Row, Training
+
+TINY = Config(latent_dim=3, hidden=(5, 4), batch=6, steps=6, lr=0.01)
+TYPED = "--latent 3 --hidden 5,4 --batch 6 --lr 0.01".split()  # the same, on the command line
+CLOCK = ("seconds", "images_per_second")
+
+
+def points(n=50):
+    return synthetic.ring(n, np.random.default_rng(0))
+
+
+def images(n=20):
+    """Images that are no digits, but serve."""
+    rng = np.random.default_rng(0)
+    return Dataset("images", rng.integers(0, 256, (n, 784), dtype=np.uint8), rng.integers(0, 10, n))
+
+
+def write_folder(folder, n=20):
+    """A folder with the ``images`` as plain IDX files; returns it."""
+    folder.mkdir()
+    dataset = images(n)
+    header = struct.pack(">4i", 0x803, n, 28, 28)
+    (folder / "train-images-idx3-ubyte").write_bytes(header + dataset.x.tobytes())
+    (folder / "train-labels-idx1-ubyte").write_bytes(
+        struct.pack(">2i", 0x801, n) + dataset.labels.astype(np.uint8).tobytes()
+    )
+    return folder
+
+
+def trained(config=TINY, dataset=None, steps=None):
+    """A Training that has done so many steps, or all."""
+    training = Training(config, dataset or points())
+    for _ in training.run():
+        if training.step == steps:
+            break
+    return training
+
+
+# ---- the same ------------------------------------------------------------------------------------
+
+
+def assert_same_state(got, expected):
+    """Two (arrays, values) of runs that must have gone the same way."""
+    (arrays, values), (expected_arrays, expected_values) = got, expected
+    assert arrays.keys() == expected_arrays.keys()
+    for name, array in expected_arrays.items():
+        cut = (
+            (lambda a: np.delete(a, [Row._fields.index(n) for n in CLOCK], 1))
+            if name == "history"
+            else np.array
+        )
+        assert_same_bits(name, cut(arrays[name]), cut(array))
+    for name in values.keys() | expected_values.keys():
+        if name not in ("seconds", "data"):  # the clock, and where the data were
+            assert values.get(name) == expected_values.get(name), name
+
+
+def assert_same_folder(got, expected):
+    """Two run folders: the same files with the same bytes, and the same state in the checkpoint."""
+    names = [
+        sorted(str(p.relative_to(run)) for p in run.rglob("*") if p.is_file()) for run in (got, expected)
+    ]
+    extra = {".lock", "checkpoint.previous.npz", "checkpoint.damaged.npz"}
+    assert set(names[0]) - extra == set(names[1]) - extra
+    for name in set(names[1]) - extra - {"checkpoint.npz", "history.csv"}:
+        assert (got / name).read_bytes() == (expected / name).read_bytes(), f"{name} differs"
+    assert without_clock(got / "history.csv") == without_clock(expected / "history.csv")
+    assert_same_state(*(checkpoint.load(run / "checkpoint.npz") for run in (got, expected)))
+
+
+def without_clock(path):
+    with open(path, newline="") as file:
+        return [{k: v for k, v in row.items() if k not in CLOCK} for row in csv.DictReader(file)]
+
+
+# ---- processes -----------------------------------------------------------------------------------
+
+HERE = str(Path(__file__).parent)
+PATH = os.pathsep.join([HERE, *filter(None, [os.environ.get("PYTHONPATH")])])
+ENVIRONMENT = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "MPLBACKEND": "Agg", "PYTHONPATH": PATH}
+QUICKLY = """
+import sys, small_runs
+from tinygan import cli
+small_runs.draw_quickly()
+sys.exit(cli.main())
+"""
+
+
+def draw_quickly(set_attribute=setattr):
+    """Fewer pictures, and in place of each the fingerprint of all that it shows: pictures cost seconds."""
+
+    def write(path, *shown):
+        path.write_text(hashlib.sha256(repr(shown).encode()).hexdigest())
+
+    def save_samples(path, samples, title, background=None):
+        write(path, samples.tobytes(), title, background is not None and background.tobytes())
+
+    def save_curves(path, history, title, quality_name):
+        write(path, [row._replace(**dict.fromkeys(CLOCK)) for row in history], title, quality_name)
+
+    def save_film(gif_path, html_path, frames, title, background=None):
+        for path in (gif_path, html_path):
+            write(path, [(step, samples.tobytes()) for step, samples in frames], title)
+
+    set_attribute(Training, "FRAMES", 3)
+    for function in (save_samples, save_curves, save_film):
+        set_attribute(plots, function.__name__, function)
+
+
+def start(*arguments, code=None, **options):
+    """``tinygan ARGUMENTS`` in a process of its own, or ``code`` in its place."""
+    program = ["-c", code] if code else ["-m", "tinygan"]
+    command = [sys.executable, *program, *map(str, arguments)]
+    options = {
+        "stdout": subprocess.PIPE,
+        "stderr": subprocess.PIPE,
+        "text": True,
+        "env": ENVIRONMENT,
+    } | options
+    return subprocess.Popen(command, **options)
+
+
+def step_of(run: Path) -> int:
+    """The step that is safe."""
+    return runs.load(run)[1]["step"]

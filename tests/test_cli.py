@@ -1,0 +1,802 @@
+"""The command line does what it says, answers every mistake in one line, and loses nothing whatever ends it.
+
+Most tests call ``main`` in this process, with networks so small that a run takes a second; where
+the process itself matters (signals, SIGKILL, locks, the terminal), a real one is started.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import json
+import os
+import random
+import shutil
+import signal
+import struct
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from small_runs import (
+    ENVIRONMENT,
+    QUICKLY,
+    TINY,
+    TYPED,
+    assert_same_folder,
+    draw_quickly,
+    points,
+    start,
+    step_of,
+    trained,
+    write_folder,
+)
+
+from tinygan import checkpoint, cli, data, plots, runs, synthetic
+from tinygan.cli import main
+from tinygan.training import Training
+
+
+@pytest.fixture(autouse=True)
+def quickly(monkeypatch):
+    draw_quickly(monkeypatch.setattr)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return write_folder(tmp_path_factory.mktemp("data") / "scribbles")
+
+
+def train(folder, out, *more):
+    return ["train", "--data", str(folder), "--steps", "6", *TYPED, "--out", str(out), *map(str, more)]
+
+
+@pytest.fixture(scope="module")
+def reference(folder, tmp_path_factory):
+    """A run that nobody disturbed."""
+    run = tmp_path_factory.mktemp("reference") / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        draw_quickly(patch.setattr)
+        assert main(train(folder, run)) == 0
+    return run
+
+
+@pytest.fixture
+def finished(reference, tmp_path):
+    """A copy of it, to be played with."""
+    return Path(shutil.copytree(reference, tmp_path / "finished"))
+
+
+def answer(capsys, *arguments):
+    """(exit code, what was printed, what was said on standard error) of a command."""
+    try:
+        code = main([str(argument) for argument in arguments])
+    except SystemExit as error:
+        code = error.code
+    return code, *capsys.readouterr()
+
+
+def refusal(capsys, *arguments):
+    """The one line on standard error, and exit code 2, with which a command must be refused."""
+    code, _, err = answer(capsys, *arguments)
+    assert code == 2 and err.endswith("\n") and len(err.splitlines()) == 1, (code, err)
+    assert err.startswith("tinygan"), err
+    return err
+
+
+def at_step(monkeypatch, step, action):
+    """Do this in the middle of that step."""
+    whole_step = Training.train_step
+
+    def train_step(training):
+        if training.step + 1 == step:
+            action()
+        whole_step(training)
+
+    monkeypatch.setattr(Training, "train_step", train_step)
+
+
+# ---- train ---------------------------------------------------------------------------------------
+
+
+def test_a_run_leaves_what_is_promised(reference):
+    files = {str(path.relative_to(reference)) for path in reference.rglob("*") if path.is_file()}
+    pictures = {str(Path("samples", f"step_{step:07d}.png")) for step in (0, 2, 4, 6)}
+    kept = {"checkpoint.npz", "checkpoint.previous.npz", ".lock"}
+    assert files == pictures | kept | {"config.json", "history.csv", "curves.png", "film.gif", "film.html"}
+    assert step_of(reference) == 6
+    with open(reference / "history.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["step"] for row in rows] == list("123456")
+    described = json.loads((reference / "config.json").read_text())
+    assert (
+        described.items()
+        > {"data": "scribbles", "examples": 20, "latent_dim": 3, "batch": 6, "steps": 6}.items()
+    )
+
+
+def test_the_name_of_the_data_is_in_every_picture(folder, tmp_path, monkeypatch):
+    titles = []
+    monkeypatch.setattr(
+        plots, "save_samples", lambda path, x, title, back: titles.append(title) or path.touch()
+    )
+    monkeypatch.setattr(
+        plots, "save_curves", lambda path, rows, title, name: titles.append(title) or path.touch()
+    )
+    monkeypatch.setattr(
+        plots, "save_film", lambda a, b, x, title, back: titles.append(title) or a.touch() or b.touch()
+    )
+    assert main(train(folder, tmp_path / "run")) == 0
+    start = "scribbles, non-saturating, seed 0"
+    assert titles == [*(f"{start}, step {step}" for step in (0, 2, 4, 6)), start, start]
+
+
+def test_the_same_command_gives_the_same_files_and_so_does_a_resumed_one_with_real_pictures(
+    folder, tmp_path, monkeypatch
+):
+    monkeypatch.undo()
+    monkeypatch.setattr(Training, "FRAMES", 2)
+    for run in ("one", "two"):
+        with monkeypatch.context() as patch:
+            if run == "two":
+                at_step(patch, 4, lambda: signal.raise_signal(signal.SIGINT))
+            main(train(folder, tmp_path / run))
+    assert step_of(tmp_path / "two") == 4
+    assert main(["train", "--resume", str(tmp_path / "two")]) == 0
+    for name, begins in {"curves.png": b"\x89PNG", "film.gif": b"GIF89a", "film.html": b"\n<"}.items():
+        assert (tmp_path / "one" / name).read_bytes().startswith(begins)
+    assert_same_folder(tmp_path / "two", tmp_path / "one")
+
+
+def test_every_option_is_heard(tmp_path, monkeypatch):
+    seen = {}
+    monkeypatch.setattr(
+        cli, "train", lambda args, run, training, *rest: seen.update(training.config.to_dict())
+    )
+    typed = {
+        "--objective": ("objective", "least-squares"), "--coding": ("coding", "-1,1,0"), "--epochs": ("epochs", 2.5),
+        "--batch": ("batch", 12), "--latent": ("latent_dim", 7), "--hidden": ("hidden", "9,8"),
+        "--optimizer": ("optimizer", "sgd"), "--lr": ("lr", 0.125), "--penalty": ("penalty", "wgan-gp"),
+        "--gamma": ("gamma", 4.0), "--pack": ("pack", 3), "--seed": ("seed", 11),
+    }  # fmt: skip
+    command = [str(part) for option, (_, value) in typed.items() for part in (f"{option}={value}",)]
+    assert main(["train", "--data", "ring", *command, "--out", str(tmp_path / "run")]) == 0
+    expected = {name: value for name, value in typed.values()} | {
+        "hidden": (9, 8),
+        "coding": (-1.0, 1.0, 0.0),
+    }
+    assert {name: seen[name] for name in expected} == expected
+    assert seen["steps"] is None and seen["minutes"] is None, "one limit takes the place of the others"
+
+
+def test_runs_without_a_name_are_numbered(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = []
+    monkeypatch.setattr(cli, "train", lambda args, run, *rest: names.append(run.as_posix()))
+    for _ in range(3):
+        assert main(["train", "--data", "ring", *TYPED]) == 0
+    assert names == ["runs/001", "runs/002", "runs/003"]
+
+
+def test_minutes_are_training_time_and_go_on_after_an_interruption(tmp_path, monkeypatch, capsys):
+    run = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        at_step(patch, 20, lambda: signal.raise_signal(signal.SIGINT))
+        assert main(["train", "--data", "ring", *TYPED, "--minutes", "0.005", "--out", str(run)]) == 130
+    spent = checkpoint.load(run / "checkpoint.npz")[1]["seconds"]
+    assert 0 < spent < 0.3
+    assert main(["train", "--resume", str(run)]) == 0
+    assert 0.3 <= checkpoint.load(run / "checkpoint.npz")[1]["seconds"] < 0.3 + spent
+    assert int(list(csv.DictReader(open(run / "history.csv", newline="")))[-1]["step"]) == step_of(run) > 20
+
+
+def no_mnist(monkeypatch):
+    def no_network(*args, **kwargs):
+        raise data.DataError("no network")
+
+    monkeypatch.delenv("TINYGAN_DATA", raising=False)
+    monkeypatch.setattr(data, "find_mnist", lambda: None)
+    monkeypatch.setattr(data, "download_mnist", no_network)
+
+
+def test_auto_says_in_one_line_that_it_trains_on_drawn_digits(tmp_path, monkeypatch, capsys):
+    no_mnist(monkeypatch)
+    digits = synthetic.digits
+    monkeypatch.setattr(synthetic, "digits", lambda n, rng: digits(10, rng))
+    seen = []
+    monkeypatch.setattr(
+        cli, "train", lambda args, run, training, dataset, about: seen.append((dataset.name, about))
+    )
+    code, out, err = answer(capsys, "train", "--out", tmp_path / "run")
+    assert (code, err) == (0, "")
+    assert len(out.splitlines()) == 1 and "drawn digits" in out and "no network" in out
+    assert seen[0][0] == seen[0][1]["data"] == seen[0][1]["name"] == "digits"
+
+
+def test_mnist_is_never_substituted(tmp_path, monkeypatch, capsys):
+    no_mnist(monkeypatch)
+    assert "no network" in refusal(capsys, "train", "--data", "mnist", "--out", tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+# ---- refused in one line, with nothing made or overwritten ---------------------------------------
+
+
+def idx(magic, *sizes, values=None):
+    header = struct.pack(f">{len(sizes) + 1}i", magic, *sizes)
+    return header + (bytes(int(np.prod(sizes))) if values is None else values)
+
+
+BAD_FOLDERS = {
+    "empty": ({}, "holds no train-images-idx3-ubyte"),
+    "truncated": ({"images": idx(0x803, 3, 28, 28)[:-1]}, "ends after"),
+    "wrong magic number": ({"images": idx(0x903, 3, 28, 28)}, "type code 9"),
+    "different counts": ({"labels": idx(0x801, 2)}, "3 images in train-images-idx3-ubyte but 2 labels"),
+    "not 28 x 28": ({"images": idx(0x803, 3, 32, 32)}, "(3, 32, 32), not (N, 28, 28)"),
+}
+
+
+@pytest.mark.parametrize("what", BAD_FOLDERS)
+def test_data_that_cannot_be_trained_on_are_refused(tmp_path, capsys, what):
+    files, why = BAD_FOLDERS[what]
+    (tmp_path / "data").mkdir()
+    if files:
+        files = {"images": idx(0x803, 3, 28, 28), "labels": idx(0x801, 3)} | files
+        for kind, content in files.items():
+            name = f"train-{kind}-idx{3 if kind == 'images' else 1}-ubyte"
+            (tmp_path / "data" / name).write_bytes(content)
+    err = refusal(capsys, "train", "--data", tmp_path / "data", "--out", tmp_path / "run")
+    assert why in err and str(tmp_path / "data") in err
+    assert not (tmp_path / "run").exists()
+
+
+BAD_OPTIONS = [
+    ("--batch 0", "--batch: must be greater than zero"),
+    ("--batch 1.5", "--batch: must be a whole number"),
+    ("--lr -1", "--lr: must be greater than zero"),
+    ("--lr nan", "--lr: must be greater than zero"),
+    ("--lr inf", "--lr: must be greater than zero"),
+    ("--lr fast", "--lr: must be a number"),
+    ("--hidden 0", "--hidden: must be greater than zero"),
+    ("--hidden 128,", "--hidden: must be a whole number"),
+    ("--latent -3", "--latent: must be greater than zero"),
+    ("--objective maximax", "--objective: invalid choice: 'maximax'"),
+    ("--optimizer magic", "--optimizer: invalid choice"),
+    ("--penalty wrist-slap", "--penalty: invalid choice"),
+    ("--preset best", "--preset: invalid choice"),
+    ("--steps 0", "--steps: must be greater than zero"),
+    ("--epochs -1", "--epochs: must be greater than zero"),
+    ("--minutes 0", "--minutes: must be greater than zero"),
+    ("--steps 5 --minutes 5", "--minutes: not allowed with argument --steps"),
+    ("--seed -1", "--seed: must be a whole number, 0 or more"),
+    ("--pack 5 --batch 64", "--batch 64 cannot be divided into packs of 5"),
+    ("--coding 1,0,0", "--coding belongs to --objective least-squares"),
+    ("--objective least-squares --coding 1,0", "--coding: must be 0-1, pearson, or three numbers"),
+    ("--checkpoint-every 0", "--checkpoint-every: must be greater than zero"),
+    ("--checkpoint-every 0s", "--checkpoint-every: must be greater than zero"),
+    ("--checkpoint-every often", "--checkpoint-every: must be a whole number"),
+    ("--colour red", "unrecognized arguments: --colour red"),
+    ("--data", "--data: expected one argument"),
+    ("--data no/such/folder", "no/such/folder"),
+    ("--batch 100000000000", "out of memory"),
+]
+
+
+@pytest.mark.parametrize("typed, why", BAD_OPTIONS)
+def test_what_cannot_be_meant_is_refused(tmp_path, capsys, typed, why):
+    given = typed if "--data" in typed else f"--data ring {typed}"
+    assert why in refusal(capsys, "train", *given.split(), "--out", tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("typed", ["", "paint", "sample", "train 5"])
+def test_what_is_no_command_is_refused(capsys, typed):
+    assert "(see tinygan" in refusal(capsys, *typed.split())
+
+
+def test_a_folder_that_holds_a_run_is_left_as_it_is(folder, finished, capsys):
+    before = {path: path.read_bytes() for path in finished.rglob("*") if path.is_file()}
+    assert "exists already and is left as it is" in refusal(capsys, *train(folder, finished))
+    assert {path: path.read_bytes() for path in finished.rglob("*") if path.is_file()} == before
+
+
+def test_a_folder_that_cannot_be_made_is_refused(folder, tmp_path, capsys, monkeypatch):
+    (tmp_path / "file").write_text("precious")
+    assert "name a folder that can be written" in refusal(capsys, *train(folder, tmp_path / "file" / "run"))
+    monkeypatch.setattr(
+        "os.mkdir", lambda *args: (_ for _ in ()).throw(PermissionError(13, "Permission denied"))
+    )
+    assert "Permission denied; name a folder" in refusal(capsys, *train(folder, tmp_path / "run"))
+    assert (tmp_path / "file").read_text() == "precious"
+
+
+def test_a_mistake_in_a_real_process_is_one_line_and_exit_code_2(tmp_path):
+    for arguments in (["train", "--batch", "0"], ["sample", tmp_path / "absent"]):
+        process = start(*arguments, cwd=tmp_path)
+        out, err = process.communicate(timeout=60)
+        assert process.returncode == 2 and out == "" and len(err.splitlines()) == 1, err
+    assert os.listdir(tmp_path) == []
+
+
+def test_help_and_version_are_no_mistakes(capsys):
+    for arguments in (["--help"], ["--version"], ["train", "--help"], ["sample", "--help"]):
+        code, out, err = answer(capsys, *arguments)
+        assert code == 0 and "tinygan" in out and err == ""
+
+
+def test_an_impatient_ctrl_c_is_no_traceback(folder, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(cli, "load_data", lambda *args: (_ for _ in ()).throw(KeyboardInterrupt))
+    assert answer(capsys, *train(folder, tmp_path / "run")) == (130, "", "tinygan train: interrupted\n")
+
+
+# ---- sample --------------------------------------------------------------------------------------
+
+
+def test_samples_of_images_are_float32_of_28_by_28_in_0_to_1(reference, tmp_path):
+    for seed in (0, 0, 1):
+        out = tmp_path / f"{seed}.npy"
+        before = out.read_bytes() if out.exists() else None
+        assert main(["sample", str(reference), "--count", "30", "--seed", str(seed), "--out", str(out)]) == 0
+        x = np.load(out, allow_pickle=False)
+        assert x.dtype == np.float32 and x.shape == (30, 28, 28)
+        assert x.min() >= 0 and x.max() <= 1 and x.std() > 0.01
+        assert before in (None, out.read_bytes()), "the same seed gave other samples"
+    assert (np.load(tmp_path / "0.npy") != np.load(tmp_path / "1.npy")).any()
+    assert sorted(os.listdir(tmp_path)) == ["0.npy", "1.npy"]
+
+
+def test_samples_are_those_of_the_averaged_generator(reference, tmp_path):
+    """The last snapshot, again: the same latents through the weights in the checkpoint."""
+    generator, config, name, source = cli.load_generator(reference)
+    latents = np.random.default_rng([config.seed, 1]).standard_normal((64, 3), dtype=np.float32)
+    frames = checkpoint.load(reference / "checkpoint.npz")[0]["frames"]
+    np.testing.assert_array_equal(np.round(generator.forward(latents) * 255), frames[-1])
+    assert name == "scribbles" and Path(source).is_absolute()
+
+
+def test_samples_of_points_are_pairs(tmp_path):
+    runs_folder = tmp_path / "run"
+    runs_folder.mkdir()
+    about = {"name": "ring", "data": "ring", "sha256": ""}
+    runs.Saver(runs_folder, trained(TINY, points()), about, (30, "seconds")).save()
+    assert main(["sample", str(runs_folder), "--count", "5", "--out", str(tmp_path / "x.npy")]) == 0
+    x = np.load(tmp_path / "x.npy")
+    assert x.dtype == np.float32 and x.shape == (5, 2)
+
+
+def test_a_picture_of_samples_lies_in_the_run_unless_told_otherwise(finished, capsys, monkeypatch):
+    monkeypatch.undo()
+    code, out, err = answer(capsys, "sample", finished, "--count", 3)
+    assert (code, out, err) == (0, f"3 samples in {finished / 'sample.png'}\n", "")
+    assert (finished / "sample.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    "typed, why",
+    [
+        ("--out x.jpg", "must end in .png or .npy"),
+        ("--count 0", "must be greater than zero"),
+        ("--seed one", "must be a whole number"),
+        ("--out absent/x.npy", "cannot be written (No such file or directory)"),
+        ("--count 100000000000000", "out of memory"),
+    ],
+)
+def test_samples_that_cannot_be_had_are_refused(reference, tmp_path, capsys, monkeypatch, typed, why):
+    monkeypatch.chdir(tmp_path)
+    assert why in refusal(capsys, "sample", reference, *typed.split())
+    assert os.listdir() == []
+
+
+@pytest.mark.parametrize("change", ["no average", "a longer average", "a later choice", "no name"])
+def test_a_checkpoint_that_does_not_fit_is_refused(finished, capsys, change):
+    arrays, values = checkpoint.load(finished / "checkpoint.npz")
+    if change == "no average":
+        del arrays["average"]
+    if change == "a longer average":
+        arrays["average"] = np.append(arrays["average"], arrays["average"][:1])
+    if change == "a later choice":
+        values["config"]["dropout"] = 0.5
+    if change == "no name":
+        del values["name"]
+    checkpoint.save(finished / "checkpoint.npz", arrays, values)
+    before = (finished / "checkpoint.npz").read_bytes()
+    for command in (["sample", finished], ["train", "--resume", finished]):
+        assert "does not fit this version of tinygan" in refusal(capsys, *command)
+    assert (finished / "checkpoint.npz").read_bytes() == before
+
+
+# ---- stopped and resumed -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("step", [1, 3, 6])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_polite_signal_finishes_the_step_saves_and_says_how_to_go_on(
+    folder, tmp_path, reference, capsys, monkeypatch, step, number
+):
+    run = tmp_path / "a run"
+    with monkeypatch.context() as patch:
+        at_step(patch, step, lambda: signal.raise_signal(number))
+        code, out, err = answer(capsys, *train(folder, run))
+    assert code == 128 + number and err == ""
+    assert out.splitlines()[-1] == f"Stopped at step {step}. To go on: tinygan train --resume '{run}'"
+    assert step_of(run) == step
+    code, out, err = answer(capsys, "train", "--resume", run)
+    assert (code, err) == (
+        0,
+        "",
+    ) and f"{run}: {'going on' if step < 6 else 'was finished'} at step {step}\n" in out
+    assert_same_folder(run, reference)
+
+
+def test_a_finished_run_stays_as_it_is_and_gets_back_lost_pictures(finished, reference, capsys):
+    saved = (finished / "checkpoint.npz").read_bytes()
+    (finished / "film.gif").unlink()
+    (finished / "samples" / "step_0000004.png").unlink()
+    code, out, err = answer(capsys, "train", "--resume", finished)
+    assert (code, err) == (0, "") and "was finished at step 6" in out
+    assert_same_folder(finished, reference)
+    assert (finished / "checkpoint.npz").read_bytes() == saved
+
+
+def test_checkpoints_come_as_often_as_was_asked(folder, tmp_path, monkeypatch):
+    saved, save = [], checkpoint.save
+    monkeypatch.setattr(checkpoint, "save", lambda *args: saved.append(args[2]["step"]) or save(*args))
+    assert main(train(folder, tmp_path / "run", "--checkpoint-every", 2)) == 0
+    assert saved == [0, 2, 4, 6]
+    saved.clear()
+    assert main(train(folder, tmp_path / "slow", "--checkpoint-every", "1000s")) == 0
+    assert saved == [0, 6]
+
+
+@pytest.mark.parametrize(
+    "typed", ["--lr 0.1", "--steps 12", "--seed 1", "--out there", "--preset default", "--latent 9"]
+)
+def test_resume_refuses_what_the_run_has_settled(finished, capsys, typed):
+    saved = (finished / "checkpoint.npz").read_bytes()
+    err = refusal(capsys, "train", "--resume", finished, *typed.split())
+    assert f"leave out {typed.split()[0]}\n" in err
+    assert (finished / "checkpoint.npz").read_bytes() == saved
+
+
+def test_resume_refuses_other_data_and_finds_moved_ones(tmp_path, reference, capsys, monkeypatch):
+    here = write_folder(tmp_path / "scribbles")
+    run = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        at_step(patch, 3, lambda: signal.raise_signal(signal.SIGINT))
+        assert main(train(here, run)) == 130
+    moved = here.rename(tmp_path / "elsewhere")
+    assert "if the data have moved: --data FOLDER" in refusal(capsys, "train", "--resume", run)
+    other = write_folder(tmp_path / "other", n=21)
+    err = refusal(capsys, "train", "--resume", run, "--data", other)
+    assert "was begun with other data" in err and str(other) in err
+    assert step_of(run) == 3
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", "--resume", "run", "--data", "elsewhere"]) == 0
+    assert_same_folder(run, reference)  # titles too: the data keep their name
+    assert checkpoint.load(run / "checkpoint.npz")[1]["data"] == str(moved)
+
+
+def test_resume_of_what_is_no_run_is_refused_and_leaves_no_trace(tmp_path, capsys):
+    assert "there is no such run" in refusal(capsys, "train", "--resume", tmp_path / "absent")
+    assert "holds no checkpoint.npz" in refusal(capsys, "train", "--resume", tmp_path)
+    assert os.listdir(tmp_path) == []
+
+
+def stopped(folder, run, monkeypatch, step=5):
+    """A run with a checkpoint at this step and one at the step before."""
+    with monkeypatch.context() as patch:
+        at_step(patch, step, lambda: signal.raise_signal(signal.SIGINT))
+        assert main(train(folder, run, "--checkpoint-every", 1)) == 130
+    return run / "checkpoint.npz"
+
+
+@pytest.mark.parametrize("harm", ["missing", "truncated", "damaged", "foreign"])
+def test_a_lost_checkpoint_is_named_and_the_one_before_it_used(
+    folder, tmp_path, reference, capsys, monkeypatch, harm
+):
+    newest = stopped(folder, tmp_path / "run", monkeypatch)
+    content = newest.read_bytes()
+    newest.write_bytes({"truncated": content[:1000], "foreign": b"hello"}.get(harm, b"PK" + content[:0:-1]))
+    if harm == "missing":
+        newest.unlink()
+    capsys.readouterr()
+    assert main(["sample", str(tmp_path / "run"), "--out", str(tmp_path / "x.npy")]) == 0
+    assert "the one before it is whole, and is used" in capsys.readouterr().out
+    code, out, err = answer(capsys, "train", "--resume", tmp_path / "run")
+    assert (code, err) == (0, "")
+    first, second = out.splitlines()[:2]
+    assert first.startswith(f"{newest}: ") and first.endswith("the one before it is whole, and is used")
+    assert second == f"{tmp_path / 'run'}: going on at step 4"
+    assert_same_folder(tmp_path / "run", reference)
+    assert (tmp_path / "run" / "checkpoint.damaged.npz").exists() == (harm != "missing")
+
+
+def test_checkpoints_that_are_both_lost_are_refused(folder, tmp_path, capsys, monkeypatch):
+    newest = stopped(folder, tmp_path / "run", monkeypatch)
+    for path in (newest, checkpoint.previous(newest)):
+        path.write_bytes(path.read_bytes()[:1000])
+    capsys.readouterr()
+    assert "damaged" in refusal(capsys, "train", "--resume", tmp_path / "run")
+
+
+def test_a_checkpoint_of_a_later_version_is_refused_and_kept(folder, tmp_path, capsys, monkeypatch):
+    newest = stopped(folder, tmp_path / "run", monkeypatch)
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "FORMAT", 2)
+        checkpoint.save(newest, *checkpoint_of(newest))
+    later = newest.read_bytes()
+    capsys.readouterr()
+    assert "has format 2, but this version of tinygan reads 1" in refusal(
+        capsys, "train", "--resume", tmp_path / "run"
+    )
+    assert newest.read_bytes() == later
+
+
+def checkpoint_of(path):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(checkpoint, "FORMAT", 1)
+        return checkpoint.load(path)
+
+
+# ---- numbers, disks and folders that are lost ----------------------------------------------------
+
+
+def test_a_lost_number_stops_the_run_and_keeps_the_last_good_checkpoint(
+    folder, tmp_path, capsys, monkeypatch, recwarn
+):
+    spoilt = []
+
+    def spoil(training):
+        if training.step == 4:
+            training.gan.generator.params[-1] = np.nan
+            spoilt.append(training)
+
+    whole_step = Training.train_step
+    monkeypatch.setattr(Training, "train_step", lambda t: (spoil(t), whole_step(t)))
+    run = tmp_path / "run"
+    code, _, err = answer(capsys, *train(folder, run, "--checkpoint-every", 2))
+    assert code == 1 and len(err.splitlines()) == 1 and spoilt
+    assert err.startswith("tinygan train: step 5: not a finite number, first in ")
+    assert "try a smaller --lr" in err and f"step 4 is safe in {run / 'checkpoint.npz'}" in err
+    arrays, values = checkpoint.load(run / "checkpoint.npz")
+    assert values["step"] == 4
+    assert all(np.isfinite(arrays[name]).all() for name in ("generator", "discriminator", "average"))
+    assert not list(recwarn), [str(w.message) for w in recwarn]
+
+
+def test_a_full_disk_stops_the_run_with_the_last_checkpoint_intact(folder, tmp_path, reference, capsys):
+    resource = pytest.importorskip("resource", reason="this system has no limit on the size of files")
+    run = tmp_path / "run"
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    room = (reference / "checkpoint.npz").stat().st_size - 30_000  # the last frame does not fit
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, hard))
+    try:
+        err = refusal(capsys, *train(folder, run, "--checkpoint-every", 1))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert f"{run / 'checkpoint.npz'}: cannot be written (File too large); step 5 is safe" in err
+    assert f"to go on from there: tinygan train --resume {run}" in err
+    assert step_of(run) == 5
+    assert main(["train", "--resume", str(run)]) == 0
+    assert_same_folder(run, reference)
+
+
+def fail_writing(monkeypatch, fails):
+    """From now on no file is written whole for whose path ``fails(path)``."""
+    replace = os.replace
+
+    def full_disk(source, target):
+        if fails(Path(target)):
+            raise OSError(28, "No space left on device")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", full_disk)
+
+
+def test_a_picture_that_cannot_be_written_costs_no_training_and_is_drawn_later(
+    folder, tmp_path, reference, capsys, monkeypatch
+):
+    """No room for pictures until step 5 is reached."""
+    room = []
+    fail_writing(monkeypatch, lambda path: not room and path.suffix == ".png")
+    at_step(monkeypatch, 5, lambda: room.append("now"))
+    code, out, err = answer(capsys, *train(folder, tmp_path / "run"))
+    assert (code, err) == (0, "")
+    assert_same_folder(tmp_path / "run", reference)
+
+
+@pytest.mark.parametrize("name", ["step_0000006.png", "curves.png", "film.html", "history.csv"])
+def test_a_picture_that_can_never_be_written_is_one_line_when_the_training_is_safe(
+    folder, tmp_path, reference, capsys, monkeypatch, name
+):
+    run = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        fail_writing(patch, lambda path: path.name == name)
+        err = refusal(capsys, *train(folder, run))
+    assert (
+        f"{name}: cannot be written (No space left on device); step 6 is safe in {run / 'checkpoint.npz'}"
+        in err
+    )
+    assert main(["train", "--resume", str(run)]) == 0
+    assert_same_folder(run, reference)
+
+
+@pytest.mark.parametrize("what", ["removed", "moved"])
+def test_a_folder_that_vanishes_is_one_line(folder, tmp_path, reference, capsys, monkeypatch, what):
+    run, away = tmp_path / "run", tmp_path / "away"
+    vanish = {"removed": lambda: shutil.rmtree(run), "moved": lambda: run.rename(away)}[what]
+    with monkeypatch.context() as patch:
+        at_step(patch, 4, vanish)
+        err = refusal(capsys, *train(folder, run, "--checkpoint-every", 3))
+    assert f"{run / 'checkpoint.npz'}: cannot be written (No such file or directory)\n" in err
+    assert not run.exists()
+    if what == "moved":
+        assert step_of(away) == 3
+        assert main(["train", "--resume", str(away)]) == 0
+        assert_same_folder(away, reference)
+
+
+# ---- real processes ------------------------------------------------------------------------------
+
+LONG = ["--steps", "600", *TYPED]
+
+
+@pytest.fixture(scope="module")
+def long_reference(folder, tmp_path_factory):
+    run = tmp_path_factory.mktemp("long") / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        draw_quickly(patch.setattr)
+        assert main(["train", "--data", str(folder), *LONG, "--out", str(run)]) == 0
+    return run
+
+
+def wait_for(condition, process, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.005)
+
+
+@contextlib.contextmanager
+def started(*arguments, **options):
+    """A real process, which does not outlive the test."""
+    process = start(*arguments, **options)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def begin_long(folder, run, *more):
+    arguments = ["train", "--data", folder, *LONG, "--out", run, "--checkpoint-every", 3, *more]
+    return started(*arguments, code=QUICKLY)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_real_process_stopped_by_a_signal_is_resumed_to_the_same_end(
+    folder, tmp_path, long_reference, number
+):
+    run = tmp_path / "run"
+    with begin_long(folder, run) as process:
+        wait_for(lambda: (run / "samples" / "step_0000000.png").exists(), process)
+        process.send_signal(number)
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (128 + number, "")
+    assert f"Stopped at step {step_of(run)}. To go on: tinygan train --resume {run}" in out
+    assert step_of(run) < 600, "it was not stopped at all"
+    assert main(["train", "--resume", str(run)]) == 0
+    assert_same_folder(run, long_reference)
+
+
+def test_a_run_killed_five_times_at_any_moment_ends_the_same(folder, tmp_path, long_reference):
+    run, dice, kills = tmp_path / "run", random.Random(0), 0
+    with begin_long(folder, run) as process:
+        wait_for((run / "checkpoint.npz").exists, process)
+    for _ in range(4):
+        before = step_of(run)
+        with started("train", "--resume", run, "--checkpoint-every", 3, code=QUICKLY) as process:
+            wait_for(lambda before=before: step_of(run) != before, process)
+            time.sleep(dice.uniform(0, 0.05))
+            kills += process.poll() is None
+    assert kills == 4, "it ended before it was killed"
+    assert main(["train", "--resume", str(run)]) == 0
+    assert_same_folder(run, long_reference)
+
+
+KILLED_IN = """
+import os, signal, sys
+import numpy as np
+import small_runs
+from tinygan import cli
+small_runs.draw_quickly()
+place, call = sys.argv.pop(1).split(":")
+module = np if place == "savez" else os
+real, calls = getattr(module, place), []
+def killed(*args, **kwargs):
+    calls.append(args)
+    if len(calls) == int(call):
+        if place == "savez":
+            args[0].write(b"half of it")
+            args[0].flush()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return real(*args, **kwargs)
+setattr(module, place, killed)
+sys.exit(cli.main())
+"""
+
+
+@pytest.mark.parametrize(
+    "place, saved",
+    [
+        ("savez:1", None),
+        ("replace:1", None),
+        ("savez:4", 4),
+        ("fsync:4", 4),
+        ("replace:7", 0),
+        ("replace:8", 2),
+    ],
+)
+def test_a_run_killed_within_the_writing_of_a_checkpoint_ends_the_same(
+    folder, tmp_path, reference, place, saved, capsys
+):
+    """Writing half of it, before it is synced, before and between the two renames."""
+    run = tmp_path / "run"
+    process = start(place, *train(folder, run, "--checkpoint-every", 2), code=KILLED_IN)
+    process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGKILL
+    if saved is None:  # it had not begun: the same command does
+        assert "holds no checkpoint.npz" in refusal(capsys, "train", "--resume", run)
+        assert main(train(folder, run)) == 0
+    else:
+        assert main(["train", "--resume", str(run)]) == 0
+    assert_same_folder(run, reference)
+
+
+def test_a_second_process_in_the_same_folder_is_refused_and_a_killed_one_leaves_no_lock(
+    folder, tmp_path, capsys
+):
+    run = tmp_path / "run"
+    with started("train", "--data", folder, *TYPED, "--minutes", 5, "--out", run) as process:
+        wait_for((run / "samples" / "step_0000000.png").exists, process)
+        before = (run / "checkpoint.npz").read_bytes()
+        assert "another process is at work in it" in refusal(capsys, "train", "--resume", run)
+        assert "exists already" in refusal(capsys, *train(folder, run))
+        assert main(["sample", str(run), "--out", str(tmp_path / "x.npy")]) == 0, "looking is allowed"
+        assert process.poll() is None and (run / "checkpoint.npz").read_bytes() == before
+    with runs.locked(run):
+        pass
+
+
+def test_progress_is_shown_on_a_terminal_in_one_line_that_fits(folder, tmp_path):
+    pty = pytest.importorskip("pty", reason="this system has no pseudo-terminals")
+    import fcntl
+    import termios
+
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", 24, 70, 0, 0))
+    environment = {name: value for name, value in ENVIRONMENT.items() if name not in ("COLUMNS", "LINES")}
+    process = start(*train(folder, tmp_path / "run"), code=QUICKLY, stdout=theirs, env=environment)
+    os.close(theirs)
+    shown = b""
+    with contextlib.suppress(OSError):  # the other end is closed
+        while chunk := os.read(ours, 10_000):
+            shown += chunk
+    os.close(ours)
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (0, "")
+    progress = [line for line in shown.decode().replace("\n", "\r").split("\r") if line.startswith("step ")]
+    assert len(progress) >= 6
+    assert progress[0].startswith("step 1/6  epoch 0.3  loss D ")
+    assert progress[-1].startswith("step 6/6  epoch 1.8  loss D ")
+    assert {len(line) for line in progress} == {69}
+
+
+def test_nothing_but_lines_is_printed_where_there_is_no_terminal(folder, tmp_path):
+    process = start(*train(folder, tmp_path / "run"), code=QUICKLY)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (0, "")
+    assert "\r" not in out and "loss" not in out
+    assert "scribbles: 6 steps in" in out and f"Look at {tmp_path / 'run'}" in out

@@ -1,0 +1,158 @@
+"""Pictures show what they were given, come out the same every time, and need no screen and no network."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from matplotlib.image import PIL, imread  # Pillow, through matplotlib
+
+from tinygan import plots
+from tinygan.training import Row
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (6, 784), dtype=np.uint8)
+POINTS = np.random.default_rng(0).normal(size=(50, 2)).astype(np.float32)
+FRAMES = {"images": [(10 * i, np.roll(IMAGES, i, axis=0)) for i in range(4)],
+          "points": [(10 * i, POINTS * i) for i in range(4)]}  # fmt: skip
+RESTING = 6  # times that the last picture of a film is repeated
+
+
+def history(n, quality=float("nan")):
+    return [
+        Row(i, 0.1 * i, 1.0 * i, 9.0, 0.5, 2 / (i + 1), 0.6, 0.4, 1.0, 2.0, quality) for i in range(1, n + 1)
+    ]
+
+
+# ---- tiles ---------------------------------------------------------------------------------------
+
+
+def test_tiles_lie_row_by_row_and_the_rest_is_black():
+    picture = plots.tiles(IMAGES[:5], columns=3)
+    assert picture.shape == (2 * 28, 3 * 28) and picture.dtype == np.uint8
+    for i in range(5):
+        row, column = divmod(i, 3)
+        tile = picture[28 * row : 28 * row + 28, 28 * column : 28 * column + 28]
+        np.testing.assert_array_equal(tile, IMAGES[i].reshape(28, 28), err_msg=f"image {i}")
+    assert (picture[28:, 2 * 28 :] == 0).all()
+
+
+@pytest.mark.parametrize("n, side", [(1, 1), (2, 2), (4, 2), (64, 8)])
+def test_tiles_are_about_as_wide_as_high(n, side):
+    assert plots.tiles(np.zeros((n, 784))).shape[1] == side * 28
+
+
+# ---- the same every time -------------------------------------------------------------------------
+
+DRAWN = {
+    "samples of images": lambda folder: plots.save_samples(folder / "a.png", IMAGES, "title"),
+    "samples as floats": lambda folder: plots.save_samples(
+        folder / "a.png", IMAGES / np.float32(255), "title"
+    ),
+    "samples of points": lambda folder: plots.save_samples(folder / "a.png", POINTS, "title", POINTS),
+    "curves": lambda folder: plots.save_curves(folder / "a.png", history(5), "title", "quality"),
+    "neighbours": lambda folder: plots.save_neighbours(
+        folder / "a.png", *[np.tile(IMAGES, (6, 1))] * 2, "title"
+    ),
+    "a film": lambda folder: plots.save_film(
+        folder / "a.gif", folder / "a.html", FRAMES["images"][:2], "title"
+    ),
+}
+
+
+@pytest.mark.parametrize("what", DRAWN)
+def test_drawn_twice_a_picture_has_the_same_bytes(tmp_path, what):
+    seen = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        DRAWN[what](tmp_path / name)
+        seen.append({path.name: path.read_bytes() for path in (tmp_path / name).iterdir()})
+    assert seen[0] == seen[1]
+    for name, content in seen[0].items():
+        assert content.startswith({"png": b"\x89PNG", "gif": b"GIF89a", "html": b"\n<"}[name.split(".")[1]])
+
+
+def test_bytes_and_floats_of_the_same_images_look_the_same(tmp_path):
+    plots.save_samples(tmp_path / "bytes.png", IMAGES, "title")
+    plots.save_samples(tmp_path / "floats.png", IMAGES / np.float64(255), "title")
+    difference = imread(tmp_path / "bytes.png") - imread(tmp_path / "floats.png")
+    assert np.abs(difference).max() <= 1.01 / 255
+
+
+def test_other_samples_make_another_picture(tmp_path):
+    for name, samples in (("a", POINTS), ("b", POINTS + 0.5)):
+        plots.save_samples(tmp_path / f"{name}.png", samples, "title", POINTS)
+    assert (tmp_path / "a.png").read_bytes() != (tmp_path / "b.png").read_bytes()
+
+
+def test_drawing_needs_no_screen_and_leaves_no_figure_behind(tmp_path):
+    code = (
+        "import sys, numpy as np; from pathlib import Path; from tinygan import plots\n"
+        "plots.save_samples(Path(sys.argv[1]), np.zeros((4, 784)), 'title')\n"
+        "assert 'matplotlib.pyplot' not in sys.modules, 'pyplot keeps figures, and looks for a screen'"
+    )
+    done = subprocess.run([sys.executable, "-c", code, tmp_path / "a.png"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "a.png").exists()
+
+
+# ---- curves --------------------------------------------------------------------------------------
+
+
+def heights(tmp_path, rows):
+    plots.save_curves(tmp_path / "a.png", rows, "title", "quality")
+    return imread(tmp_path / "a.png").shape[0]
+
+
+def test_curves_show_quality_only_where_it_was_measured(tmp_path):
+    without = heights(tmp_path, history(5))
+    assert heights(tmp_path, history(5, quality=3.0)) > without
+    assert heights(tmp_path, [*history(5), *history(1, quality=-3.0)]) > without
+
+
+def test_curves_of_a_single_row_can_be_drawn(tmp_path):
+    assert heights(tmp_path, history(1)) > 100
+
+
+# ---- films ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module", params=FRAMES)
+def film(request, tmp_path_factory):
+    """(path of the GIF, text of the page, frames) of a film."""
+    folder, frames = tmp_path_factory.mktemp("film"), FRAMES[request.param]
+    background = POINTS if request.param == "points" else None
+    plots.save_film(folder / "film.gif", folder / "film.html", frames, "title", background)
+    return folder / "film.gif", (folder / "film.html").read_text(encoding="utf-8"), frames
+
+
+def test_a_film_has_every_frame_and_rests_on_the_last(film):
+    gif, page, frames = film
+    shown, times = [], []
+    with PIL.Image.open(gif) as picture:
+        for i in range(picture.n_frames):
+            picture.seek(i)
+            shown.append(np.array(picture.convert("L")))
+            times.append(picture.info["duration"])
+    assert len(set(map(bytes, shown))) == len(frames), "a frame is missing, or two look the same"
+    ticks = round(sum(times) * 6 / 1000)  # of a sixth of a second; equal pictures in a row are stored as one
+    assert ticks == len(frames) + RESTING, times
+
+    embedded = re.findall(r'frames\[(\d+)\] = "data:image/png;base64', page)
+    assert [int(i) for i in embedded] == list(range(len(frames) + RESTING))
+
+
+def test_the_film_page_plays_by_itself(film):
+    """Nothing that it needs comes from the network; a name it uses, it defines; every button has a face."""
+    page = film[1]
+    assert "function Animation" in page and "new Animation(" in page
+    assert not re.search("<link|@import|https?:|<(img|script)[^>]*src=", page), "something is loaded"
+    faces = re.findall(r"<button[^>]*>\s*([^<]*?)\s*</button>", page)
+    assert len(set(faces)) == page.count("<button") == 9 and all(faces), faces
+    needed = set(re.findall(r"""getElementById\(["'](\w+)["']\)""", page)) | set(
+        re.findall(r"""(?:img_id|slider_id|loop_select_id) = ["'](\w+)["']""", page)
+    )
+    defined = set(re.findall(r"""(?:id|name)=["'](\w+)["']""", page))
+    assert needed and needed <= defined, f"{needed - defined} are used but nowhere defined"

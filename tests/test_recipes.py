@@ -1,0 +1,157 @@
+"""Every choice of a run counts, and what is built is what was chosen."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+from helpers import assert_same_bits
+from small_runs import TINY, images, points, trained
+
+from tinygan import gradient_penalty
+from tinygan.layers import Dense, LeakyReLU, Sigmoid
+from tinygan.recipes import (
+    OBJECTIVES,
+    OPTIMIZERS,
+    PENALTIES,
+    PRESETS,
+    Config,
+    build_discriminator,
+    build_gan,
+    build_generator,
+)
+
+replace = dataclasses.replace
+LIMITS = {"steps", "epochs", "minutes"}
+
+
+def rng():
+    return np.random.default_rng(0)
+
+
+def test_a_config_survives_json_unchanged():
+    config = replace(TINY, coding=(-1.0, 1.0, 0.0), hidden=(7,), steps=None, epochs=0.5)
+    again = Config.from_dict(json.loads(json.dumps(config.to_dict())))
+    assert again == config and hash(again) == hash(config)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_has_one_limit_and_builds(name):
+    config = PRESETS[name]
+    assert sum(getattr(config, limit) is not None for limit in LIMITS) == 1
+    assert config.batch % config.pack == 0
+    gan = build_gan(config, 784, rng())
+    assert gan.generator.forward(np.zeros((2, config.latent_dim), np.float32)).shape == (2, 784)
+
+
+# ---- what is built -------------------------------------------------------------------------------
+
+
+def shapes(network):
+    return [layer.shapes["W"] for layer in network.layers if isinstance(layer, Dense)]
+
+
+def test_the_generator_leads_from_latents_through_the_hidden_layers_to_samples():
+    generator = build_generator(replace(TINY, slope=0.3), 784, rng())
+    assert shapes(generator) == [(3, 5), (5, 4), (4, 784)]
+    assert [layer.alpha for layer in generator.layers if isinstance(layer, LeakyReLU)] == [0.3, 0.3]
+    x = generator.forward(100 * np.ones((1, 3), np.float32))
+    assert isinstance(generator.layers[-1], Sigmoid) and x.min() >= 0 and x.max() <= 1
+
+
+def test_the_generator_of_points_is_not_bounded():
+    generator = build_generator(TINY, 2, rng(), images=False)
+    assert shapes(generator) == [(3, 5), (5, 4), (4, 2)]
+    assert np.abs(generator.forward(100 * np.ones((1, 3), np.float32))).max() > 1
+
+
+@pytest.mark.parametrize("pack", [1, 3])
+def test_the_discriminator_mirrors_the_generator_and_ends_in_one_logit(pack):
+    discriminator = build_discriminator(replace(TINY, pack=pack), 784, rng())
+    assert shapes(discriminator) == [(784 * pack, 4), (4, 5), (5, 1)]
+    assert not isinstance(discriminator.layers[-1], Sigmoid), "losses work on logits"
+
+
+@pytest.mark.parametrize("init, spread", [("he", (2 / 3) ** 0.5), ("xavier", (2 / (3 + 5000)) ** 0.5)])
+def test_the_first_weights_have_the_spread_that_was_chosen(init, spread):
+    config = replace(TINY, hidden=(5000,), init=init)
+    assert build_generator(config, 2, rng()).layers[0].W.std() == pytest.approx(spread, rel=0.03)
+
+
+def test_a_double_precision_gan_starts_from_the_same_weights_rounded():
+    single, double = (build_gan(TINY, 2, rng(), dtype) for dtype in (np.float32, np.float64))
+    for player in ("generator", "discriminator"):
+        params = getattr(double, player).params
+        assert params.dtype == np.float64
+        assert_same_bits(player, params.astype(np.float32), getattr(single, player).params)
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_every_objective_is_built(name):
+    objective = build_gan(replace(TINY, objective=name, coding=(-1.0, 1.0, 0.0)), 2, rng()).objective
+    assert type(objective) is OBJECTIVES[name]
+    if name == "least-squares":
+        assert (objective.a, objective.b, objective.c) == (-1, 1, 0)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_every_optimizer_is_built_once_for_each_player(name):
+    gan = build_gan(replace(TINY, optimizer=name, lr=0.125, beta1=0.25), 2, rng())
+    assert gan.g_optimizer is not gan.d_optimizer
+    for optimizer in (gan.g_optimizer, gan.d_optimizer):
+        assert type(optimizer) is OPTIMIZERS[name] and optimizer.lr == 0.125
+        assert getattr(optimizer, "beta1", 0.25) == 0.25
+
+
+def test_every_penalty_is_built_with_its_strength():
+    penalties = {
+        name: build_gan(replace(TINY, penalty=name, gamma=7), 2, rng()).penalty for name in PENALTIES
+    }
+    assert penalties["none"] is None and penalties["clip"] is None  # Training clips
+    assert type(penalties["r1"]) is gradient_penalty.R1
+    assert (penalties["r1"].gamma, penalties["r1"].every) == (7, TINY.penalty_every)
+    assert type(penalties["wgan-gp"]) is gradient_penalty.WGANGP and penalties["wgan-gp"].strength == 7
+
+
+@pytest.mark.parametrize("choice", ["objective", "optimizer", "penalty", "init"])
+def test_an_unknown_name_is_refused_and_not_ignored(choice):
+    with pytest.raises((KeyError, ValueError), match="wishful"):
+        build_gan(replace(TINY, **{choice: "wishful"}), 2, rng())
+
+
+# ---- every choice counts -------------------------------------------------------------------------
+
+OTHERWISE = {
+    "objective": "minimax",
+    "coding": (-1.0, 1.0, 0.0),
+    "penalty": "none",
+    "gamma": 0.2,
+    "penalty_every": 2,
+    "latent_dim": 4,
+    "hidden": (5, 5),
+    "init": "xavier",
+    "slope": 0.1,
+    "batch": 7,
+    "optimizer": "sgd",
+    "lr": 0.02,
+    "beta1": 0.9,
+    "decay_from": 0.0,
+    "average": 0.1,
+    "d_steps": 2,
+    "pack": 2,
+    "seed": 1,
+}
+
+
+@pytest.mark.parametrize("name", sorted(Config().to_dict().keys() - LIMITS))
+@pytest.mark.parametrize("dataset", [points(), images()], ids=["points", "images"])
+def test_every_choice_changes_the_run(name, dataset):
+    """A choice that is passed on to nobody would leave the samples as they are."""
+    base = replace(TINY, objective="least-squares" if name == "coding" else "non-saturating")
+    (_, plain), (_, other) = (
+        trained(config, dataset).frames[-1] for config in (base, replace(base, **{name: OTHERWISE[name]}))
+    )
+    assert plain.shape == other.shape
+    assert (plain != other).any(), f"{name} = {OTHERWISE[name]} changes nothing"

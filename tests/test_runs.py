@@ -1,0 +1,334 @@
+"""A run folder belongs to one process at a time, and the newest whole checkpoint in it is found.
+
+And whatever a checkpoint with a right checksum holds, it either is the state of a run of this
+version or is refused as not fitting, before memory is taken.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+import signal
+import subprocess
+import sys
+import threading
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from small_runs import TINY, assert_same_state, points, trained
+
+from tinygan import checkpoint, runs
+from tinygan.checkpoint import CheckpointError
+from tinygan.recipes import Config
+from tinygan.runs import RunError
+from tinygan.training import Training
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+# ---- one process at a time -----------------------------------------------------------------------
+
+
+def test_a_second_process_is_refused_and_a_killed_one_leaves_no_lock(here):
+    code = (
+        "import sys; from pathlib import Path; from tinygan import runs\nwith runs.locked(Path('.')): input()"
+    )
+    holder = subprocess.Popen(
+        [sys.executable, "-c", code.replace("input()", "print('locked', flush=True); input()")],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        assert holder.stdout.readline() == "locked\n"
+        with pytest.raises(RunError, match="another process is at work in it"), runs.locked(Path(".")):
+            pass
+    finally:
+        holder.kill()
+        holder.communicate()
+    with runs.locked(Path(".")):
+        assert os.listdir() == [".lock"]
+    with runs.locked(Path(".")):
+        pass
+
+
+def test_a_file_system_without_locks_is_no_reason_not_to_train(here, monkeypatch):
+    def unsupported(file):
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(runs, "lock", unsupported)
+    with runs.locked(Path(".")):
+        pass
+
+
+def test_a_folder_that_cannot_be_written_is_refused(here, monkeypatch):
+    Path("run").mkdir()
+
+    def read_only(*args, **kwargs):
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr("builtins.open", read_only)
+    with (
+        pytest.raises(RunError, match="^run: cannot be written .Read-only file system"),
+        runs.locked(Path("run")),
+    ):
+        pass
+
+
+# ---- new folders ---------------------------------------------------------------------------------
+
+
+def test_runs_are_numbered_and_begin_at_the_same_time_without_colliding(here):
+    made, all_in = [], threading.Barrier(5)
+
+    def begin():
+        all_in.wait()
+        with runs.new() as run:
+            made.append(str(run))
+            all_in.wait()
+
+    threads = [threading.Thread(target=begin) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(made) == [str(Path("runs", f"00{i}")) for i in range(1, 6)]
+
+
+def test_a_named_folder_may_be_new_or_empty_or_never_really_begun(here):
+    Path("empty").mkdir()
+    Path("begun").mkdir()
+    for name in runs.NOTHING_YET:
+        Path("begun", name).touch()
+    for name in ("new", "deep/new", "empty", "begun"):
+        with runs.new(Path(name)) as run:
+            assert run == Path(name) and run.is_dir()
+
+
+@pytest.mark.parametrize("kind", ["run", "file", "below a file", "read-only"])
+def test_a_folder_that_holds_anything_is_left_as_it_is(here, kind, monkeypatch):
+    if kind == "run":
+        Path("out").mkdir()
+        Path("out", "thesis.txt").write_text("precious")
+    if kind in ("file", "below a file"):
+        Path("out").write_text("precious")
+    if kind == "read-only":
+        monkeypatch.setattr(
+            "os.mkdir", lambda *args: (_ for _ in ()).throw(PermissionError(13, "Permission denied"))
+        )
+    before = {path: path.read_bytes() for path in here.rglob("*") if path.is_file()}
+    with pytest.raises(RunError, match="name another folder|name a folder that can be written"):
+        with runs.new(Path("out", "run") if kind == "below a file" else Path("out")):
+            pytest.fail("began")
+    assert {path: path.read_bytes() for path in here.rglob("*") if path.is_file()} == before
+
+
+# ---- interruption --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_signal_asks_and_the_second_insists(number):
+    handlers = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    with runs.Interruption() as interruption:
+        assert not interruption.asked
+        signal.raise_signal(number)
+        assert interruption.asked == number
+        if number == signal.SIGINT:
+            with pytest.raises(KeyboardInterrupt):
+                signal.raise_signal(number)
+        assert signal.getsignal(signal.SIGTERM) == handlers[1]
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == handlers
+
+
+# ---- saved and found -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A run with a checkpoint at step 3 and the one before it at step 2."""
+    training = Training(TINY, points())
+    saver = runs.Saver(tmp_path, training, {"name": "ring"}, (1, "steps"))
+    for _ in training.run():
+        saver.save_if_due()
+        if training.step == 3:
+            return tmp_path
+
+
+def damage(path):
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+def test_the_newest_checkpoint_is_found(run):
+    arrays, values, remark = runs.load(run)
+    assert values["step"] == 3 and values["name"] == "ring" and remark == ""
+
+
+@pytest.mark.parametrize("harm, why", [(damage, "damaged"), (Path.unlink, "there is no such checkpoint")])
+def test_the_one_before_is_used_with_a_remark_when_the_newest_is_lost(run, harm, why):
+    harm(run / "checkpoint.npz")
+    arrays, values, remark = runs.load(run)
+    assert values["step"] == 2
+    assert why in remark and remark.endswith("the one before it is whole, and is used") and "\n" not in remark
+
+
+def test_a_damaged_checkpoint_set_aside_never_replaces_the_good_one(run):
+    damage(run / "checkpoint.npz")
+    damaged = (run / "checkpoint.npz").read_bytes()
+    runs.set_aside(run)
+    checkpoint.save(run / "checkpoint.npz", {}, {"step": 9})
+    assert checkpoint.load(run / "checkpoint.previous.npz")[1]["step"] == 2
+    assert (run / "checkpoint.damaged.npz").read_bytes() == damaged
+    runs.set_aside(run)
+    runs.set_aside(run)  # where there is nothing, nothing happens
+
+
+def test_what_is_nowhere_whole_is_refused_by_name(run):
+    damage(run / "checkpoint.npz")
+    damage(run / "checkpoint.previous.npz")
+    with pytest.raises(CheckpointError, match="checkpoint.npz: damaged"):
+        runs.load(run)
+    for path in run.glob("*.npz"):
+        path.unlink()
+    with pytest.raises(RunError, match="holds no checkpoint.npz"):
+        runs.load(run)
+    with pytest.raises(RunError, match="there is no such run"):
+        runs.load(run / "absent")
+
+
+def test_a_later_version_is_refused_and_nothing_older_taken_for_it(run, monkeypatch):
+    monkeypatch.setattr(checkpoint, "FORMAT", 2)
+    checkpoint.save(run / "checkpoint.npz", {}, {})
+    monkeypatch.undo()
+    with pytest.raises(CheckpointError, match="has format 2"):
+        runs.load(run)
+
+
+def test_saving_is_due_after_so_many_steps_or_seconds(tmp_path, monkeypatch):
+    training, now = Training(TINY, points()), [100.0]
+    monkeypatch.setattr(runs.time, "monotonic", lambda: now[0])
+    saved = []
+    monkeypatch.setattr(checkpoint, "save", lambda path, arrays, values: saved.append(values["step"]))
+    saver = runs.Saver(tmp_path, training, {}, (3, "steps"))
+    for training.step in range(1, 11):
+        saver.save_if_due()
+    assert saved == [3, 6, 9]
+    saver, saved[:] = runs.Saver(tmp_path, training, {}, (30, "seconds")), []
+    for training.step in range(11, 21):
+        now[0] += 10
+        saver.save_if_due()
+    assert saved == [13, 16, 19]
+
+
+# ---- what fits -----------------------------------------------------------------------------------
+
+STATE = trained(TINY, steps=2).state()
+
+
+def restored(arrays, values):
+    with runs.understanding(Path("run")):
+        training = Training(runs.config_of(arrays, values), points())
+        training.restore(arrays, values)
+    return training
+
+
+def test_the_state_of_a_run_fits():
+    assert_same_state(restored(*STATE).state(), STATE)
+
+
+def refusal(arrays, values):
+    with pytest.raises(CheckpointError) as caught:
+        restored(arrays, values)
+    message = str(caught.value)
+    assert message.startswith(f"{Path('run', 'checkpoint.npz')}: does not fit this version of tinygan (")
+    assert len(message.splitlines()) == 1
+    return message
+
+
+@pytest.mark.parametrize("name", STATE[0])
+def test_an_array_that_does_not_fit_is_refused(name):
+    arrays, values = dict(STATE[0]), STATE[1]
+    array = arrays.pop(name)
+    assert f"no '{name}' in it" in refusal(arrays, values)
+    unfit = {"deeper": array[..., None], "of another type": array.astype(np.float16)}
+    if name != "history":  # which may have any number of rows
+        unfit |= {"longer": np.concatenate([array, array[:1]]), "of length 1": array[:1]}
+    for what, arrays[name] in unfit.items():
+        message = refusal(arrays, values)
+        assert name in message or name.startswith("frame"), f"{what}: {message}"
+
+
+@pytest.mark.parametrize("name", STATE[1])
+def test_a_value_that_is_missing_is_refused(name):
+    arrays, values = STATE[0], dict(STATE[1])
+    del values[name]
+    if name == "penalty.calls":
+        assert TINY.penalty == "r1"
+    assert f"no '{name}' in it" in refusal(arrays, values)
+
+
+@pytest.mark.parametrize("name", STATE[1])
+@pytest.mark.parametrize("junk", ["junk", None, [], {}])
+def test_a_value_that_is_none_is_refused(name, junk):
+    refusal(STATE[0], {**STATE[1], name: junk})
+
+
+def with_choice(**choices):
+    values = copy.deepcopy(STATE[1])
+    values["config"] |= choices
+    return values
+
+
+@pytest.mark.parametrize("name", Config().to_dict())
+def test_a_choice_that_is_missing_or_of_another_kind_is_refused(name):
+    values = copy.deepcopy(STATE[1])
+    del values["config"][name]
+    assert f"its choices differ in {name}" in refusal(STATE[0], values)
+    refusal(STATE[0], with_choice(**{name: {"x": 1}}))
+    refusal(STATE[0], with_choice(**{name: "junk"}))
+
+
+def test_a_choice_from_a_later_version_is_refused():
+    assert "its choices differ in dropout" in refusal(STATE[0], with_choice(dropout=0.5))
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [{"hidden": (10**5, 10**5)}, {"latent_dim": 10**9}, {"pack": 10**9}, {"hidden": ()}, {"hidden": (-1,)}],
+)
+def test_networks_of_another_size_are_refused_before_memory_is_taken(choice):
+    tracemalloc.start()
+    try:
+        assert "parameters, expected" in refusal(STATE[0], with_choice(**choice))
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
+
+
+JUNK = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=3), st.just([]), st.just({})
+)
+
+
+@settings(max_examples=200)
+@given(st.data())
+def test_any_content_either_is_restored_or_refused(data):
+    """A right checksum, with anything in place of some arrays and values."""
+    arrays, values = dict(STATE[0]), copy.deepcopy(STATE[1])
+    for name in data.draw(st.lists(st.sampled_from([*values, *arrays]), min_size=1, max_size=2)):
+        if name in values:
+            values[name] = data.draw(JUNK)
+        else:
+            kind = data.draw(st.sampled_from(["u1", "f4", "f8", "i8", "S3", "?", "c8"]))
+            arrays[name] = np.zeros(data.draw(st.lists(st.integers(0, 3), max_size=3)), kind)
+    try:
+        restored(arrays, values)
+    except CheckpointError as error:
+        assert len(str(error).splitlines()) == 1

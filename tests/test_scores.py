@@ -1,0 +1,214 @@
+"""The table of scores: real images score as real, and every known fault shows in the line meant for it."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+
+import numpy as np
+import pytest
+
+from tinygan.data import DataError, Dataset, load_mnist
+from tinygan.judge import Judge, pixels
+from tinygan.metrics import frechet, moments
+from tinygan.scores import RealImages, evenly, score_images, score_points
+from tinygan.synthetic import MIXTURES, digits
+
+MNIST = os.environ.get("TINYGAN_DATA", "")
+CHEAP = ["frechet", "classes", "missing", "class_kl", "confidence"]
+FULL = [*CHEAP, "precision", "recall", "nearest", "parzen", "parzen_error", "parzen_sigma"]
+
+
+@pytest.fixture(scope="module")
+def real():
+    train, test = digits(3000, np.random.default_rng(0)), digits(1500, np.random.default_rng(1))
+    return RealImages(Judge.train(train, steps=300), train, test)
+
+
+def values(samples, real, full=False):
+    return {score.name: score.value for score in score_images(samples, real, full)}
+
+
+# ---- images ------------------------------------------------------------------------------------
+
+
+def test_it_has_all_lines_in_their_order_and_the_cheap_ones_first(real):
+    for full, names in ((False, CHEAP), (True, FULL)):
+        scores = score_images(real.test.x[:100], real, full)
+        assert [score.name for score in scores] == names
+        assert all(score.meaning and "\n" not in score.meaning for score in scores)
+
+
+def test_the_column_real_is_what_test_images_score(real):
+    """Test images given as samples therefore have the same number in both columns."""
+    for name, value, real_value, _ in score_images(real.test.x, real):
+        if not name.startswith("parzen"):
+            assert value == real_value, f"{name}: {value}, real {real_value}"
+
+
+def test_parzens_line_compares_with_training_images(real):
+    for name, value, real_value, _ in score_images(evenly(real.known, 500), real):
+        if name.startswith("parzen"):
+            assert value == real_value, f"{name}: {value}, real {real_value}"
+
+
+def test_what_chooses_parzens_sigma_is_not_among_the_training_images_that_it_is_compared_with():
+    x = np.zeros((60_000, 784), np.uint8)
+    train = Dataset("black", x, np.zeros(60_000, int))
+    real = RealImages(Judge(10, np.random.default_rng(0)), train, train)
+    assert (len(real.known), len(real.valid)) == (50_000, 10_000)
+    assert np.shares_memory(real.valid[0], x[50_000]) and np.shares_memory(real.known[-1], x[49_999])
+
+
+def test_real_images_score_well_and_noise_badly_in_every_line(real):
+    noise = np.random.default_rng(0).random((500, 784), dtype=np.float32)
+    good, bad = values(evenly(real.test.x, 500), real, full=True), values(noise, real, full=True)
+    assert bad["frechet"] > 20 * good["frechet"]
+    assert good["missing"] == [] and len(bad["missing"]) >= 5
+    assert good["class_kl"] < 0.02 < bad["class_kl"]
+    assert good["confidence"] > 0.9
+    assert min(good["precision"], good["recall"]) > 0.6 and bad["precision"] == bad["recall"] == 0
+    assert bad["nearest"] > 2 * good["nearest"]
+    assert bad["parzen"] < good["parzen"] - 100
+
+
+def test_the_frechet_distance_is_from_all_training_images(real):
+    samples = real.test.x[:200]
+    features = real.judge.features
+    expected = frechet(moments(features(samples)), moments(features(real.train.x)))
+    assert values(samples, real)["frechet"] == expected == real.frechet(samples)
+
+
+def test_blur_is_seen_by_the_frechet_distance(real):
+    images = pixels(real.test.x).reshape(-1, 28, 28)
+    blurred = sum(np.roll(images, (i, j), (1, 2)) for i in (-1, 0, 1) for j in (-1, 0, 1)) / 9
+    assert real.frechet(np.clip(blurred, 0, 1).reshape(-1, 784)) > 2 * real.frechet(real.test.x)
+
+
+def test_the_classes_are_counted(real):
+    x, labels = real.test.x, real.test.labels
+    shares = values(np.concatenate([x[labels == 3][:60], x[labels == 7][:20]]), real)["classes"]
+    assert len(shares) == 10 and sum(shares) == pytest.approx(1)
+    assert shares[3] == pytest.approx(0.75, abs=0.05) and shares[7] == pytest.approx(0.25, abs=0.05)
+
+
+def test_a_collapse_is_recognised_and_the_missing_classes_are_named(real):
+    some = values(real.test.x[(real.test.labels != 2) & (real.test.labels != 8)], real)
+    assert {2, 8} <= set(some["missing"]) and len(some["missing"]) == 2
+    one = values(np.repeat(real.test.x[real.test.labels == 4][:1], 100, axis=0), real, full=True)
+    assert one["missing"] == [0, 1, 2, 3, 5, 6, 7, 8, 9]
+    assert one["class_kl"] == pytest.approx(math.log(10))
+    assert one["recall"] < 0.05
+
+
+def test_a_generator_that_remembers_is_recognised_by_its_nearest_neighbours(real):
+    scores = {score.name: score for score in score_images(evenly(real.train.x, 500), real)}
+    assert scores["nearest"].value == 0 < scores["nearest"].real
+
+
+def test_the_order_of_the_test_images_does_not_decide_about_the_column_real(real):
+    by_label = np.argsort(real.test.labels, kind="stable")
+    sorted_test = real.test._replace(x=real.test.x[by_label], labels=real.test.labels[by_label])
+    same = RealImages(real.judge, real.train, sorted_test)
+    scores = {score.name: score.real for score in score_images(real.test.x[:300], same, full=False)}
+    assert scores["missing"] == [] and scores["class_kl"] < 0.05
+
+
+def test_bytes_and_floats_score_alike(real):
+    x = real.test.x[:200]
+    as_bytes, as_floats = values(x, real, full=True), values(pixels(x), real, full=True)
+    for name in FULL:
+        assert as_floats[name] == pytest.approx(as_bytes[name], rel=1e-4, abs=1e-6), name
+
+
+def test_a_program_can_read_the_scores(real):
+    for scores in (score_images(real.test.x[:50], real), score_points(np.zeros((9, 2)), "ring")):
+        text = json.dumps([score._asdict() for score in scores], allow_nan=False)
+        assert json.loads(text)[0]["value"] == scores[0].value
+
+
+@pytest.mark.parametrize(
+    "samples, message",
+    [
+        (np.zeros((5, 783)), r"shape \(5, 783\): give an array \(N, 784\)"),
+        (np.zeros(784), r"shape \(784,\)"),
+        (np.zeros((1, 784)), "at least 2"),
+        (np.full((5, 784), np.nan), "not finite"),
+        (np.full((5, 784), 255.0), "reach from 255 to 255: give bytes, or floats in"),
+        (np.full((5, 784), -0.1), "reach from -0.1"),
+    ],
+)
+def test_what_is_no_image_is_refused_in_one_line(real, samples, message):
+    with pytest.raises(DataError, match=message):
+        score_images(samples, real)
+
+
+def test_too_few_real_images_are_refused_in_one_line(real):
+    few = Dataset("few", real.train.x[:9], real.train.labels[:9])
+    for train, test in ((few, real.test), (real.train, few)):
+        with pytest.raises(DataError, match="too few real images"):
+            RealImages(real.judge, train, test)
+
+
+def test_a_snapshot_can_afford_the_frechet_distance(real):
+    """2,000 samples, features included, in less than 0.15 s: the best of five, as the machine may be busy."""
+    samples = np.random.default_rng(0).random((2000, 784), dtype=np.float32)
+    times = []
+    for _ in range(5):
+        start = time.perf_counter()
+        real.frechet(samples)
+        times.append(time.perf_counter() - start)
+    assert min(times) < 0.15, f"{min(times):.3f} s"
+
+
+# ---- points ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["ring", "grid"])
+def test_a_perfect_sampler_scores_what_the_column_real_says(name):
+    centres, sigma = MIXTURES[name]
+    rng, n = np.random.default_rng(0), 2500
+    points = rng.normal(centres[rng.integers(len(centres), size=n)], sigma)
+    scores = {score.name: score for score in score_points(points, name)}
+    assert list(scores) == ["modes", "high_quality", "missing", "mode_kl", "spread"]
+    assert scores["modes"].value == scores["modes"].real == len(centres)
+    assert scores["missing"].value == scores["missing"].real == []
+    assert scores["high_quality"].real == pytest.approx(0.9889, abs=1e-4)
+    for name, tolerance in (("high_quality", 0.01), ("mode_kl", 0.005), ("spread", 0.05)):
+        assert scores[name].value == pytest.approx(scores[name].real, abs=tolerance), name
+
+
+def test_a_sampler_of_three_modes_of_the_ring_is_seen():
+    centres, sigma = MIXTURES["ring"]
+    rng = np.random.default_rng(0)
+    points = rng.normal(centres[rng.integers(3, size=900)], sigma / 2)
+    scores = {score.name: score.value for score in score_points(points, "ring")}
+    assert scores["modes"] == 3 and scores["missing"] == [3, 4, 5, 6, 7]
+    assert scores["mode_kl"] == pytest.approx(math.log(8 / 3), abs=0.01)
+    assert scores["spread"] == pytest.approx(0.5, abs=0.05)
+
+
+def test_points_that_hit_no_mode_have_no_spread():
+    scores = {score.name: score.value for score in score_points(np.zeros((100, 2)), "ring")}
+    assert scores["modes"] == 0 and scores["high_quality"] == 0 and scores["spread"] is None
+
+
+def test_what_is_no_point_is_refused_in_one_line():
+    for samples in (np.zeros((5, 3)), np.array([[0, np.inf], [0, 0]])):
+        with pytest.raises(DataError):
+            score_points(samples, "ring")
+
+
+# ---- MNIST -------------------------------------------------------------------------------------
+
+
+@pytest.mark.long
+@pytest.mark.skipif(not os.path.isdir(MNIST), reason="needs TINYGAN_DATA, a folder with MNIST")
+def test_remembered_mnist_images_have_the_published_parzen_likelihood_of_the_true_distribution():
+    """Theis et al. 2016, table 1: 243."""
+    train, test = load_mnist("train"), load_mnist("test")
+    real = RealImages(Judge(10, np.random.default_rng(0)), train, test)
+    scores = {score.name: score for score in score_images(evenly(train.x, 10_000), real)}
+    assert abs(scores["parzen"].real - 243) < 2 * scores["parzen_error"].real

@@ -1,0 +1,129 @@
+"""What speed rests on and a test can hold: a warm training step allocates nothing large, and imports are light.
+
+How fast a step is, is not for a test to say: it depends on the machine and on who else uses it. See
+tests/benchmarks/speed.py.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers import NUMPYS_OWN_BUFFER
+
+from tinygan.data import Dataset
+from tinygan.recipes import Config
+from tinygan.training import Training
+
+# ---- a warm step allocates nothing large ---------------------------------------------------------
+
+BATCH, LATENT, HIDDEN = 512, 64, (96, 80)
+SMALLEST = 4 * BATCH * LATENT  # bytes of the smallest array that has a row for every sample: z
+LARGE = SMALLEST // 2
+
+
+def lines_that_allocate(call, at_least=LARGE):
+    """{"file.py:line": bytes} of the lines during which memory grew by so much, at the peak, in call()."""
+    found, line, before = {}, None, 0
+
+    def trace(frame, event, _):
+        # A line is over when the next one, or a function that it calls, or its caller goes on.
+        nonlocal line, before
+        now, peak = tracemalloc.get_traced_memory()
+        if peak - before >= at_least:
+            found[line] = max(found.get(line, 0), peak - before)
+        frame = frame.f_back if event == "return" else frame
+        line = f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}"
+        tracemalloc.reset_peak()
+        before = now
+        return trace
+
+    previous = sys.gettrace()
+    tracemalloc.start()
+    try:
+        sys.settrace(trace)
+        call()
+    finally:
+        sys.settrace(previous)
+        tracemalloc.stop()
+    return found
+
+
+def warm_training(penalty):
+    """A Training that computes its penalty in every step, and has trained for a few."""
+    x = np.random.default_rng(0).integers(0, 256, (2000, 784), dtype=np.uint8)
+    dataset = Dataset("noise", x, np.zeros(len(x), np.uint8))
+    config = Config(
+        penalty=penalty, penalty_every=1, batch=BATCH, latent_dim=LATENT, hidden=HIDDEN, lr=1e-4, steps=100
+    )
+    training = Training(config, dataset)
+    for _ in range(3):
+        training.train_step()
+    return training
+
+
+def test_large_means_less_than_any_array_of_a_batch_and_more_than_what_numpy_takes_anyway():
+    logits = 4 * 2 * BATCH  # of real and of generated samples: a few such columns may be made anew
+    assert 4 * NUMPYS_OWN_BUFFER + 6 * logits < LARGE < SMALLEST < 4 * BATCH * min(HIDDEN)
+
+
+@pytest.mark.parametrize("penalty", ["none", "r1"])
+def test_a_warm_training_step_allocates_no_array_of_a_batchs_or_a_networks_size(penalty):
+    lines = lines_that_allocate(warm_training(penalty).train_step)
+    assert not lines, f"penalty {penalty}: bytes allocated in one step: {lines}; expected none of {LARGE} or more"
+
+
+def test_a_line_that_allocates_in_the_step_is_found_and_named():
+    training = warm_training("none")
+    layer = training.gan.discriminator.layers[1]
+    forward, line = layer.forward, lines_that_allocate.__code__.co_firstlineno
+
+    def forward_without_work_arrays(x):
+        line = sys._getframe().f_lineno + 1
+        out = np.where(x > 0, x, 0.2 * x)
+        forward(x)
+        seen.append(f"test_speed.py:{line}")
+        return out
+
+    seen = []
+    layer.forward = forward_without_work_arrays
+    assert set(lines_that_allocate(training.train_step)) == set(seen)
+    assert len(seen) == 2, f"D looks twice in a step, at real with generated and at generated, not {len(seen)} times"
+
+
+# ---- imports are light ---------------------------------------------------------------------------
+
+CORE = "layers network losses objectives optimizers gan gradient_penalty".split()
+HEAVY = {"matplotlib", "numpy.random", "urllib.request", "http", "ssl", "email", "argparse", "multiprocessing"}
+
+
+def imported_by(statement):
+    """The modules that a fresh interpreter has after this statement and has not without it."""
+    script = f"import sys; before = set(sys.modules); {statement}; print(*sys.modules.keys() - before)"
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert run.returncode == 0, f"{statement}: {run.stderr}"
+    return set(run.stdout.split())
+
+
+def test_import_tinygan_imports_nothing_else():
+    assert imported_by("import tinygan") == {"tinygan"}
+
+
+def test_the_core_imports_itself_and_numpy_and_nothing_else():
+    ours = imported_by(f"from tinygan import {', '.join(CORE)}")
+    expected = imported_by("import numpy, typing, math") | {"tinygan"} | {f"tinygan.{name}" for name in CORE}
+    assert ours <= expected, f"beyond NumPy the core imports {sorted(ours - expected)}"
+
+
+def test_what_training_needs_imports_nothing_heavy():
+    heavy = HEAVY & imported_by("import tinygan.training")
+    assert not heavy, f"import tinygan.training imports {sorted(heavy)}"
+
+
+def test_the_heavy_modules_are_named_as_python_names_them():
+    everything = "matplotlib.pyplot, numpy.random, urllib.request, ssl, argparse, multiprocessing"
+    assert HEAVY <= imported_by(f"import {everything}")

@@ -1,0 +1,447 @@
+"""Cases exist so that everything with a derivative can be checked in one way, a learner's own code too.
+
+A case is named arrays, an output made from them, and the gradients that the thing itself computes.
+What can be made a case:
+
+    layer, network  forward(x) and backward(dout), which returns dx; parameters, if any, are the
+                    attributes W, b with the gradients dW, db, or two dictionaries params and grads
+    loss            a function that returns (loss, gradient), or as many gradients as it has first
+                    arguments: loss(out, target), d_loss(real_logits, fake_logits)
+    objective       discriminator(real_logits, fake_logits) and generator(fake_logits), two such losses
+    penalty         penalty(discriminator, x_real, x_fake), as in ``gradient_penalty.py``
+    GAN             as in ``gan.py``
+
+A class is made first: without arguments, with the sizes (n_in, n_out), or with what it asks for by
+name (rng, layers, generator, ...).
+
+Shapes: N batch, I inputs, O outputs.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from tinygan.layers import Dense, Layer, LeakyReLU, Sigmoid, Tanh
+from tinygan.learner import TargetError, call, finite, is_penalty, required, where
+from tinygan.network import Network
+from tinygan.objectives import NonSaturating
+from tinygan.optimizers import SGD
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How a case is set up. The doctor changes one of these at a time, and looks what it does.
+
+    n, n_in, n_out  batch, inputs, outputs: distinct primes, so that a wrong factor names itself
+    seed            of all data
+    upstream        the dout that comes from above: "random", only where out is "positive" or "negative", or "ones"
+    at              "x", or put the measured input elsewhere: at the "out" or the "dout" of that x
+    warm            how many times the thing runs on other data before it is looked at
+    transpose       W is exchanged for its transpose between forward and backward
+    curved          False: the discriminator of a penalty is made of straight pieces only
+    """
+
+    n: int = 5
+    n_in: int = 7
+    n_out: int = 3
+    seed: int = 0
+    upstream: str = "random"
+    at: str = "x"
+    warm: int = 1
+    transpose: bool = False
+    curved: bool = True
+
+
+class Fact(NamedTuple):
+    """Something that must hold besides the gradients: ``got`` equals ``expected``.
+
+    kind  "in place", "random", "float32", "sum", "value", "targets", "every", "other player"
+    """
+
+    kind: str
+    name: str
+    got: object
+    expected: object
+
+
+class Case:
+    """What all cases share.
+
+    prefix     for the names in the report, where a target has several cases
+    arrays     {name: array}, nudged in place when the gradient is measured
+    steps      {name: step of the central difference} where it is not the usual one
+    vanishing  names of the arrays on which the output is known not to depend
+    """
+
+    prefix = ""
+
+    def __init__(self, setting):
+        self.setting, self.rng = setting, np.random.default_rng(setting.seed)
+        self.arrays, self.steps, self.vanishing, self.found = {}, {}, set(), []
+
+    def out(self):
+        """A copy of what comes out for the present arrays."""
+        raise NotImplementedError
+
+    def gradients(self, dout):
+        """{name: d(Σ dout·out)/d(array)}, copies, as the thing itself computes them."""
+        raise NotImplementedError
+
+    def upstream(self, out):
+        """The dout for the check; the gradient of a loss begins with 1."""
+        return np.ones(())
+
+    def facts(self):
+        """The facts, true or not, that were found on the way."""
+        return self.found
+
+
+# ---- layers and networks ---------------------------------------------------------------------------
+
+
+class LayerCase(Case):
+    """forward(x) and backward(dout) of one object: a layer, a network, a learner's own."""
+
+    def __init__(self, target, setting, dtype, x=None):
+        super().__init__(setting)
+        for method, argument in (("forward", "x"), ("backward", "dout")):
+            if not callable(getattr(target, method, None)):
+                kind = type(target)
+                raise TargetError(f"{where(kind)}: class {kind.__name__} has no method {method}(self, {argument})")
+        self.thing = prepared(target, dtype, self.rng)
+        self.neighbour = prepared(target, dtype, self.rng)  # another one, to see whether the two share a cache
+        drawn = draw(self.rng, (setting.n, width(self.thing, setting)))
+        self.x_other = draw(self.rng, drawn.shape).astype(dtype)
+        for _ in range(setting.warm):
+            out = self.forward(self.thing, self.x_other.copy())
+            self.backward(self.thing, self.upstream(out, seed=2))
+        x = np.array(drawn if x is None else x, dtype)
+        if setting.at == "out":
+            x = self.forward(self.thing, x)
+        elif setting.at == "dout":
+            x = self.upstream(x).astype(dtype)
+        self.arrays = {"x": x, **{name: array for name, (array, _) in parameters(self.thing).items()}}
+
+    def out(self):
+        return self.forward(self.thing, self.arrays["x"].copy())
+
+    def forward(self, thing, x):
+        return np.array(finite(call(thing.forward, x), thing.forward, "out", x))
+
+    def backward(self, thing, dout):
+        return np.array(finite(call(thing.backward, dout), thing.backward, "dx"))
+
+    def upstream(self, out, seed=1):
+        """Random and of both signs: ones would hide a backward that forgets to multiply by dout."""
+        if self.setting.upstream == "ones":
+            return np.ones(out.shape)
+        dout = draw(np.random.default_rng([self.setting.seed, seed]), out.shape)
+        sides = {"random": True, "positive": out.real > 0, "negative": out.real <= 0}
+        return np.where(sides[self.setting.upstream], dout, 0)
+
+    def gradients(self, dout):
+        x, given = self.arrays["x"].copy(), dout.copy()
+        self.forward(self.thing, x)
+        if self.setting.warm:
+            self.forward(self.neighbour, self.x_other.copy())
+        self.transpose()
+        gradients = {"x": self.backward(self.thing, given)}
+        self.transpose()
+        for name, (_, gradient) in parameters(self.thing).items():
+            if gradient is None:
+                backward = self.thing.backward
+                raise TargetError(f"{where(backward)}: backward does not set the gradient of {name}")
+            gradients[name] = np.array(finite(gradient, self.thing.backward, "d" + name))
+        self.found += [Fact("in place", "x, afterwards", x, self.arrays["x"])]
+        self.found += [Fact("in place", "dout, afterwards", given, dout)]
+        return gradients
+
+    def transpose(self):
+        if self.setting.transpose:
+            for array in self.arrays.values():
+                if array is not self.arrays["x"] and array.ndim == 2 and array.shape[0] == array.shape[1]:
+                    array[...] = array.T.copy()
+
+    def facts(self):
+        return [*self.found, Fact("random", "out, once more", self.out(), self.out())]
+
+
+def prepared(target, dtype, rng):
+    """A copy of a layer or network in this dtype, with every parameter ±(0.3 ... 1.2): zeros hide mistakes."""
+    thing = call(copy.deepcopy, target)
+    if isinstance(thing, Network):
+        thing = Network(thing.layers, rng, dtype)
+    elif isinstance(thing, Layer):
+        Network([thing], rng, dtype)  # deals out W, b, dW, db
+    for name, (array, _) in parameters(thing).items():
+        if not isinstance(array, np.ndarray):
+            kind = type(thing)
+            raise TargetError(f"{where(kind)}: {name} of {kind.__name__} is {array!r:.40}, and must be a NumPy array")
+        values = np.sign(rng.random(array.shape) - 0.5) * rng.uniform(0.3, 1.2, array.shape)
+        if array.dtype == dtype:
+            array[...] = values
+        elif isinstance(getattr(thing, "params", None), dict):
+            thing.params[name] = values.astype(dtype)
+        else:
+            setattr(thing, name, values.astype(dtype))
+    return thing
+
+
+def parameters(thing):
+    """{name: (array, its gradient or None)} of a layer, a network, or a learner's own object."""
+    if isinstance(thing, Network):
+        return thing.views()
+    if isinstance(getattr(thing, "params", None), dict):
+        grads = getattr(thing, "grads", None) or {}
+        return {name: (array, grads.get(name, grads.get("d" + name))) for name, array in thing.params.items()}
+    names = thing.shapes if isinstance(thing, Layer) else [name for name in ("W", "b") if hasattr(thing, name)]
+    return {name: (getattr(thing, name), getattr(thing, "d" + name, None)) for name in names}
+
+
+def width(thing, setting):
+    """How many inputs a sample has."""
+    weights = [array for array, _ in parameters(thing).values() if array.ndim == 2]
+    return setting.n_in if not weights or setting.n_in in weights[0].shape else weights[0].shape[0]
+
+
+def draw(rng, shape):
+    """Numbers of both signs with 0.1 < |x| < 2, away from the kink of a rectifier."""
+    return rng.uniform(0.1, 2, shape) * rng.choice([-1.0, 1.0], shape)
+
+
+# ---- losses and objectives -------------------------------------------------------------------------
+
+
+class LossCase(Case):
+    """A function that returns (loss, gradient, ...), with a gradient for each of its first arguments.
+
+    These are logits of both signs, or probabilities where the first one is called so or where the
+    loss is not finite otherwise; the arguments after them are targets in (0, 1). ``large`` goes to
+    the far ends of the scale, where clips and epsilons show. ``definition``, of the same arguments,
+    is what the loss must be.
+    """
+
+    def __init__(self, function, setting, dtype, prefix="", columns=None, large=False, definition=None):
+        super().__init__(setting)
+        self.function, self.targets = function, []
+        self.definition = None if large else definition
+        self.prefix = prefix + ("large " if large else "")
+        names, shape = required(function), (setting.n, columns or setting.n_out)
+        chances = {name: self.rng.uniform(0.1, 0.9, shape) for name in names}
+        logits = {name: draw(self.rng, shape) for name in names}
+        n_gradients = len(self.run(chances.values())) - 1
+        self.targets = [chances[name] for name in names[n_gradients:]]
+        names = names[:n_gradients]
+        probable = names[0] in ("p", "prob", "probs", "probability", "probabilities")
+        probable = probable or not np.isfinite(self.run([logits[name] for name in names])[0])
+        for name in names:
+            x = chances[name] if probable else logits[name]
+            if large and probable:
+                x = x * 1e-9
+                self.steps[name] = 1e-5 * x  # the usual step would leave (0, 1)
+            elif large:
+                x = np.resize([30.0, -30.0, 800.0, -800.0], shape) * self.rng.uniform(0.9, 1.1, shape)
+            self.arrays[name] = x.astype(dtype)
+
+    def run(self, arrays):
+        """(loss, gradient, ...) of these arrays and the targets, once it is known to be just that."""
+        result = call(self.function, *[x.copy() for x in (*arrays, *self.targets)])
+        name = self.function.__name__
+        if not isinstance(result, tuple) or len(result) < 2 or np.ndim(result[0]):
+            got = f"a loss of shape {np.shape(result[0])}" if isinstance(result, tuple) else type(result).__name__
+            wanted = "and must return (loss, gradient), the loss as one number"
+            raise TargetError(f"{where(self.function)}: {name} returns {got}, {wanted}")
+        return result
+
+    def out(self):
+        return np.array(finite(self.run(self.arrays.values())[0], self.function, "a loss"))
+
+    def gradients(self, dout):
+        copies = [x.copy() for x in (*self.arrays.values(), *self.targets)]
+        result = call(self.function, *copies)
+        for name, before, after in zip(required(self.function), (*self.arrays.values(), *self.targets), copies, strict=True):
+            self.found.append(Fact("in place", f"{name}, afterwards", after, before))
+        gradients = zip(self.arrays, result[1:], strict=True)
+        return {name: np.array(finite(g, self.function, f"d(loss)/d({name})")) for name, g in gradients}
+
+    def facts(self):
+        once, again = self.out(), self.out()
+        twice = call(self.function, *[np.concatenate([x, x]) for x in (*self.arrays.values(), *self.targets)])[0]
+        facts = [Fact("random", "loss, once more", again, once), Fact("sum", "loss of the batch and its copy", twice, once)]
+        if self.definition:
+            value = call(self.definition, *self.arrays.values(), *self.targets)
+            facts.append(Fact("value", "loss, by definition", once, value))
+        return [*self.found, *facts]
+
+
+def objective_cases(objective, setting, dtype):
+    """Each player's loss, and, where the objective has a, b and c, whom these three numbers attract."""
+    result = [
+        LossCase(getattr(objective, player), setting, dtype, f"{player} ", columns=1, large=large)
+        for player in ("discriminator", "generator")
+        for large in (False, True)
+    ]
+    if all(hasattr(objective, name) for name in "abc"):
+        game = call(copy.copy, objective)
+        game.a, game.b, game.c = -1.5, 0.5, 2.0
+        zero, one = np.zeros((1, 1)), np.ones((1, 1))
+        of_d = zip(game.discriminator(zero, zero)[1:], game.discriminator(one, one)[1:], strict=True)
+        targets = ("target of real_logits, b", game.b), ("target of fake_logits, a", game.a)
+        for (at_0, at_1), (name, target) in zip(of_d, targets, strict=True):
+            result[0].found.append(Fact("targets", name, vanishes(at_0, at_1), target))
+        c = vanishes(game.generator(zero)[1], game.generator(one)[1])
+        result[2].found.append(Fact("targets", "target of fake_logits, c", c, game.c))
+    return result
+
+
+def vanishes(at_0, at_1):
+    """Where a straight line with these values at 0 and 1 crosses zero."""
+    return float((at_0 / (at_0 - at_1)).item())
+
+
+# ---- penalties and steps ---------------------------------------------------------------------------
+
+
+class PenaltyCase(Case):
+    """A gradient penalty, in a discriminator of I inputs: what it adds to grads is its value's derivative."""
+
+    def __init__(self, penalty, setting, dtype):
+        super().__init__(setting)
+        bends = (Tanh, LeakyReLU, Sigmoid) if setting.curved else (LeakyReLU,) * 3
+        sizes = (setting.n_in, 5, 4, 3, 1)
+        layers = [Dense(sizes[0], sizes[1])]
+        for bend, n_in, n_out in zip(bends, sizes[1:-1], sizes[2:], strict=True):
+            layers += [bend(), Dense(n_in, n_out)]
+        self.network = prepared(Network(layers, self.rng), dtype, self.rng)
+        self.penalty = penalty
+        self.x_real, self.x_fake = (draw(self.rng, (setting.n, setting.n_in)).astype(dtype) for _ in range(2))
+        self.arrays = {name: array for name, (array, _) in self.network.views().items()}
+        biases = [name for name in self.arrays if name.endswith("b")]
+        self.vanishing = set(biases[-1:] if setting.curved else biases)  # they do not move the slope
+
+    def run(self, penalty):
+        """The value; a copy of the penalty is called, so that its counters and random numbers stay."""
+        value = call(penalty, self.network, self.x_real, self.x_fake)
+        return np.array(finite(value, type(penalty).__call__, "the penalty's value"))
+
+    def out(self):
+        return self.run(copy.deepcopy(self.penalty))
+
+    def gradients(self, dout):
+        grads = self.network.grads
+        before = grads[:] = draw(self.rng, grads.shape)  # a penalty adds to what the loss has left there
+        self.run(copy.deepcopy(self.penalty))
+        grads -= before
+        return {name: np.array(finite(g, type(self.penalty).__call__, "grads")) for name, (_, g) in self.network.views().items()}
+
+    def facts(self):
+        if not hasattr(self.penalty, "every"):
+            return []
+        lazy, eager = copy.deepcopy(self.penalty), copy.deepcopy(self.penalty)
+        lazy.every, eager.every = 3, 1
+        mean = np.mean([self.run(lazy) for _ in range(3)])
+        return [Fact("every", "mean of 3 calls with every=3", mean, self.run(eager))]
+
+
+class StepCase(Case):
+    """One step of one player. With SGD and lr = 1 its parameters must fall by the gradient of its loss.
+
+    The loss is written down here anew, by the definition of the game, without a look at the GAN's.
+    """
+
+    def __init__(self, gan, player, setting, dtype):
+        super().__init__(setting)
+        self.player, self.prefix = player, f"{player}'s step "
+        networks = [prepared(network, dtype, self.rng) for network in (gan.generator, gan.discriminator)]
+        self.penalty = gan.penalty
+        steps = SGD(1.0), SGD(1.0)
+        self.gan = call(type(gan), *networks, gan.objective, *steps, copy.deepcopy(gan.penalty), gan.pack)
+        self.own = getattr(self.gan, player)
+        self.other = self.gan.discriminator if player == "generator" else self.gan.generator
+        n, n_in = setting.n * gan.pack, width(self.gan.discriminator, setting) // gan.pack
+        self.x_real, self.x_other = (draw(self.rng, (n, n_in)).astype(dtype) for _ in range(2))
+        self.z, self.z_other = (draw(self.rng, (n, width(self.gan.generator, setting))).astype(dtype) for _ in range(2))
+        self.arrays = {name: array for name, (array, _) in self.own.views().items()}
+
+    def judge(self, x):
+        return self.gan.discriminator.forward(x.reshape(self.setting.n, -1)).copy()
+
+    def out(self):
+        x_fake = self.gan.generator.forward(self.z)
+        if self.player == "generator":
+            return np.array(self.gan.objective.generator(self.judge(x_fake))[0])
+        loss = self.gan.objective.discriminator(self.judge(self.x_real), self.judge(x_fake))[0]
+        if self.penalty is not None:
+            packed = (x.reshape(self.setting.n, -1) for x in (self.x_real, x_fake.copy()))
+            loss = loss + copy.deepcopy(self.penalty)(self.gan.discriminator, *packed)
+        return np.array(loss)
+
+    def step(self, x_real, z):
+        if self.player == "generator":
+            return call(self.gan.generator_step, z)
+        return call(self.gan.discriminator_step, x_real, z)
+
+    def gradients(self, dout):
+        expected = self.out()
+        start = self.own.params.copy()
+        for _ in range(self.setting.warm):
+            self.step(self.x_other, self.z_other)
+            self.own.params[:] = start
+        kept = {name: getattr(self.other, name).copy() for name in ("params", "grads")}
+        loss = self.step(self.x_real, self.z)
+        moved = {name: array.copy() for name, array in self.arrays.items()}
+        self.own.params[:] = start
+        for name, before in kept.items():
+            self.found.append(Fact("other player", f"the other's {name}, afterwards", getattr(self.other, name).copy(), before))
+            getattr(self.other, name)[:] = before
+        self.found.append(Fact("value", "loss, by definition", np.array(getattr(loss, "loss", loss)), expected))
+        return {name: array - moved[name] for name, array in self.arrays.items()}
+
+
+# ---- everything ------------------------------------------------------------------------------------
+
+
+def cases(target, setting, dtype, x=None, definition=None):
+    """The cases of a target: one for a layer, two for a loss (at ordinary and at large numbers), ..."""
+    if isinstance(target, type):
+        target = make(target, setting)
+    if hasattr(target, "discriminator_step"):
+        return [StepCase(target, player, setting, dtype) for player in ("discriminator", "generator")]
+    if callable(getattr(target, "discriminator", None)):
+        return objective_cases(target, setting, dtype)
+    if hasattr(target, "forward") or hasattr(target, "backward"):
+        return [LayerCase(target, setting, dtype, x)]
+    if is_penalty(getattr(target, "__call__", None)) or is_penalty(target):
+        return [PenaltyCase(target, setting, dtype)]
+    if callable(target):
+        return [LossCase(target, setting, dtype, large=large, definition=definition) for large in (False, True)]
+    raise TypeError(f"{type(target).__name__} is no layer, network, loss, objective, penalty or GAN: see cases.py")
+
+
+def make(kind, setting):
+    """An object of this class, made without arguments, with what it asks for by name, or with (n_in, n_out)."""
+    rng, n_in, n_out = np.random.default_rng(setting.seed), setting.n_in, setting.n_out
+    known = {
+        "n_in": n_in,
+        "n_out": n_out,
+        "rng": rng,
+        "layers": [Dense(n_in, 5), LeakyReLU(), Dense(5, 4), Sigmoid(), Dense(4, n_out), Tanh()],
+        "generator": Network([Dense(n_out, 4), LeakyReLU(), Dense(4, n_in), Tanh()], rng),
+        "discriminator": Network([Dense(n_in, 4), LeakyReLU(), Dense(4, 1)], rng),
+        "objective": NonSaturating(),
+        "g_optimizer": SGD(1.0),
+        "d_optimizer": SGD(1.0),
+    }
+    names = required(kind)
+    if all(name in known for name in names):
+        return call(kind, *(known[name] for name in names))
+    if len(names) == 2:
+        return call(kind, n_in, n_out)
+    raise TargetError(
+        f"{where(kind)}: {kind.__name__} needs the arguments {', '.join(names)}; "
+        "it can be checked if it can be made without arguments or with two sizes, (n_in, n_out)"
+    )

@@ -1,0 +1,195 @@
+"""A learner's own code exists in a file; here it is found, made and run.
+
+Whatever goes wrong in it on the way becomes one sentence that names the file and the line.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import os
+import sys
+import tokenize
+import traceback
+import types
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+PACKAGE = Path(__file__).parent
+
+
+class TargetError(Exception):
+    """The thing to be checked cannot be run; the message is one sentence about its source."""
+
+
+class Unfilled(TargetError):
+    """An exercise that nobody has filled in yet."""
+
+
+# ---- running -------------------------------------------------------------------------------------
+
+
+def call(function, *args):
+    """function(*args), without warnings about nan and inf: those are looked for afterwards."""
+    try:
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return function(*args)
+    except NotImplementedError as error:
+        raise Unfilled(f"{place_of(error, function)} is still to be filled in") from error
+    except (Exception, SystemExit) as error:
+        given = " and ".join(str(a.shape) for a in args if isinstance(a, np.ndarray))
+        given = f", given {given}" if given else ""
+        raise TargetError(f"{place_of(error, function)}{given}: {type(error).__name__}: {error}") from error
+
+
+def place_of(error, function):
+    """ "file.py, line 12, in backward": the last line of the function's own file that the error went through."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if frame.filename == source_file(function)]
+    frame = (own or frames)[-1]
+    return f"{short(frame.filename)}, line {frame.lineno}, in {frame.name}"
+
+
+def finite(value, function, name, x=None):
+    """The array that ``function`` gave as ``name``, once it is known to be one of finite numbers."""
+    array = np.asarray(value)
+    if array.dtype.kind not in "biufc":
+        raise TargetError(f"{where(function)}: {function.__name__} gives {value!r:.60} where {name} should be")
+    if not np.all(np.isfinite(array)):
+        index = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+        at = f", where x is {x[index].real:.6g}" if np.shape(x) == array.shape and index else ""
+        spot = f" at {list(index)}" if index else ""
+        raise TargetError(f"{where(function)}: {function.__name__} gives {name} = {array[index].real}{spot}{at}")
+    return array
+
+
+def required(function):
+    """Names of the arguments without which it cannot be called."""
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    parameters = inspect.signature(function).parameters.values()
+    return [p.name for p in parameters if p.kind in kinds and p.default is p.empty]
+
+
+# ---- naming --------------------------------------------------------------------------------------
+
+
+def source_file(thing):
+    """The file of a class, a function, or an object's class, as it was named when it was read."""
+    function = getattr(thing, "__func__", thing)
+    if not isinstance(function, (type, types.FunctionType)):
+        function = type(function)
+    try:
+        return inspect.getfile(function)
+    except (TypeError, OSError):
+        return "?"
+
+
+def where(thing):
+    """ "file.py, line 12": where a class or a function is defined."""
+    function = getattr(thing, "__func__", thing)
+    try:
+        line = inspect.getsourcelines(function)[1]
+    except (TypeError, OSError):
+        return short(source_file(thing))
+    return f"{short(source_file(thing))}, line {line}"
+
+
+def short(path):
+    """The path as one would type it here."""
+    try:
+        relative = os.path.relpath(path)
+    except ValueError:  # another drive
+        return str(path)
+    return str(path) if relative.startswith("..") else relative
+
+
+def is_ours(thing):
+    """Does it come from this package, with all its layers?"""
+    kind = thing if isinstance(thing, (type, types.FunctionType)) else type(thing)
+    parts = getattr(thing, "layers", [])
+    return kind.__module__.startswith("tinygan.") and all(map(is_ours, parts))
+
+
+def describe(thing):
+    """One line that names a target; somebody else's with its place."""
+    if not isinstance(thing, (type, types.FunctionType)):
+        ours = type(thing).__repr__ is not object.__repr__
+        name = repr(thing) if ours else type(thing).__name__
+        thing = type(thing)
+    else:
+        name = thing.__name__
+    return name if is_ours(thing) else f"{name} ({where(thing)})"
+
+
+# ---- finding -------------------------------------------------------------------------------------
+
+
+def load(path):
+    """The module in a file, run as ``import`` would run it."""
+    try:
+        with tokenize.open(path) as file:
+            code = compile(file.read(), str(path), "exec", dont_inherit=True)
+    except SyntaxError as error:
+        line = f", line {error.lineno}" if error.lineno else ""
+        raise TargetError(f"{path}{line}: this is not valid Python: {error.msg}") from error
+    except (ValueError, UnicodeDecodeError) as error:
+        raise TargetError(f"{path}: this is not Python source: {error}") from error
+    module = types.ModuleType(f"checked_{Path(path).stem}")
+    module.__file__ = str(path)
+    sys.modules[module.__name__] = module  # where inspect looks for the source of a class
+    sys.path.insert(0, str(Path(path).resolve().parent))
+    try:
+        exec(code, module.__dict__)
+    except (Exception, SystemExit) as error:
+        own = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
+        raise TargetError(f"{path}, line {own[-1].lineno}: {type(error).__name__}: {error}") from error
+    finally:
+        sys.path.pop(0)
+    return module
+
+
+def targets(module):
+    """{name: class or function} that can be checked, among those which a module defines itself.
+
+    A function counts where it returns several things, a class where it has one of the methods of a
+    layer, an objective, a penalty or a GAN. A class that others here build on and that itself is
+    empty (its methods raise NotImplementedError) is left out, and so are names with an underscore.
+    """
+    own = {
+        name: thing
+        for name, thing in vars(module).items()
+        if getattr(thing, "__module__", None) == module.__name__ and not name.startswith("_")
+    }
+    classes = [thing for thing in own.values() if isinstance(thing, type)]
+    return {
+        name: thing
+        for name, thing in own.items()
+        if (isinstance(thing, types.FunctionType) and returns_several(thing))
+        or (isinstance(thing, type) and has_derivative(thing) and not is_base(thing, classes))
+    }
+
+
+def has_derivative(kind):
+    methods = ("forward", "backward", "discriminator", "generator", "discriminator_step")
+    return any(callable(getattr(kind, name, None)) for name in methods) or is_penalty(kind.__call__)
+
+
+def is_penalty(function):
+    """penalty(discriminator, x_real, x_fake)?"""
+    written = isinstance(function, (types.FunctionType, types.MethodType))
+    return written and required(function)[-2:] == ["x_real", "x_fake"]
+
+
+def is_base(kind, classes):
+    below = any(kind in other.__mro__[1:] for other in classes)
+    return below and "NotImplementedError" in inspect.getsource(kind)
+
+
+def returns_several(function):
+    """Does its source return a tuple, or is it still to be filled in?"""
+    tree = ast.parse(inspect.getsource(function))
+    returned = [node.value for node in ast.walk(tree) if isinstance(node, ast.Return)]
+    return "NotImplementedError" in ast.dump(tree) or any(isinstance(value, ast.Tuple) for value in returned)

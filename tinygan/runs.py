@@ -1,0 +1,193 @@
+"""A run folder exists so that a run outlives its process: whatever ends the one, the next one can go on.
+
+One process at a time works in it, and from its first moment it holds a whole checkpoint.
+"""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import os
+import signal
+import time
+from contextlib import contextmanager, suppress
+from dataclasses import fields
+from pathlib import Path
+
+from tinygan import checkpoint
+from tinygan.checkpoint import CheckpointError
+from tinygan.recipes import Config
+
+try:
+    import fcntl
+
+    def lock(file):
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+except ImportError:  # Windows
+    import msvcrt
+
+    def lock(file):
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+
+
+LOCKED = (errno.EAGAIN, errno.EACCES, errno.EDEADLK)
+NOTHING_YET = {".lock", "checkpoint.writing.npz"}  # what is left of a run that was killed in its first moment
+
+
+class RunError(Exception):
+    """This folder cannot be worked in; the message is one line that says why, and what to do."""
+
+
+# ---- the folder --------------------------------------------------------------------------------
+
+
+def refuse_existing(run):
+    """RunError if there is anything that a new run could overwrite."""
+    try:
+        if run.exists() and not (run.is_dir() and {path.name for path in run.iterdir()} <= NOTHING_YET):
+            raise RunError(f"--out {run} exists already and is left as it is; name another folder")
+    except OSError as error:
+        raise RunError(f"--out {run}: {error.strerror}; name a folder that can be written") from None
+
+
+def refuse_missing(run):
+    """RunError if this is not the folder of a run."""
+    newest = run / "checkpoint.npz"
+    if not (newest.exists() or checkpoint.previous(newest).exists()):
+        raise RunError(f"{run}: holds no checkpoint.npz" if run.exists() else f"{run}: there is no such run")
+
+
+@contextmanager
+def new(out=None):
+    """Within this context, a new folder: ``out``, or the first of runs/001, runs/002, ... that is free."""
+    candidates = [out] if out else (Path("runs", f"{i:03d}") for i in itertools.count(1))
+    if out:
+        refuse_existing(out)
+    try:
+        for run in candidates:
+            with suppress(FileExistsError):  # ``out`` may be there, empty; a number may be taken
+                run.mkdir(parents=True)
+                break
+    except OSError as error:
+        raise RunError(f"--out {run}: {error.strerror}; name a folder that can be written") from None
+    with locked(run):
+        refuse_existing(run)  # again, now that nobody else can change it
+        yield run
+
+
+@contextmanager
+def locked(run):
+    """Within this context no other process works here; the system unlocks, also when it ends by SIGKILL."""
+    try:
+        file = open(run / ".lock", "wb")
+    except OSError as error:
+        raise RunError(f"{run}: cannot be written ({error.strerror})") from None
+    with file:
+        try:
+            lock(file)
+        except OSError as error:
+            if error.errno in LOCKED:
+                raise RunError(f"{run}: another process is at work in it; wait for it, or stop it") from None
+            # else the file system knows no locks, and we go without
+        yield
+
+
+class Interruption:
+    """Within this context Ctrl-C and SIGTERM ask politely, a second one insists.
+
+    ``asked`` is the number of the signal, 0 as long as there was none.
+    """
+
+    def __enter__(self):
+        self.asked = 0
+        self.before = {s: signal.signal(s, self.ask) for s in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def ask(self, number, frame):
+        self.asked = number
+        self.__exit__()
+
+    def __exit__(self, *exception):
+        for each, handler in self.before.items():
+            signal.signal(each, handler)
+
+
+# ---- what is saved in it -----------------------------------------------------------------------
+
+
+class Saver:
+    """Writes the checkpoints of a training, with ``about`` (plain values) added, when it is time.
+
+    every   (100, "steps") or (30, "seconds")
+    """
+
+    def __init__(self, run, training, about, every):
+        self.path, self.training, self.about, self.every = run / "checkpoint.npz", training, about, every
+        self.saved()
+
+    def saved(self):
+        self.step, self.time = self.training.step, time.monotonic()
+
+    def save(self):
+        arrays, values = self.training.state()
+        checkpoint.save(self.path, arrays, {**values, **self.about})
+        self.saved()
+
+    def save_if_due(self):
+        number, unit = self.every
+        passed = self.training.step - self.step if unit == "steps" else time.monotonic() - self.time
+        if passed >= number:
+            self.save()
+
+
+def load(run):
+    """(arrays, values, remark) of the newest whole checkpoint; the remark, or "", says what is wrong."""
+    refuse_missing(run)
+    newest = run / "checkpoint.npz"
+    try:
+        return *checkpoint.load(newest), ""
+    except checkpoint.Damaged as error:
+        try:
+            arrays, values = checkpoint.load(checkpoint.previous(newest))
+        except CheckpointError:
+            raise error from None
+        return arrays, values, f"{error}; the one before it is whole, and is used"
+
+
+def set_aside(run):
+    """Move a damaged checkpoint out of the way, so that it does not become the one before the next."""
+    newest = run / "checkpoint.npz"
+    with suppress(FileNotFoundError):
+        os.replace(newest, newest.with_suffix(".damaged.npz"))
+
+
+@contextmanager
+def understanding(run):
+    """Within this context, what goes wrong with the content of a checkpoint is said to be its fault."""
+    try:
+        yield
+    except Exception as error:
+        message = f"{run / 'checkpoint.npz'}: does not fit this version of tinygan"
+        raise CheckpointError(f"{message} ({checkpoint.reason(error)})") from None
+
+
+def config_of(arrays, values):
+    """The Config of a checkpoint; an error of one kind or another if it is not that of its networks."""
+    saved, default = values["config"], Config()
+    if foreign := saved.keys() ^ default.to_dict().keys():
+        raise ValueError(f"its choices differ in {', '.join(sorted(foreign))}")
+    config = Config.from_dict(saved)
+    for field in fields(Config):
+        like, value = getattr(default, field.name), getattr(config, field.name)
+        kinds = {float: (float, int), type(None): (float, int, type(None))}.get(type(like), type(like))
+        if not isinstance(value, kinds):
+            raise ValueError(f"{field.name} is {value!r}")
+    n_inputs = arrays["frames"].shape[2]
+    for player, sizes in (
+        ("generator", [config.latent_dim, *config.hidden, n_inputs]),
+        ("discriminator", [n_inputs * config.pack, *config.hidden[::-1], 1]),
+    ):
+        n_params = sum((n_in + 1) * n_out for n_in, n_out in itertools.pairwise(sizes))
+        if n_params != len(arrays[player]):  # before memory is taken for it
+            raise ValueError(f"{player} has {len(arrays[player])} parameters, expected {n_params}")
+    return config

@@ -1,0 +1,136 @@
+"""Scores exist because one number can be fooled: all metrics side by side, each beside what real data get.
+
+Shapes: N samples, K classes or modes. Images are (N, 784), floats in [0, 1] or bytes; points (N, 2).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from tinygan import metrics
+from tinygan.data import DataError
+from tinygan.metrics import kl_from_uniform, missing, moments
+from tinygan.synthetic import MIXTURES
+
+
+class Score(NamedTuple):
+    """One line of the table, of plain numbers and lists (and None where there is nothing to measure).
+
+    ``real`` is the same score of as many real examples, in place of the samples.
+    """
+
+    name: str
+    value: float | list | None
+    real: float | list
+    meaning: str
+
+
+# ---- images ------------------------------------------------------------------------------------
+
+
+class RealImages:
+    """Real images as their judge sees them: what samples are compared with.
+
+    Samples are compared with the training images, which the GAN was asked to imitate; the Moments
+    of all of them are computed once. Test images, from which neither judge nor GAN has learned,
+    stand in for samples to say what a perfect generator would score. ``train`` and ``test`` are
+    ``data.Dataset``s.
+    """
+
+    def __init__(self, judge, train, test):
+        if min(len(train.x), len(test.x)) < 10:
+            raise DataError(f"{train.name}: too few real images: scores need at least 10 of each split")
+        self.judge, self.train, self.test = judge, train, test
+        # As Goodfellow et al. 2014 split MNIST: 50,000, and 10,000 to choose Parzen's σ with.
+        self.known, self.valid = np.split(train.x, [len(train.x) * 5 // 6])
+        self.classes = int(train.labels.max()) + 1
+        self.moments = moments(judge.features(train.x))
+
+    def frechet(self, samples):
+        """Fréchet distance of samples from the training images; cheap enough for every snapshot."""
+        return metrics.frechet(moments(self.judge.features(samples)), self.moments)
+
+
+def score_images(samples, real, full=True):
+    """[Score, ...] of samples (N, 784), for ``real`` RealImages; N is usually 10,000.
+
+    Where there are fewer real images than samples, there are fewer in the column ``real``.
+    ``full=False`` leaves out what takes more than a second. Raises DataError if these are no images.
+    """
+    check_samples(samples, 784)
+    stand_in = evenly(real.test.x, len(samples))
+    rows = [*zip(judged(samples, real), judged(stand_in, real), strict=True)]
+    if full:
+        rows += zip(compared(samples, real), compared(stand_in, real), strict=True)
+        remembered = evenly(real.known, len(samples))
+        rows += zip(likelihood(samples, real), likelihood(remembered, real), strict=True)
+    return [Score(name, value, real_value, meaning) for (name, value, meaning), (_, real_value, _) in rows]
+
+
+def judged(x, real):
+    """What the judge says at once: (name, value, meaning) for each score."""
+    probabilities = real.judge.probabilities(x)
+    counts = np.bincount(probabilities.argmax(axis=1), minlength=real.classes)
+    yield "frechet", real.frechet(x), "Fréchet distance from the training images; 0 is best"
+    yield "classes", (counts / len(x)).tolist(), "share of each class"
+    yield "missing", missing(counts), "classes with less than a tenth of their fair share"
+    yield "class_kl", kl_from_uniform(counts), "KL divergence of the shares from equal ones, nats"
+    yield "confidence", float(probabilities.max(axis=1).mean()), "probability of the likeliest class, mean"
+
+
+def compared(x, real):
+    """What takes a comparison with many real images."""
+    real_features = real.judge.features(evenly(real.train.x, len(x)))
+    precision, recall = metrics.precision_recall(real_features, real.judge.features(x))
+    yield "precision", precision, "share of samples that look real"
+    yield "recall", recall, "share of real images that the samples cover"
+    distances, _ = metrics.nearest_neighbours(evenly(x, 1000), real.train.x)
+    yield "nearest", float(np.median(distances)), "distance to the nearest training image, median, pixels"
+
+
+def likelihood(x, real):
+    """Parzen's window; test images are what it predicts, so training images stand in for samples."""
+    result = metrics.parzen(x, real.valid[:1000], real.test.x[:10_000])
+    yield "parzen", result.mean, "Parzen log-likelihood of the test images, nats (real: training images)"
+    yield "parzen_error", result.standard_error, "its standard error"
+    yield "parzen_sigma", result.sigma, "its width σ, pixels"
+
+
+def evenly(x, n):
+    """At most n rows of x, evenly spread, so that an order in x does not matter."""
+    return x[np.linspace(0, len(x) - 1, min(n, len(x))).astype(int)]
+
+
+# ---- points ------------------------------------------------------------------------------------
+
+
+def score_points(samples, name):
+    """[Score, ...] of samples (N, 2) of the mixture "ring" or "grid"; ``real`` is what to expect of a
+    perfect sampler. N is usually 2,500. Raises DataError if these are no points."""
+    check_samples(samples, 2)
+    mixture = MIXTURES[name]
+    report, modes = metrics.mode_report(samples, *mixture), len(mixture.centres)
+    measured = report.spread[np.isfinite(report.spread)]
+    spread = float(np.median(measured)) if len(measured) else None
+    chance_kl = (modes - 1) / (2 * len(samples))
+    return [
+        Score("modes", report.modes, modes, "modes captured"),
+        Score("high_quality", report.high_quality, 1 - math.exp(-4.5), "share within 3σ of the nearest mode"),
+        Score("missing", report.missing, [], "modes with less than a tenth of their fair share"),
+        Score("mode_kl", report.kl, chance_kl, "KL divergence of the modes' shares from equal ones, nats"),
+        Score("spread", spread, 1.0, "σ of a mode's samples over the true one, median over the modes"),
+    ]
+
+
+def check_samples(samples, n_inputs):
+    """DataError for samples that cannot be scored."""
+    if samples.ndim != 2 or samples.shape[1] != n_inputs or len(samples) < 2:
+        raise DataError(f"samples of shape {samples.shape}: give an array (N, {n_inputs}), N at least 2")
+    if not np.isfinite(samples).all():
+        raise DataError("some samples are not finite numbers: train again, with a smaller learning rate")
+    if n_inputs == 784 and samples.dtype != np.uint8 and not 0 <= samples.min() <= samples.max() <= 1:
+        span = f"{samples.min():.3g} to {samples.max():.3g}"
+        raise DataError(f"the pixels reach from {span}: give bytes, or floats in [0, 1]")
