@@ -129,24 +129,3 @@ dout = (p - target) / p.size
 net.forward(x_fake)
 net.backward(dout)
 print(f"relative error {relative_error(net.grads, measured):.2f}")
-
-
-# %% a layer that works in place
-class InPlaceTanh:
-    """The mistake: x is overwritten, and the slope is then taken at tanh(x) instead of x."""
-
-    def forward(self, x):
-        self.x = x
-        return np.tanh(x, out=x)
-
-    def backward(self, dout):
-        return dout * (1 - np.tanh(self.x) ** 2)
-
-
-x = np.array([[-2.0, 0.5, 1.0]])
-expected = 1 - np.tanh(x) ** 2
-layer = InPlaceTanh()
-layer.forward(x)
-print("got     ", layer.backward(np.ones((1, 3)))[0].round(3))
-print("expected", expected[0].round(3))
-print("and x is now", x[0].round(3))

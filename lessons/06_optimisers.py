@@ -41,6 +41,7 @@ for lr in (0.005, 0.01, 2 / 101, 0.021):
     path, arrived = descend(SGD(lr), ALONG, START)
     print(f"{lr:.4f}   {1 - lr:13.3f}   {1 - 100 * lr:18.3f}   {len(path) - 1 if arrived else 'leaves':>5}")
 
+
 # %% a constant gradient
 def moves(rule, g):
     """|θ(t) - θ(t - 1)| for t = 1, 2, ..., 100, with lr = 1 and a gradient that is always g."""

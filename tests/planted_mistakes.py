@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinygan import gan, gradient_penalty, layers, losses, objectives
+from tinygan import gan, gradient_penalty, losses, objectives
 from tinygan.diagnosis import diagnose
 from tinygan.gradcheck import check_gradients
 
@@ -27,7 +27,7 @@ def planted(*names, **options):
     return add
 
 
-# ---- right ones, as a learner might write them --------------------------------------------------------
+# ---- right ones, as a learner might write them ---------------------------------------------------
 
 
 class Dense:
@@ -120,7 +120,7 @@ def d_loss(real_logits, fake_logits):
 RIGHT = [Dense, LeakyReLU, ReLU, Sigmoid, Tanh, DenseReLU, mean_squares, bce, bce_with_logits, d_loss]
 
 
-# ---- signs and factors ---------------------------------------------------------------------------------
+# ---- signs and factors ---------------------------------------------------------------------------
 
 
 @planted("wrong sign")
@@ -236,7 +236,7 @@ class MeanOverOutputs(Dense):
         return dx
 
 
-# ---- weights and biases ----------------------------------------------------------------------------------
+# ---- weights and biases --------------------------------------------------------------------------
 
 
 @planted("transposed weight")
@@ -342,7 +342,7 @@ class BiasSummedInPlace(Dense):
         return dx
 
 
-# ---- activations ----------------------------------------------------------------------------------------
+# ---- activations ---------------------------------------------------------------------------------
 
 
 @planted("activation mask missing")
@@ -452,7 +452,7 @@ class GradientClipped(Dense):
         return dx
 
 
-# ---- memory -----------------------------------------------------------------------------------------------
+# ---- memory --------------------------------------------------------------------------------------
 
 
 @planted("gradients accumulated")
@@ -529,7 +529,7 @@ def target_smoothed(logits, target):
     return bce_with_logits(logits, target)
 
 
-# ---- nothing arrives ----------------------------------------------------------------------------------------
+# ---- nothing arrives -----------------------------------------------------------------------------
 
 
 @planted("disconnected")
@@ -596,7 +596,7 @@ class SampleStretched(Tanh):
         return np.zeros_like(dx) + dx[:1]
 
 
-# ---- numbers -------------------------------------------------------------------------------------------------
+# ---- numbers -------------------------------------------------------------------------------------
 
 
 @planted("saturated by clipping or epsilon")
@@ -674,7 +674,7 @@ class AtTheCorner(LeakyReLU):
     """not wrong at all, but measured at x = 0"""
 
 
-# ---- objectives, steps, penalties --------------------------------------------------------------------------------
+# ---- objectives, steps, penalties ----------------------------------------------------------------
 
 
 @planted("targets a, b, c swapped")
@@ -825,7 +825,8 @@ class PenaltyWithoutBias(gradient_penalty.R1):
     """db left out on the way back: biases move the slope of a curved activation, too"""
 
     def __call__(self, discriminator, x_real, x_fake):
-        biases = [(grad, grad.copy()) for name, (_, grad) in discriminator.views().items() if name.endswith("b")]
+        views = discriminator.views().items()
+        biases = [(grad, grad.copy()) for name, (_, grad) in views if name.endswith("b")]
         value = super().__call__(discriminator, x_real, x_fake)
         for grad, before in biases:
             grad[...] = before
@@ -888,7 +889,7 @@ class PenaltyRewardsSlope(SpoiledGradient):
         return -1
 
 
-# ---- the table -----------------------------------------------------------------------------------------------
+# ---- the table -----------------------------------------------------------------------------------
 
 
 def verdict(target, **options):

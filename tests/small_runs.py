@@ -37,10 +37,10 @@ def images(n=20):
     return Dataset("images", rng.integers(0, 256, (n, 784), dtype=np.uint8), rng.integers(0, 10, n))
 
 
-def write_folder(folder, n=20):
-    """A folder with the ``images`` as plain IDX files; returns it."""
+def write_folder(folder, dataset):
+    """A folder with these images as plain IDX files, and no test split; returns it."""
     folder.mkdir()
-    dataset = images(n)
+    n = len(dataset.x)
     header = struct.pack(">4i", 0x803, n, 28, 28)
     (folder / "train-images-idx3-ubyte").write_bytes(header + dataset.x.tobytes())
     (folder / "train-labels-idx1-ubyte").write_bytes(

@@ -511,7 +511,7 @@ def refused_port() -> str:
 
 ANSWERS = {
     "forbidden": "403", "absent": "404", "broken": "500", "wrong": "wrong SHA-256",
-    "short": "924 of 1024 bytes", "endless": "more than 1024 bytes", "hanging": "timed out",
+    "short": "924 of 1024 bytes", "endless": "more than 1024 bytes", "hanging": "timed out|no complete answer",
     "dripping": "too slow|no complete answer", "dripping-headers": "no complete answer",
     "loop": "infinite loop", "redirect-to-nonsense": "", "not-http": "", "hanging-up": "",
 }
@@ -531,8 +531,9 @@ def test_download_gives_the_published_files_and_nothing_else(server, tmp_path, k
 @pytest.mark.parametrize("kind", ANSWERS)
 def test_a_mirror_that_fails_is_named_or_replaced_by_the_next(server, tmp_path, kind):
     bad, good = server.mirror(kind), server.mirror("good")
+    slow = kind in ("hanging", "dripping", "dripping-headers")
     begin = time.perf_counter()
-    message = refusal(download_mnist, tmp_path / "alone", [bad], timeout=0.2)
+    message = refusal(download_mnist, tmp_path / "alone", [bad], timeout=0.2 if slow else 3)
     seconds = time.perf_counter() - begin
     assert seconds < 5, f"{kind}: {seconds:.1f} s until it was given up"
     assert contents(tmp_path / "alone") == {}
@@ -544,7 +545,7 @@ def test_a_mirror_that_fails_is_named_or_replaced_by_the_next(server, tmp_path, 
 
     (tmp_path / "together").mkdir()
     (tmp_path / "together" / "images.gz").write_bytes(PAYLOADS["images.gz"])
-    download_mnist(tmp_path / "together", [bad, good], timeout=0.5)
+    download_mnist(tmp_path / "together", [bad, good], timeout=1)
     assert contents(tmp_path / "together") == PAYLOADS
     assert server.asked[-1] == ("good", "labels.gz")
 

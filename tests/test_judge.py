@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinygan import judge as judge_module
+from tinygan.checkpoint import CheckpointError
 from tinygan.data import DataError, Dataset, load_mnist
 from tinygan.gradcheck import numeric_gradient
 from tinygan.judge import Judge, load_judge, moved, pixels, read_judge, softmax_cross_entropy, write_judge
@@ -100,14 +101,16 @@ def test_training_makes_no_float_copy_of_the_images():
     assert peak < 20e6, f"{peak / 1e6:.0f} MB for a judge of 60,000 images; as floats they are 188 MB"
 
 
-@given(SEEDS)
-def test_a_batch_is_moved_by_at_most_one_pixel_in_each_direction(seed):
+def test_a_batch_is_moved_as_one_by_a_pixel_or_none_in_each_direction():
     x = np.zeros((2, 28, 28), np.float32)
     x[0, 10, 20] = x[1, 5, 6] = 1
-    out = moved(x.reshape(2, 784), np.random.default_rng(seed)).reshape(2, 28, 28)
-    (n, row, column), expected = np.nonzero(out), np.array([[10, 20], [5, 6]])
-    step = np.stack([row, column], axis=1) - expected
-    assert n.tolist() == [0, 1] and np.abs(step).max() <= 1, f"moved by {step.tolist()}"
+    rng, steps = np.random.default_rng(0), set()
+    for _ in range(200):
+        n, row, column = np.nonzero(moved(x.reshape(2, 784), rng).reshape(2, 28, 28))
+        step = (row[0] - 10, column[0] - 20)
+        assert n.tolist() == [0, 1] and (row[1] - 5, column[1] - 6) == step
+        steps.add(step)
+    assert steps == {(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1)}
 
 
 # ---- what it says ------------------------------------------------------------------------------
@@ -240,6 +243,14 @@ def test_where_nothing_can_be_written_the_judge_lives_in_memory(trainings, drawn
     assert trainings == ["digits", "digits"]
 
 
+def test_a_full_disk_costs_only_the_cache(trainings, drawn, monkeypatch):
+    def full(*args):
+        raise CheckpointError("no space left on device")
+
+    monkeypatch.setattr(judge_module.checkpoint, "save", full)
+    assert load_judge(drawn).predict(drawn.x[:3]).shape == (3,)
+
+
 def test_without_a_home_the_judge_lives_in_memory(trainings, drawn, monkeypatch):
     def no_home():
         raise DataError("no home folder")
@@ -252,11 +263,18 @@ def test_without_a_home_the_judge_lives_in_memory(trainings, drawn, monkeypatch)
 
 
 @needs_mnist
-def test_within_a_minute_it_reads_98_percent_of_mnists_test_images():
+def test_it_reads_98_percent_of_mnists_test_images():
     train, test = load_mnist("train"), load_mnist("test")
-    start = time.perf_counter()
     judge = Judge.train(train)
-    seconds = time.perf_counter() - start
     right = np.mean(judge.predict(test.x) == test.labels)
     assert right >= 0.98, f"right on {right:.2%}"
+
+
+@pytest.mark.long  # a busy machine would fail it
+def test_it_is_trained_within_a_minute():
+    noise = np.random.default_rng(0).integers(256, size=(60_000, 784), dtype=np.uint8)
+    dataset = Dataset("noise", noise, np.arange(60_000) % 10)
+    start = time.perf_counter()
+    Judge.train(dataset)
+    seconds = time.perf_counter() - start
     assert seconds < 60, f"{seconds:.0f} s of training"

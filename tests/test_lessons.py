@@ -274,6 +274,12 @@ def test_the_path_is_complete_and_the_readme_knows_every_lesson():
         assert f"[{title}]({path.name})" in readme, f"lessons/README.md has no link [{title}]({path.name})"
 
 
+def test_every_exercise_is_posed_by_a_lesson():
+    posed = "".join(path.read_text(encoding="utf-8") for path in TEXTS)
+    files = sorted((LESSONS / "exercises").glob("*.py"))
+    assert_none([f"{f.name} is posed by no lesson" for f in files if f"lessons/exercises/{f.name}" not in posed])
+
+
 # ---- nothing is left untaught ----------------------------------------------------------------------
 
 

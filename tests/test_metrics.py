@@ -162,6 +162,12 @@ def test_half_of_the_modes_is_half_of_the_recall_and_half_of_the_rubbish_half_of
     assert precision_recall(one, both) == (0.5, 1)
 
 
+def test_the_edge_of_a_ball_belongs_to_it():
+    real, fake = np.arange(5.0)[:, None], np.full((4, 1), -3.0)  # the ball around 0 reaches to 3, and to -3
+    assert precision_recall(real, fake) == (1, 0)
+    assert precision_recall(real, fake - 0.01) == (0, 0)
+
+
 def test_precision_and_recall_refuse_sets_without_a_third_neighbour():
     few, many = np.zeros((3, 2)), np.zeros((9, 2))
     for real, fake in ((few, many), (many, few)):
@@ -203,18 +209,20 @@ def test_a_perfect_sampler_has_all_modes_and_98_89_percent_of_high_quality(name)
     assert abs(report.high_quality - 0.9889) < 4 * error, f"{report.high_quality:.4f}, error {error:.4f}"
     assert report.kl < 3 * (len(centres) - 1) / (2 * n)
     assert np.abs(report.spread - 1).max() < 0.05, f"spread {report.spread}"
-    assert abs(report.spread.mean() - 1) < 0.01, f"mean spread {report.spread.mean()}"
+    assert abs(report.spread.mean() - 1) < 0.004, f"mean spread {report.spread.mean()}, its error is 0.0016"
 
 
 def test_modes_are_captured_within_three_sigma_and_counted_by_the_nearest():
-    centres, sigma = np.array([[0.0, 0], [10, 0], [20, 0]]), 1.0
-    samples = np.array([[2.99, 0], [0, -2.99], [3.01, 0], [14, 0], [7.1, 0.2]])
+    centres, sigma = np.array([[0.0, 0], [10, 0], [20, 0], [30, 0]]), 1.0
+    samples = np.array([[2.99, 0], [0, -2.99], [3.01, 0], [14, 0], [7.1, 0.2], [24, 0]])
     report = mode_report(samples, centres, sigma)
-    assert report.counts.tolist() == [3, 2, 0]
-    assert report.high_quality == pytest.approx(3 / 5)  # 3.01 is too far from 0, 14 from 10
-    assert report.modes == 2 and report.missing == [2]
-    assert report.kl == pytest.approx(0.6 * math.log(1.8) + 0.4 * math.log(1.2))
-    assert np.isfinite(report.spread).tolist() == [True, False, False]
+    assert report.counts.tolist() == [3, 2, 1, 0]
+    assert report.high_quality == pytest.approx(3 / 6)  # 3.01 is too far from 0, 14 from 10, 24 from 20
+    assert report.modes == 2 and report.missing == [3]
+    shares = np.array([3, 2, 1]) / 6
+    assert report.kl == pytest.approx(np.sum(shares * np.log(4 * shares)))
+    assert np.isfinite(report.spread).tolist() == [True, False, False, False]
+    assert report.spread[0] == pytest.approx(2.99 / math.sqrt(2) / 0.97435, rel=1e-4)
 
 
 def test_samples_on_one_spot_are_one_mode_without_spread():
@@ -284,8 +292,9 @@ def test_the_parzen_density_in_single_precision_is_good_to_a_thousandth_of_a_nat
 
 def test_parzen_chooses_sigma_on_the_validation_set_and_reports_the_test_sets_mean_and_its_error():
     rng = np.random.default_rng(0)
-    samples, valid, test = (rng.normal(0, 0.3, size=(n, 2)) for n in (400, 100, 300))
-    sigmas = [0.01, 0.1, 1.0]
+    sizes = ((400, 0.3), (100, 0.3), (300, 0.9))
+    samples, valid, test = (rng.normal(0, width, size=(n, 2)) for n, width in sizes)
+    sigmas = [0.01, 0.1, 1.0]  # the test set, for its part, would like 1 best
     result = parzen(samples, valid, test, sigmas)
     means = [np.mean([plain_log_density(point, samples, s) for point in valid]) for s in sigmas]
     assert result.sigma == sigmas[int(np.argmax(means))] == 0.1

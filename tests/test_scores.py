@@ -103,6 +103,18 @@ def test_a_collapse_is_recognised_and_the_missing_classes_are_named(real):
     assert one["recall"] < 0.05
 
 
+def test_a_single_class_looks_real_but_does_not_cover_the_others(real):
+    fours = values(real.test.x[real.test.labels == 4], real, full=True)
+    assert fours["precision"] > 0.6 and fours["recall"] < 0.2
+
+
+def test_parzens_sigma_is_chosen_on_the_validation_images(real):
+    chosen = RealImages(real.judge, real.train, real.test)
+    chosen.valid = samples = real.test.x[:200]  # exactly what the samples are: the narrower, the likelier
+    assert values(samples, chosen, full=True)["parzen_sigma"] == pytest.approx(0.1)
+    assert values(samples, real, full=True)["parzen_sigma"] > 0.15
+
+
 def test_a_generator_that_remembers_is_recognised_by_its_nearest_neighbours(real):
     scores = {score.name: score for score in score_images(evenly(real.train.x, 500), real)}
     assert scores["nearest"].value == 0 < scores["nearest"].real
@@ -152,8 +164,9 @@ def test_too_few_real_images_are_refused_in_one_line(real):
             RealImages(real.judge, train, test)
 
 
+@pytest.mark.long  # a busy machine would fail it
 def test_a_snapshot_can_afford_the_frechet_distance(real):
-    """2,000 samples, features included, in less than 0.15 s: the best of five, as the machine may be busy."""
+    """2,000 samples, features included, in less than 0.15 s: the best of five."""
     samples = np.random.default_rng(0).random((2000, 784), dtype=np.float32)
     times = []
     for _ in range(5):

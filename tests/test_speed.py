@@ -21,7 +21,7 @@ from tinygan.training import Training
 
 # ---- a warm step allocates nothing large ---------------------------------------------------------
 
-BATCH, LATENT, HIDDEN = 512, 64, (96, 80)
+BATCH, LATENT, HIDDEN = 1024, 96, (160, 128)
 SMALLEST = 4 * BATCH * LATENT  # bytes of the smallest array that has a row for every sample: z
 LARGE = SMALLEST // 2
 
@@ -68,7 +68,8 @@ def warm_training(penalty):
 
 def test_large_means_less_than_any_array_of_a_batch_and_more_than_what_numpy_takes_anyway():
     logits = 4 * 2 * BATCH  # of real and of generated samples: a few such columns may be made anew
-    assert 4 * NUMPYS_OWN_BUFFER + 6 * logits < LARGE < SMALLEST < 4 * BATCH * min(HIDDEN)
+    buffers = 2 * 4 * NUMPYS_OWN_BUFFER  # one for each of two operands that are stretched to a common shape
+    assert buffers + 6 * logits < LARGE < SMALLEST < 4 * BATCH * min(HIDDEN)
 
 
 @pytest.mark.parametrize("penalty", ["none", "r1"])
@@ -80,7 +81,7 @@ def test_a_warm_training_step_allocates_no_array_of_a_batchs_or_a_networks_size(
 def test_a_line_that_allocates_in_the_step_is_found_and_named():
     training = warm_training("none")
     layer = training.gan.discriminator.layers[1]
-    forward, line = layer.forward, lines_that_allocate.__code__.co_firstlineno
+    forward, seen = layer.forward, []
 
     def forward_without_work_arrays(x):
         line = sys._getframe().f_lineno + 1
@@ -89,7 +90,6 @@ def test_a_line_that_allocates_in_the_step_is_found_and_named():
         seen.append(f"test_speed.py:{line}")
         return out
 
-    seen = []
     layer.forward = forward_without_work_arrays
     assert set(lines_that_allocate(training.train_step)) == set(seen)
     assert len(seen) == 2, f"D looks twice in a step, at real with generated and at generated, not {len(seen)} times"

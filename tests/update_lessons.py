@@ -13,10 +13,12 @@ A quote is a fenced block right under a comment that says where it comes from:
 
 Text must agree up to the width of gaps, whole numbers exactly, other numbers to one unit of their
 last printed digit. A number printed as ~12.3 is declared variable (a time, a rounding error), and
-only has to be a number; so are all numbers of a line that has one below 1e-8, as the lines of
-``tinygan check`` have that report nothing but rounding. ``output (full)`` marks what the quick form, with its fewer steps, cannot
-print: then only the text around the numbers is compared, and the numbers in a full run
-(``pytest -m long``). ``output (mnist)`` marks what needs the real MNIST. Both: ``(full, mnist)``.
+only has to be a number; so are all numbers of a line that has one below 1e-8, like the lines of
+``tinygan check`` that report nothing but rounding.
+
+``output (full)`` marks what the quick form, with its fewer steps, cannot print: then only the text
+around the numbers is compared, and the numbers in a full run (``pytest -m long``). ``output
+(mnist)`` marks what needs the real MNIST. Both: ``(full, mnist)``.
 """
 
 from __future__ import annotations
@@ -42,7 +44,7 @@ QUOTE = re.compile(
 )
 NUMBER = re.compile(r"~?(?<![\w.])[-+]?\d+(?:,\d{3})*(?:\.\d+)?(?:[eE][-+]?\d+)?(?![\w])")
 CELL = re.compile(r"^# %%(.*)$", re.MULTILINE)
-RAN = "\x1e"  # printed between cells, by whom a lesson never prints it
+RAN = "\x1e"  # separates the outputs of the cells; no lesson prints it
 
 
 class QuoteError(Exception):

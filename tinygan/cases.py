@@ -38,7 +38,8 @@ class Setting:
 
     n, n_in, n_out  batch, inputs, outputs: distinct primes, so that a wrong factor names itself
     seed            of all data
-    upstream        the dout that comes from above: "random", only where out is "positive" or "negative", or "ones"
+    upstream        the dout that comes from above: "random", "ones", or random but only for the outputs
+                    that are "positive" or "negative", and zero for the others
     at              "x", or put the measured input elsewhere: at the "out" or the "dout" of that x
     warm            how many times the thing runs on other data before it is looked at
     transpose       W is exchanged for its transpose between forward and backward
@@ -66,6 +67,10 @@ class Fact(NamedTuple):
     name: str
     got: object
     expected: object
+
+
+class NotCheckable(TypeError):
+    """The target is none of the things that have a derivative."""
 
 
 class Case:
@@ -100,7 +105,7 @@ class Case:
         return self.found
 
 
-# ---- layers and networks ---------------------------------------------------------------------------
+# ---- layers and networks -------------------------------------------------------------------------
 
 
 class LayerCase(Case):
@@ -108,12 +113,12 @@ class LayerCase(Case):
 
     def __init__(self, target, setting, dtype, x=None):
         super().__init__(setting)
+        kind = type(target)
         for method, argument in (("forward", "x"), ("backward", "dout")):
             if not callable(getattr(target, method, None)):
-                kind = type(target)
-                raise TargetError(f"{where(kind)}: class {kind.__name__} has no method {method}(self, {argument})")
+                raise TargetError(f"{where(kind)}: {kind.__name__} has no method {method}(self, {argument})")
         self.thing = prepared(target, dtype, self.rng)
-        self.neighbour = prepared(target, dtype, self.rng)  # another one, to see whether the two share a cache
+        self.neighbour = prepared(target, dtype, self.rng)  # do the two share a cache?
         drawn = draw(self.rng, (setting.n, width(self.thing, setting)))
         self.x_other = draw(self.rng, drawn.shape).astype(dtype)
         for _ in range(setting.warm):
@@ -171,7 +176,7 @@ class LayerCase(Case):
 
 
 def prepared(target, dtype, rng):
-    """A copy of a layer or network in this dtype, with every parameter ±(0.3 ... 1.2): zeros hide mistakes."""
+    """A copy in this dtype, with every parameter ±(0.3 ... 1.2), for zeros would hide mistakes."""
     thing = call(copy.deepcopy, target)
     if isinstance(thing, Network):
         thing = Network(thing.layers, rng, dtype)
@@ -179,8 +184,8 @@ def prepared(target, dtype, rng):
         Network([thing], rng, dtype)  # deals out W, b, dW, db
     for name, (array, _) in parameters(thing).items():
         if not isinstance(array, np.ndarray):
-            kind = type(thing)
-            raise TargetError(f"{where(kind)}: {name} of {kind.__name__} is {array!r:.40}, and must be a NumPy array")
+            kind, got = type(thing), type(array).__name__
+            raise TargetError(f"{where(kind)}: {kind.__name__}.{name} is a {got}, and must be a NumPy array")
         values = np.sign(rng.random(array.shape) - 0.5) * rng.uniform(0.3, 1.2, array.shape)
         if array.dtype == dtype:
             array[...] = values
@@ -198,8 +203,8 @@ def parameters(thing):
     if isinstance(getattr(thing, "params", None), dict):
         grads = getattr(thing, "grads", None) or {}
         return {name: (array, grads.get(name, grads.get("d" + name))) for name, array in thing.params.items()}
-    names = thing.shapes if isinstance(thing, Layer) else [name for name in ("W", "b") if hasattr(thing, name)]
-    return {name: (getattr(thing, name), getattr(thing, "d" + name, None)) for name in names}
+    names = thing.shapes if isinstance(thing, Layer) else ("W", "b")
+    return {k: (getattr(thing, k), getattr(thing, "d" + k, None)) for k in names if hasattr(thing, k)}
 
 
 def width(thing, setting):
@@ -213,7 +218,7 @@ def draw(rng, shape):
     return rng.uniform(0.1, 2, shape) * rng.choice([-1.0, 1.0], shape)
 
 
-# ---- losses and objectives -------------------------------------------------------------------------
+# ---- losses and objectives -----------------------------------------------------------------------
 
 
 class LossCase(Case):
@@ -225,7 +230,7 @@ class LossCase(Case):
     is what the loss must be.
     """
 
-    def __init__(self, function, setting, dtype, prefix="", columns=None, large=False, definition=None):
+    def __init__(self, function, setting, dtype, large, prefix="", columns=None, definition=None):
         super().__init__(setting)
         self.function, self.targets = function, []
         self.definition = None if large else definition
@@ -250,50 +255,59 @@ class LossCase(Case):
     def run(self, arrays):
         """(loss, gradient, ...) of these arrays and the targets, once it is known to be just that."""
         result = call(self.function, *[x.copy() for x in (*arrays, *self.targets)])
-        name = self.function.__name__
-        if not isinstance(result, tuple) or len(result) < 2 or np.ndim(result[0]):
-            got = f"a loss of shape {np.shape(result[0])}" if isinstance(result, tuple) else type(result).__name__
+        is_tuple = isinstance(result, tuple) and len(result) > 1
+        if not is_tuple or np.ndim(result[0]):
+            got = f"a loss of shape {np.shape(result[0])}" if is_tuple else type(result).__name__
             wanted = "and must return (loss, gradient), the loss as one number"
-            raise TargetError(f"{where(self.function)}: {name} returns {got}, {wanted}")
+            raise TargetError(f"{where(self.function)}: {self.function.__name__} returns {got}, {wanted}")
         return result
 
     def out(self):
         return np.array(finite(self.run(self.arrays.values())[0], self.function, "a loss"))
 
     def gradients(self, dout):
-        copies = [x.copy() for x in (*self.arrays.values(), *self.targets)]
-        result = call(self.function, *copies)
-        for name, before, after in zip(required(self.function), (*self.arrays.values(), *self.targets), copies, strict=True):
+        lent = [x.copy() for x in self.arguments]
+        result = call(self.function, *lent)
+        for name, after, before in zip(required(self.function), lent, self.arguments, strict=True):
             self.found.append(Fact("in place", f"{name}, afterwards", after, before))
         gradients = zip(self.arrays, result[1:], strict=True)
         return {name: np.array(finite(g, self.function, f"d(loss)/d({name})")) for name, g in gradients}
 
     def facts(self):
-        once, again = self.out(), self.out()
-        twice = call(self.function, *[np.concatenate([x, x]) for x in (*self.arrays.values(), *self.targets)])[0]
-        facts = [Fact("random", "loss, once more", again, once), Fact("sum", "loss of the batch and its copy", twice, once)]
+        loss = self.out()
+        twice = call(self.function, *[np.concatenate([x, x]) for x in self.arguments])[0]
+        self.found.append(Fact("random", "loss, once more", self.out(), loss))
+        self.found.append(Fact("sum", "loss of the batch and its copy", twice, loss))
         if self.definition:
-            value = call(self.definition, *self.arrays.values(), *self.targets)
-            facts.append(Fact("value", "loss, by definition", once, value))
-        return [*self.found, *facts]
+            defined = call(self.definition, *self.arguments)
+            self.found.append(Fact("value", "loss, by definition", loss, defined))
+        return self.found
+
+    @property
+    def arguments(self):
+        return [*self.arrays.values(), *self.targets]
 
 
 def objective_cases(objective, setting, dtype):
     """Each player's loss, and, where the objective has a, b and c, whom these three numbers attract."""
     result = [
-        LossCase(getattr(objective, player), setting, dtype, f"{player} ", columns=1, large=large)
+        LossCase(getattr(objective, player), setting, dtype, large, f"{player} ", columns=1)
         for player in ("discriminator", "generator")
         for large in (False, True)
     ]
+    for case in result:
+        if case.targets:
+            names = " and ".join(required(case.function))
+            raise TargetError(f"{where(case.function)}: must return (loss, gradient, ...), a gradient for {names}")
     if all(hasattr(objective, name) for name in "abc"):
         game = call(copy.copy, objective)
         game.a, game.b, game.c = -1.5, 0.5, 2.0
         zero, one = np.zeros((1, 1)), np.ones((1, 1))
-        of_d = zip(game.discriminator(zero, zero)[1:], game.discriminator(one, one)[1:], strict=True)
+        at_0, at_1 = call(game.discriminator, zero, zero)[1:], call(game.discriminator, one, one)[1:]
         targets = ("target of real_logits, b", game.b), ("target of fake_logits, a", game.a)
-        for (at_0, at_1), (name, target) in zip(of_d, targets, strict=True):
-            result[0].found.append(Fact("targets", name, vanishes(at_0, at_1), target))
-        c = vanishes(game.generator(zero)[1], game.generator(one)[1])
+        for low, high, (name, target) in zip(at_0, at_1, targets, strict=True):
+            result[0].found.append(Fact("targets", name, vanishes(low, high), target))
+        c = vanishes(call(game.generator, zero)[1], call(game.generator, one)[1])
         result[2].found.append(Fact("targets", "target of fake_logits, c", c, game.c))
     return result
 
@@ -303,7 +317,7 @@ def vanishes(at_0, at_1):
     return float((at_0 / (at_0 - at_1)).item())
 
 
-# ---- penalties and steps ---------------------------------------------------------------------------
+# ---- penalties and steps -------------------------------------------------------------------------
 
 
 class PenaltyCase(Case):
@@ -336,7 +350,8 @@ class PenaltyCase(Case):
         before = grads[:] = draw(self.rng, grads.shape)  # a penalty adds to what the loss has left there
         self.run(copy.deepcopy(self.penalty))
         grads -= before
-        return {name: np.array(finite(g, type(self.penalty).__call__, "grads")) for name, (_, g) in self.network.views().items()}
+        finite(grads, type(self.penalty).__call__, "grads")
+        return {name: gradient.copy() for name, (_, gradient) in self.network.views().items()}
 
     def facts(self):
         if not hasattr(self.penalty, "every"):
@@ -363,8 +378,9 @@ class StepCase(Case):
         self.own = getattr(self.gan, player)
         self.other = self.gan.discriminator if player == "generator" else self.gan.generator
         n, n_in = setting.n * gan.pack, width(self.gan.discriminator, setting) // gan.pack
+        latent_dim = width(self.gan.generator, setting)
         self.x_real, self.x_other = (draw(self.rng, (n, n_in)).astype(dtype) for _ in range(2))
-        self.z, self.z_other = (draw(self.rng, (n, width(self.gan.generator, setting))).astype(dtype) for _ in range(2))
+        self.z, self.z_other = (draw(self.rng, (n, latent_dim)).astype(dtype) for _ in range(2))
         self.arrays = {name: array for name, (array, _) in self.own.views().items()}
 
     def judge(self, x):
@@ -391,18 +407,20 @@ class StepCase(Case):
         for _ in range(self.setting.warm):
             self.step(self.x_other, self.z_other)
             self.own.params[:] = start
-        kept = {name: getattr(self.other, name).copy() for name in ("params", "grads")}
+        vectors = {"params": self.other.params, "grads": self.other.grads}
+        before = {name: vector.copy() for name, vector in vectors.items()}
         loss = self.step(self.x_real, self.z)
         moved = {name: array.copy() for name, array in self.arrays.items()}
         self.own.params[:] = start
-        for name, before in kept.items():
-            self.found.append(Fact("other player", f"the other's {name}, afterwards", getattr(self.other, name).copy(), before))
-            getattr(self.other, name)[:] = before
-        self.found.append(Fact("value", "loss, by definition", np.array(getattr(loss, "loss", loss)), expected))
+        for name, vector in vectors.items():
+            after = vector.copy()
+            self.found.append(Fact("other player", f"the other's {name}, afterwards", after, before[name]))
+            vector[:] = before[name]
+        self.found.append(Fact("value", "loss, by definition", getattr(loss, "loss", loss), expected))
         return {name: array - moved[name] for name, array in self.arrays.items()}
 
 
-# ---- everything ------------------------------------------------------------------------------------
+# ---- everything ----------------------------------------------------------------------------------
 
 
 def cases(target, setting, dtype, x=None, definition=None):
@@ -415,15 +433,17 @@ def cases(target, setting, dtype, x=None, definition=None):
         return objective_cases(target, setting, dtype)
     if hasattr(target, "forward") or hasattr(target, "backward"):
         return [LayerCase(target, setting, dtype, x)]
-    if is_penalty(getattr(target, "__call__", None)) or is_penalty(target):
+    if is_penalty(target):
         return [PenaltyCase(target, setting, dtype)]
     if callable(target):
-        return [LossCase(target, setting, dtype, large=large, definition=definition) for large in (False, True)]
-    raise TypeError(f"{type(target).__name__} is no layer, network, loss, objective, penalty or GAN: see cases.py")
+        loss = target if hasattr(target, "__name__") else target.__call__
+        return [LossCase(loss, setting, dtype, large, definition=definition) for large in (False, True)]
+    kind = type(target).__name__
+    raise NotCheckable(f"{kind} is no layer, network, loss, objective, penalty or GAN (see tinygan/cases.py)")
 
 
 def make(kind, setting):
-    """An object of this class, made without arguments, with what it asks for by name, or with (n_in, n_out)."""
+    """An object of this class, made with nothing, with what it asks for by name, or with (n_in, n_out)."""
     rng, n_in, n_out = np.random.default_rng(setting.seed), setting.n_in, setting.n_out
     known = {
         "n_in": n_in,

@@ -39,8 +39,8 @@ def main(argv=None):
     except MemoryError:
         print(f"tinygan {args.name}: out of memory; ask for smaller numbers", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print(f"tinygan {args.name}: interrupted", file=sys.stderr)
+    except KeyboardInterrupt as error:
+        print(f"tinygan {args.name}: {str(error) or 'interrupted'}", file=sys.stderr)
         return 130
     except BrokenPipeError:
         return 1
@@ -173,7 +173,7 @@ def train_command(args):
     dataset = load_data(args.data or "auto")
     training = Training(config_from(args, dataset), dataset)
     source = dataset.name if args.data in (None, "auto") else absolute(args.data)
-    about = {"data": source, "name": dataset.name, "sha256": checkpoint.digest({"x": dataset.x}).hex()}
+    about = {"data": source, "name": dataset.name, "sha256": fingerprint(dataset)}
     with runs.new(args.out) as run:
         return train(args, run, training, dataset, about)
 
@@ -194,7 +194,7 @@ def resume(args):
         dataset = load_data(about["data"])._replace(name=about["name"])
     except data.DataError as error:
         raise UsageError(f"{error} (if the data have moved: --data FOLDER)") from None
-    if checkpoint.digest({"x": dataset.x}).hex() != about["sha256"]:
+    if fingerprint(dataset) != about["sha256"]:
         raise UsageError(f"{run} was begun with other data than {about['data']}; name the same with --data")
     with runs.understanding(run):
         training = Training(config, dataset)
@@ -230,11 +230,11 @@ def train(args, run, training, dataset, about):
             print(f"Stopped at step {training.step:,}. To go on: {again}")
             return 128 + interruption.asked
         album.finish()
-    except (NumericalError, checkpoint.CheckpointError) as error:
+    except (NumericalError, checkpoint.CheckpointError, KeyboardInterrupt) as error:
         hint = f"; step {saver.step:,} is safe in {saver.path}" if saver.path.exists() else ""
         if hint and not isinstance(error, NumericalError):
             hint += f", to go on from there: {again}"
-        raise type(error)(f"{error}{hint}") from None
+        raise type(error)(f"{str(error) or 'interrupted'}{hint}") from None
     print(f"{dataset.name}: {training.step:,} steps in {training.seconds:.0f} s of training.")
     if examiner:
         z = draw_latents(np.random.default_rng(0), 10_000 if training.images else 2500, training.config.latent_dim)
@@ -288,6 +288,11 @@ def refuse_changes(args):
 
 
 DATA = ("auto", "mnist", "digits", "ring", "grid")  # any other --data is a folder
+
+
+def fingerprint(dataset):
+    """SHA-256 of the examples, so that a run goes on with no others."""
+    return checkpoint.digest({"x": dataset.x}).hex()
 
 
 def absolute(name):

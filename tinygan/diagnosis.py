@@ -105,13 +105,13 @@ def listed(hypotheses):
     return add
 
 
-# ---- hypotheses about the whole report ---------------------------------------------------------------
+# ---- hypotheses about the whole report -----------------------------------------------------------
 
 
 @listed(ABOUT_THE_REPORT)
 def random_output(r):
     """not deterministic: the same input, run twice, gives two outputs
-    look at: f(x + h) - f(x - h) is a slope only where f is a function of x: seed the generator anew each time"""
+    look at: f(x + h) - f(x - h) is a slope only of a function: seed the generator anew each time"""
     return "random" in r.broken
 
 
@@ -125,7 +125,7 @@ def changed_in_place(r):
 @listed(ABOUT_THE_REPORT)
 def other_player_touched(r):
     """other player's parameters touched: a player's step changed numbers of the other player
-    look at: θ_D -= lr ∂L_D/∂θ_D, θ_G -= lr ∂L_G/∂θ_G; through the other one backward(dout, param_grads=False)"""
+    look at: θ_D -= lr ∂L_D/∂θ_D, θ_G -= lr ∂L_G/∂θ_G; through the other, param_grads=False"""
     return "other player" in r.broken
 
 
@@ -221,7 +221,7 @@ def curvature_missing(r):
     return weight and r.again(curved=False).passed
 
 
-# ---- hypotheses about one gradient -------------------------------------------------------------------
+# ---- hypotheses about one gradient ---------------------------------------------------------------
 
 
 @listed(ABOUT_A_GRADIENT)
@@ -285,7 +285,7 @@ def upstream_ignored(e):
 def transposed(e):
     """transposed weight: it is right with W exchanged for Wᵀ
     look at: out = x W, so dx = dout Wᵀ, which is (N, O)(O, I), and dW = xᵀ dout, which is (I, N)(N, O)"""
-    return (e.n.ndim == 2 and same(e.a, e.n.T)) or e.again(transpose=True).right
+    return (e.name != "x" and same(e.a, e.n.T)) or e.again(transpose=True).right
 
 
 @listed(ABOUT_A_GRADIENT)
@@ -359,8 +359,8 @@ def broadcast(e):
     look at: shapes: (N,) - (N, 1) is (N, N), and dW[...] = (I, 1) fills every column alike"""
     if e.a.shape != e.n.shape:
         return e.a.shape == 2 * e.n.shape[:1] or stretches(e.a, e.n)
-    copies = (np.broadcast_to(e.a.take([0], axis), e.a.shape) for axis in range(e.a.ndim) if e.a.ndim == 2)
-    return any(same(e.a, copy) for copy in copies)
+    axes = [axis for axis in (0, 1) if e.a.ndim == 2 and e.a.shape[axis] > 1]
+    return any(same(e.a, np.broadcast_to(e.a.take([0], axis), e.a.shape)) for axis in axes)
 
 
 def stretches(p, q):
@@ -396,7 +396,7 @@ def through_one_half(e):
     return mixed, [back(*real), back(*fake)]
 
 
-# ---- the doctor --------------------------------------------------------------------------------------
+# ---- the doctor ----------------------------------------------------------------------------------
 
 
 class Finding(NamedTuple):

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tinygan.cases import Case, Fact, Setting, cases
-from tinygan.learner import TargetError, describe, is_ours
+from tinygan.learner import TargetError, Unfilled, describe, is_ours
 
 # ---- measuring -----------------------------------------------------------------------------------
 
@@ -98,11 +98,12 @@ class Row(NamedTuple):
     note: str = ""
 
 
-def compare(name, got, expected, tolerance=1e-7, aside=None, zero=False):
+def compare(name, got, expected, tolerance=1e-7, aside=None, rounding=0.0, zero=False):
     """Row for an analytic gradient ``got`` against a measured one, without the entries ``aside``.
 
-    Zero against zero does not pass, for nothing was measured; unless ``zero`` says that the
-    derivative is known to vanish.
+    ``rounding`` is the norm of what rounding does to the measured one, a difference that is allowed
+    besides. Zero against zero does not pass, for nothing was measured; unless ``zero`` says that
+    the derivative is known to vanish.
     """
     got, expected = np.asarray(got), np.asarray(expected)
     if got.shape != expected.shape:
@@ -112,23 +113,24 @@ def compare(name, got, expected, tolerance=1e-7, aside=None, zero=False):
     error = relative_error(got[counted], expected[counted])
     off = np.where(counted, np.abs(got - expected), -1)
     index = tuple(int(i) for i in np.unravel_index(np.argmax(off), off.shape))
-    note = ""
+    passed, note = error < tolerance, ""
     if not np.any(counted):
-        note = "every entry sits on a kink: nothing was measured"
-    elif not np.any(expected[counted]) and not np.any(got[counted]) and not zero:
-        note = "zero against zero: nothing was measured"
-    elif not np.any(expected[counted]) and not zero:
+        passed, note = False, "every entry sits on a kink: nothing was measured"
+    elif not np.any(got[counted]) and not np.any(expected[counted]):
+        passed, note = (True, "") if zero else (False, "zero against zero: nothing was measured")
+    elif not passed and np.linalg.norm((got - expected)[counted]) <= rounding:
+        passed, note = True, "too small to be measured"
+    elif not np.any(expected[counted]):
         note = "the output does not depend on it"
-    passed = bool(error < tolerance and not note)
     n_aside = got.size - int(counted.sum())
-    return Row(name, got.size, error, index, float(got[index]), float(expected[index]), passed, n_aside, note)
+    return Row(name, got.size, error, index, float(got[index]), float(expected[index]), bool(passed), n_aside, note)
 
 
 # ---- reporting -----------------------------------------------------------------------------------
 
 
 class Measured(NamedTuple):
-    """All that is known about one gradient: ``a`` computed, ``n`` measured, in which case, and how out came."""
+    """One gradient: ``a`` computed, ``n`` measured; in which case, at which out, for which dout."""
 
     case: Case
     a: np.ndarray
@@ -143,8 +145,8 @@ class Report:
     rows      of gradients, and of broken promises (an input changed, ...)
     measured  {name of a gradient's row: Measured}, for the doctor
     broken    kinds of promises broken, see ``cases.Fact``
-    error     one sentence about the target's code, where it could not be run; in the case of
-              which the prefix is ``stopped_in``
+    error     TargetError, one sentence about the target's code, where it could not be run; that
+              was in the case with the prefix ``stopped_in``
     """
 
     def __init__(self, target, setting, **options):
@@ -165,22 +167,22 @@ class Report:
         return self._others[setting]
 
     def __str__(self):
-        width = max((len(row.name) for row in self.rows), default=0)
-        head = f"  {'argument':<{width}}  size    error  worst at  {'got':>14}  {'expected':>14}"
-        table = [head, *(format_row(row, width) for row in self.rows)] if self.rows else []
-        error = [f"  {self.error}"] if self.error else []
-        return "\n".join([f"{describe(self.target)}: {'right' if self.passed else 'WRONG'}", *table, *error])
+        empty = "not filled in yet" if isinstance(self.error, Unfilled) else "WRONG"
+        lines = [f"{describe(self.target)}: {'right' if self.passed else empty}"]
+        if self.rows:
+            width = max(len("argument"), *(len(row.name) for row in self.rows))
+            lines.append(f"  {'argument':<{width}}  size    error  worst at  {'got':>14}  {'expected':>14}")
+            lines += [format_row(row, width) for row in self.rows]
+        return "\n".join(lines + [f"  {self.error}"] * bool(self.error))
 
 
 def format_row(row, width):
     place = ",".join(map(str, row.index))
-    numbers = f"{row.error:8.1e}  {place:<8}  {row.got:14.7g}  {row.expected:14.7g}"
-    remarks = [] if row.passed else ["WRONG"]
-    if row.aside and not row.note:
-        remarks.append(f"({row.aside} entries on a kink set aside)")
-    if row.note:
-        remarks.append(row.note)
-    return "  ".join([f"  {row.name:<{width}}  {row.size:4d}", numbers, *remarks])
+    line = f"  {row.name:<{width}}  {row.size:4d}  "
+    if np.isfinite(row.error):
+        line += f"{row.error:7.1e}  {place:<8}  {row.got:14.7g}  {row.expected:14.7g}"
+    aside = f"{row.aside} on a kink, set aside" if row.aside else ""
+    return "  ".join(filter(None, [line, "" if row.passed else "WRONG", aside, row.note])).rstrip()
 
 
 # ---- checking ------------------------------------------------------------------------------------
@@ -207,7 +209,7 @@ def check_gradients(target, tolerance=1e-7, method=None, x=None, definition=None
             report.stopped_in = case.prefix
             check_case(report, case, twin, method, tolerance)
     except TargetError as error:
-        report.error = str(error)
+        report.error = error
     return report
 
 
@@ -218,13 +220,17 @@ def check_case(report, case, twin, method, tolerance):
     gradients = case.gradients(dout)
     for name, a in gradients.items():
         x, step = twin.arrays[name], case.steps.get(name, 1e-5)
-        n, aside = numeric_gradient(twin.out, x, step, method, dout), None
-        if method == "central" and a.shape == n.shape:
-            suspicious = np.abs(a - n) > tolerance * np.abs(n).max()
-            n, aside = remeasure(twin.out, x, n, suspicious, step, dout)
-        label = case.prefix + name
-        report.rows.append(compare(label, a, n, tolerance, aside, zero=name in case.vanishing))
-        if aside is not None:
+        n, aside, rounding = numeric_gradient(twin.out, x, step, method, dout), None, 0.0
+        if method == "central":
+            rounding = 4 * np.finfo(float).eps * np.sum(np.abs(dout * out)) / (step * np.maximum(1, np.abs(x)))
+            n = np.where(np.abs(n) > rounding, n, 0.0)
+            if a.shape == n.shape:
+                suspicious = np.abs(a - n) > tolerance * np.abs(n).max()
+                n, aside = remeasure(twin.out, x, n, suspicious, step, dout)
+        label, known_zero = case.prefix + name, name in case.vanishing
+        row = compare(label, a, n, tolerance, aside, np.linalg.norm(rounding), known_zero)
+        report.rows.append(row)
+        if row.aside:
             n = np.where(aside, a, n)  # no evidence of anything
         report.measured[label] = Measured(case, a, n, out, dout)
     precision = [

@@ -40,36 +40,41 @@ def call(function, *args):
     except NotImplementedError as error:
         raise Unfilled(f"{place_of(error, function)} is still to be filled in") from error
     except (Exception, SystemExit) as error:
-        given = " and ".join(str(a.shape) for a in args if isinstance(a, np.ndarray))
-        given = f", given {given}" if given else ""
+        shapes = " and ".join(str(a.shape) for a in args if isinstance(a, np.ndarray))
+        given = f", given an array of shape {shapes}" if shapes else ""
         raise TargetError(f"{place_of(error, function)}{given}: {type(error).__name__}: {error}") from error
 
 
 def place_of(error, function):
-    """ "file.py, line 12, in backward": the last line of the function's own file that the error went through."""
+    """ "file.py, line 12, in backward": the last line of the function's own file on the error's way."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if frame.filename == source_file(function)]
-    frame = (own or frames)[-1]
-    return f"{short(frame.filename)}, line {frame.lineno}, in {frame.name}"
+    if not own:  # it could not even be called
+        return f"{where(function)}, {function.__name__}"
+    return f"{short(own[-1].filename)}, line {own[-1].lineno}, in {own[-1].name}"
 
 
 def finite(value, function, name, x=None):
     """The array that ``function`` gave as ``name``, once it is known to be one of finite numbers."""
     array = np.asarray(value)
     if array.dtype.kind not in "biufc":
-        raise TargetError(f"{where(function)}: {function.__name__} gives {value!r:.60} where {name} should be")
+        raise TargetError(f"{where(function)}: {function.__name__} gives {value!r:.60} where {name} is needed")
     if not np.all(np.isfinite(array)):
         index = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
         at = f", where x is {x[index].real:.6g}" if np.shape(x) == array.shape and index else ""
         spot = f" at {list(index)}" if index else ""
-        raise TargetError(f"{where(function)}: {function.__name__} gives {name} = {array[index].real}{spot}{at}")
+        value = array[index].real
+        raise TargetError(f"{where(function)}: {function.__name__} gives {name} = {value}{spot}{at}")
     return array
 
 
 def required(function):
     """Names of the arguments without which it cannot be called."""
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    parameters = inspect.signature(function).parameters.values()
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except ValueError:  # not written in Python
+        return []
     return [p.name for p in parameters if p.kind in kinds and p.default is p.empty]
 
 
@@ -154,42 +159,50 @@ def load(path):
 def targets(module):
     """{name: class or function} that can be checked, among those which a module defines itself.
 
-    A function counts where it returns several things, a class where it has one of the methods of a
-    layer, an objective, a penalty or a GAN. A class that others here build on and that itself is
-    empty (its methods raise NotImplementedError) is left out, and so are names with an underscore.
+    A function counts where it is one of one or two arguments and its source returns several things,
+    or nothing yet; a class where it has one of the methods of a layer, an objective, a penalty or a
+    GAN. Left out are names with an underscore, and classes that others here build on and that do
+    nothing (NotImplementedError).
     """
-    own = {
-        name: thing
-        for name, thing in vars(module).items()
-        if getattr(thing, "__module__", None) == module.__name__ and not name.startswith("_")
-    }
-    classes = [thing for thing in own.values() if isinstance(thing, type)]
-    return {
-        name: thing
-        for name, thing in own.items()
-        if (isinstance(thing, types.FunctionType) and returns_several(thing))
-        or (isinstance(thing, type) and has_derivative(thing) and not is_base(thing, classes))
-    }
+    found = {}
+    for node in ast.parse(inspect.getsource(module)).body:
+        thing = vars(module).get(getattr(node, "name", None))
+        if isinstance(node, ast.ClassDef) and isinstance(thing, type):
+            counts = has_derivative(thing) and not (is_unfilled(node) and is_base(thing, module))
+        elif isinstance(node, ast.FunctionDef) and isinstance(thing, types.FunctionType):
+            counts = (returns_several(node) or is_unfilled(node)) and 1 <= len(required(thing)) <= 2
+        else:
+            counts = False
+        if counts and not node.name.startswith("_"):
+            found[node.name] = thing
+    return found
 
 
 def has_derivative(kind):
     methods = ("forward", "backward", "discriminator", "generator", "discriminator_step")
-    return any(callable(getattr(kind, name, None)) for name in methods) or is_penalty(kind.__call__)
+    return any(callable(getattr(kind, name, None)) for name in methods) or is_penalty(kind)
 
 
-def is_penalty(function):
-    """penalty(discriminator, x_real, x_fake)?"""
-    written = isinstance(function, (types.FunctionType, types.MethodType))
-    return written and required(function)[-2:] == ["x_real", "x_fake"]
+def is_penalty(thing):
+    """Can it, or an object of this class, be called with (discriminator, x_real, x_fake)?"""
+    if not isinstance(thing, types.FunctionType):
+        kind = thing if isinstance(thing, type) else type(thing)
+        thing = next((vars(k)["__call__"] for k in kind.__mro__ if "__call__" in vars(k)), None)
+    return isinstance(thing, types.FunctionType) and required(thing)[-2:] == ["x_real", "x_fake"]
 
 
-def is_base(kind, classes):
-    below = any(kind in other.__mro__[1:] for other in classes)
-    return below and "NotImplementedError" in inspect.getsource(kind)
+def is_base(kind, module):
+    """Does another class of the module build on it?"""
+    return any(isinstance(other, type) and kind in other.__mro__[1:] for other in vars(module).values())
 
 
-def returns_several(function):
-    """Does its source return a tuple, or is it still to be filled in?"""
-    tree = ast.parse(inspect.getsource(function))
-    returned = [node.value for node in ast.walk(tree) if isinstance(node, ast.Return)]
-    return "NotImplementedError" in ast.dump(tree) or any(isinstance(value, ast.Tuple) for value in returned)
+def is_unfilled(node):
+    return any(isinstance(part, ast.Name) and part.id == "NotImplementedError" for part in ast.walk(node))
+
+
+def returns_several(node):
+    """Does this piece of a function's source return a tuple? (Functions inside it do not count.)"""
+    if isinstance(node, ast.Return):
+        return isinstance(node.value, ast.Tuple)
+    inner = (ast.FunctionDef, ast.ClassDef, ast.Lambda)
+    return any(returns_several(part) for part in ast.iter_child_nodes(node) if not isinstance(part, inner))
