@@ -70,8 +70,8 @@ print(f"from the output's side {from_output:,}, from the input's side {from_inpu
 
 network = Network([Dense(784, 128), LeakyReLU(), Dense(128, 128), LeakyReLU(), Dense(128, 1)], rng)
 x, dout = rng.random((64, 784), np.float32), np.ones((64, 1), np.float32)
-both_ways = (lambda: network.forward(x)), (lambda: network.backward(dout))
-forward, backward = (100 * min(timeit.repeat(way, number=10, repeat=5)) for way in both_ways)  # in ms
+ways = (lambda: network.forward(x)), (lambda: network.backward(dout))
+forward, backward = (100 * min(timeit.repeat(way, number=10, repeat=5)) for way in ways)  # ms
 P = len(network.params)
 print(f"one batch of 64: forward ~{forward:.2f} ms, backward ~{backward:.2f} ms")
 print(f"by nudging each of the {P:,} parameters up and down: ~{2 * P * forward / 1000:.0f} s")
@@ -92,7 +92,7 @@ def naive_softmax_cross_entropy(logits, labels):
 
 logits, labels = rng.normal(0, 3, (4, 10)), np.array([3, 1, 4, 1])
 ours, naive = softmax_cross_entropy(logits, labels), naive_softmax_cross_entropy(logits, labels)
-print(f"loss {ours[0]:.4f}, naive {naive[0]:.4f}; a row of the gradient sums to ~{ours[1][0].sum():.0e}")
+print(f"loss {ours[0]:.4f}, naive {naive[0]:.4f}; a row of the gradient sums to ~{abs(ours[1][0].sum()):.0e}")
 assert np.isclose(ours[0], naive[0]) and np.allclose(ours[1], naive[1])
 
 # %% data

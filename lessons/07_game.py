@@ -37,9 +37,8 @@ def draw_z(n):
 
 
 def mlp():
-    """1 -> 32 -> 32 -> 1; the first biases are spread, for with zeros all bends would sit at x = 0."""
     network = Network([Dense(1, 32), LeakyReLU(), Dense(32, 32), LeakyReLU(), Dense(32, 1)], rng)
-    network.layers[0].b[...] = rng.uniform(-3, 3, 32)
+    network.layers[0].b[...] = rng.uniform(-3, 3, 32)  # zeros would put all bends at x = 0
     return network
 
 
@@ -49,8 +48,7 @@ def js(p, q):
     return 0.1 * np.sum(p * np.log(ratios[0]) + q * np.log(ratios[1])) / 2
 
 
-P = (normal(-1.5, 0.4) + normal(1.5, 0.4)) / 2  # the density of what draw_real draws
-Q = normal(0.5, 1)
+P, Q = (normal(-1.5, 0.4) + normal(1.5, 0.4)) / 2, normal(0.5, 1)  # densities of draw_real, and of a G
 
 
 # %% a trained D
@@ -65,8 +63,7 @@ def train_d(discriminator, mean, std, draw_real=draw_real, draw_z=draw_z, steps=
     return gan.discriminator_gradients(draw_real(20_000), z).loss, gan.generator_gradients(z)
 
 
-discriminator = mlp()
-d_loss, _ = train_d(discriminator, 0.5, 1)
+d_loss, _ = train_d(discriminator := mlp(), 0.5, 1)
 D, best = sigmoid(discriminator.forward(COLUMN))[:, 0], P / (P + Q)
 distance, lowest = 0.1 * np.sum((P + Q) / 2 * np.abs(D - best)), np.log(4) - 2 * js(P, Q)
 print(f"|D - D*|, on average over real and fake samples: ~{distance:.3f}")
@@ -116,6 +113,7 @@ for name, history in runs.items():
     means = np.mean([row[1:4] for row in history[FRAMES // 2 :]], axis=0)
     print("{:25}   ~{:.3f}     ~{:.3f}     ~{:.3f}".format(name, *means))
 
+# %% their losses
 fig, axes = plt.subplots(1, 3, figsize=(9, 2.6), layout="constrained")
 for column, ax in enumerate(axes, 1):
     for name, history in runs.items():

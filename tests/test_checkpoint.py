@@ -122,6 +122,17 @@ def test_every_file_that_is_written_whole_is_whole_or_as_before(tmp_path):
     assert path.read_text() == "after" and os.listdir(tmp_path) == ["picture.png"]
 
 
+def test_the_checksum_counts_names_types_shapes_and_bytes():
+    x = np.arange(6, dtype=np.int32)
+    variants = [{"x": x}, {"y": x}, {"x": x.astype(np.uint32)}, {"x": x.reshape(2, 3)}, {"x": x[::-1]}]
+    assert len({checkpoint.digest(content) for content in variants}) == len(variants)
+    assert checkpoint.digest({"x": x, "y": x}) == checkpoint.digest({"y": x, "x": x})
+
+
+def test_a_message_is_one_line_whatever_it_quotes():
+    assert str(CheckpointError("run\nof\n two: lost")) == "run of two: lost"
+
+
 # ---- refused -------------------------------------------------------------------------------------
 
 
@@ -146,6 +157,13 @@ def npy(shape, dtype="<f8", data=b""):
     return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + data
 
 
+def lying(size):
+    """A hundred million zeros, packed well, in an archive whose directory speaks of a few bytes."""
+    data = zipped({"a.npy": npy((10**8,), "u1", bytes(10**8))}, zipfile.ZIP_BZIP2)
+    at = data.rfind(b"PK\1\2") + 24  # where the directory says how long it is when unpacked
+    return data[:at] + size.to_bytes(4, "little") + data[at + 4 :]
+
+
 FOREIGN = {
     "nothing": (b"", "not a zip file"),
     "text": (b"step,epoch\n1,2\n", "not a zip file"),
@@ -166,6 +184,7 @@ FOREIGN = {
         zipped({"a.npy": npy((10**8,), "u1", bytes(10**8))}, zipfile.ZIP_DEFLATED),
         "would unpack to more",
     ),
+    "the same, with a lie about it": (lying(50), "would unpack to more"),
 }
 
 

@@ -81,6 +81,15 @@ def test_bytes_and_floats_of_the_same_images_look_the_same(tmp_path):
     assert np.abs(difference).max() <= 1.01 / 255
 
 
+def test_a_title_is_shown_as_it_is(tmp_path):
+    """A folder's name may hold what matplotlib would take for mathematics."""
+    title = r"my$\frac$data"
+    plots.save_samples(tmp_path / "a.png", IMAGES, title)
+    plots.save_neighbours(tmp_path / "a.png", *[np.tile(IMAGES, (6, 1))] * 2, title)
+    plots.save_curves(tmp_path / "a.png", history(5), title, "quality")
+    plots.save_film(tmp_path / "a.gif", tmp_path / "a.html", FRAMES["images"][:1], title)
+
+
 def test_other_samples_make_another_picture(tmp_path):
     for name, samples in (("a", POINTS), ("b", POINTS + 0.5)):
         plots.save_samples(tmp_path / f"{name}.png", samples, "title", POINTS)

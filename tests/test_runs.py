@@ -6,6 +6,7 @@ version or is refused as not fitting, before memory is taken.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import os
 import signal
@@ -127,6 +128,20 @@ def test_a_folder_that_holds_anything_is_left_as_it_is(here, kind, monkeypatch):
         with runs.new(Path("out", "run") if kind == "below a file" else Path("out")):
             pytest.fail("began")
     assert {path: path.read_bytes() for path in here.rglob("*") if path.is_file()} == before
+
+
+def test_a_folder_that_another_process_has_just_filled_is_left_as_it_is(here, monkeypatch):
+    """Between the first look and the lock."""
+
+    @contextlib.contextmanager
+    def late(run):
+        (run / "checkpoint.npz").write_text("precious")
+        yield
+
+    monkeypatch.setattr(runs, "locked", late)
+    with pytest.raises(RunError, match="exists already"), runs.new(Path("run")):
+        pytest.fail("began")
+    assert Path("run", "checkpoint.npz").read_text() == "precious"
 
 
 # ---- interruption --------------------------------------------------------------------------------

@@ -109,9 +109,12 @@ class Case:
 
 
 class LayerCase(Case):
-    """forward(x) and backward(dout) of one object: a layer, a network, a learner's own."""
+    """forward(x) and backward(dout) of one object: a layer, a network, a learner's own.
 
-    def __init__(self, target, setting, dtype, x=None):
+    It takes x of n_in columns; by default as many as its first W has rows, or else the setting's.
+    """
+
+    def __init__(self, target, setting, dtype, x=None, n_in=None):
         super().__init__(setting)
         kind = type(target)
         for method, argument in (("forward", "x"), ("backward", "dout")):
@@ -119,7 +122,7 @@ class LayerCase(Case):
                 raise TargetError(f"{where(kind)}: {kind.__name__} has no method {method}(self, {argument})")
         self.thing = prepared(target, dtype, self.rng)
         self.neighbour = prepared(target, dtype, self.rng)  # do the two share a cache?
-        drawn = draw(self.rng, (setting.n, width(self.thing, setting)))
+        drawn = draw(self.rng, (setting.n, n_in or inputs(self.thing) or setting.n_in))
         self.x_other = draw(self.rng, drawn.shape).astype(dtype)
         for _ in range(setting.warm):
             out = self.forward(self.thing, self.x_other.copy())
@@ -172,7 +175,9 @@ class LayerCase(Case):
                     array[...] = array.T.copy()
 
     def facts(self):
-        return [*self.found, Fact("random", "out, once more", self.out(), self.out())]
+        first, others = self.out(), [self.out() for _ in range(3)]
+        other = next((out for out in others if not np.array_equal(out, first)), first)
+        return [*self.found, Fact("random", "out, once more", other, first)]
 
 
 def prepared(target, dtype, rng):
@@ -186,7 +191,7 @@ def prepared(target, dtype, rng):
         if not isinstance(array, np.ndarray):
             kind, got = type(thing), type(array).__name__
             raise TargetError(f"{where(kind)}: {kind.__name__}.{name} is a {got}, and must be a NumPy array")
-        values = np.sign(rng.random(array.shape) - 0.5) * rng.uniform(0.3, 1.2, array.shape)
+        values = draw(rng, array.shape, 0.3, 1.2)
         if array.dtype == dtype:
             array[...] = values
         elif isinstance(getattr(thing, "params", None), dict):
@@ -207,15 +212,15 @@ def parameters(thing):
     return {k: (getattr(thing, k), getattr(thing, "d" + k, None)) for k in names if hasattr(thing, k)}
 
 
-def width(thing, setting):
-    """How many inputs a sample has."""
-    weights = [array for array, _ in parameters(thing).values() if array.ndim == 2]
-    return setting.n_in if not weights or setting.n_in in weights[0].shape else weights[0].shape[0]
+def inputs(thing):
+    """How many inputs a sample has, as the first W says, or None."""
+    return next((len(array) for array, _ in parameters(thing).values() if array.ndim == 2), None)
 
 
-def draw(rng, shape):
-    """Numbers of both signs with 0.1 < |x| < 2, away from the kink of a rectifier."""
-    return rng.uniform(0.1, 2, shape) * rng.choice([-1.0, 1.0], shape)
+def draw(rng, shape, low=0.1, high=2.0):
+    """Numbers with low < |x| < high, away from the kink of a rectifier, half of them negative."""
+    signs = rng.permutation(np.resize([1.0, -1.0], int(np.prod(shape)))).reshape(shape)
+    return signs * rng.uniform(low, high, shape)
 
 
 # ---- losses and objectives -----------------------------------------------------------------------
@@ -377,8 +382,8 @@ class StepCase(Case):
         self.gan = call(type(gan), *networks, gan.objective, *steps, copy.deepcopy(gan.penalty), gan.pack)
         self.own = getattr(self.gan, player)
         self.other = self.gan.discriminator if player == "generator" else self.gan.generator
-        n, n_in = setting.n * gan.pack, width(self.gan.discriminator, setting) // gan.pack
-        latent_dim = width(self.gan.generator, setting)
+        n, n_in = setting.n * gan.pack, inputs(self.gan.discriminator) // gan.pack
+        latent_dim = inputs(self.gan.generator)
         self.x_real, self.x_other = (draw(self.rng, (n, n_in)).astype(dtype) for _ in range(2))
         self.z, self.z_other = (draw(self.rng, (n, latent_dim)).astype(dtype) for _ in range(2))
         self.arrays = {name: array for name, (array, _) in self.own.views().items()}
@@ -425,14 +430,16 @@ class StepCase(Case):
 
 def cases(target, setting, dtype, x=None, definition=None):
     """The cases of a target: one for a layer, two for a loss (at ordinary and at large numbers), ..."""
+    n_in = None
     if isinstance(target, type):
+        n_in = setting.n_in if required(target) else None  # it was told so
         target = make(target, setting)
     if hasattr(target, "discriminator_step"):
         return [StepCase(target, player, setting, dtype) for player in ("discriminator", "generator")]
     if callable(getattr(target, "discriminator", None)):
         return objective_cases(target, setting, dtype)
     if hasattr(target, "forward") or hasattr(target, "backward"):
-        return [LayerCase(target, setting, dtype, x)]
+        return [LayerCase(target, setting, dtype, x, n_in)]
     if is_penalty(target):
         return [PenaltyCase(target, setting, dtype)]
     if callable(target):

@@ -63,7 +63,8 @@ class Evidence:
 
     @property
     def is_bias(self):
-        return isinstance(self.case, LayerCase) and self.n.ndim == 1 and self.dout.ndim == 2
+        named_so = self.name.split(".")[-1].startswith("b")
+        return named_so and isinstance(self.case, LayerCase) and self.n.ndim == 1 and self.dout.ndim == 2
 
     @property
     def is_activation(self):
@@ -210,7 +211,7 @@ def saturated(r):
     """saturated by clipping or epsilon: right at ordinary numbers, wrong at the far ends of the scale
     look at: log(σ(s)) = -log(1 + exp(-s)), computed from the logits s: no clip, no + 1e-8 and no overflow"""
     wrong = [row.name for row in r.rows if not row.passed] + [r.stopped_in] * bool(r.error)
-    return all("large " in name for name in wrong)
+    return bool(wrong) and all("large " in name for name in wrong)
 
 
 @listed(ABOUT_THE_REPORT)
@@ -239,10 +240,35 @@ def disconnected(e):
 
 
 @listed(ABOUT_A_GRADIENT)
+def half_lost(e):
+    """one half of the batch lost: the gradient of the real, or of the fake half alone
+    look at: ∂L_D/∂θ = ∂L_real/∂θ + ∂L_fake/∂θ: does the second backward overwrite the first?"""
+    return any(same(e.a, back) for back in through_one_half(e)[1])
+
+
+def through_one_half(e):
+    """What comes of a discriminator's step where (the cache, the gradients) of one half only is left."""
+    if not isinstance(e.case, StepCase) or e.case.player == "generator":
+        return [], []
+    case, d = e.case, e.case.gan.discriminator
+    x_fake = case.gan.generator.forward(case.z).copy()
+    _, dreal, dfake = case.gan.objective.discriminator(case.judge(case.x_real), case.judge(x_fake))
+
+    def back(x, dlogits):
+        case.judge(x)
+        d.backward(dlogits)
+        return d.views()[e.name.removeprefix(case.prefix)][1].copy()
+
+    real, fake = (case.x_real, dreal), (x_fake, dfake)
+    mixed = [back(x_fake, dreal) + back(*fake), back(*real) + back(case.x_real, dfake)]
+    return mixed, [back(*real), back(*fake)]
+
+
+@listed(ABOUT_A_GRADIENT)
 def wrong_sign(e):
     """wrong sign: it is the measured gradient times -1 (and perhaps more)
     look at: d(-x)/dx = -1, d(log(1 - p))/dp = -1/(1 - p): count the minus signs"""
-    return e.ratio < 0
+    return e.ratio < 0 and e.again(seed=e.report.setting.seed + 1).ratio < 0
 
 
 @listed(ABOUT_A_GRADIENT)
@@ -369,31 +395,6 @@ def stretches(p, q):
         return bool(np.broadcast_shapes(p.shape, q.shape))
     except ValueError:
         return False
-
-
-@listed(ABOUT_A_GRADIENT)
-def half_lost(e):
-    """one half of the batch lost: the gradient of the real, or of the fake half alone
-    look at: ∂L_D/∂θ = ∂L_real/∂θ + ∂L_fake/∂θ: does the second backward overwrite the first?"""
-    return any(same(e.a, back) for back in through_one_half(e)[1])
-
-
-def through_one_half(e):
-    """What comes of a discriminator's step where (the cache, the gradients) of one half only is left."""
-    if not isinstance(e.case, StepCase) or e.case.player == "generator":
-        return [], []
-    case, d = e.case, e.case.gan.discriminator
-    x_fake = case.gan.generator.forward(case.z).copy()
-    _, dreal, dfake = case.gan.objective.discriminator(case.judge(case.x_real), case.judge(x_fake))
-
-    def back(x, dlogits):
-        case.judge(x)
-        d.backward(dlogits)
-        return d.views()[e.name.removeprefix(case.prefix)][1].copy()
-
-    real, fake = (case.x_real, dreal), (x_fake, dfake)
-    mixed = [back(x_fake, dreal) + back(*fake), back(*real) + back(case.x_real, dfake)]
-    return mixed, [back(*real), back(*fake)]
 
 
 # ---- the doctor ----------------------------------------------------------------------------------

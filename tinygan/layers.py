@@ -115,26 +115,35 @@ class LeakyReLU(Layer):
 
     def __init__(self, alpha=0.2):
         super().__init__()
+        if not 0 <= alpha <= 1:
+            raise ValueError(f"LeakyReLU: alpha must be in [0, 1], got {alpha}")
         self.alpha = alpha
 
     def forward(self, x):
-        # Trick: copysign makes the slope, 1 or alpha, in two passes and without a branch.
+        # Trick: with alpha <= 1 the right branch is always the larger one, so there is none to take.
+        self.x = x
+        out = self.work_array("out", x.shape, x.dtype)
+        np.multiply(x, self.alpha, out=out)
+        return np.maximum(x, out, out=out)
+
+    def slope(self):
+        """d(out)/dx for every entry of the last x: 1 where x > 0, alpha where x < 0."""
+        x = self.cached("x")
+        # Trick: (1 + alpha)/2 ± (1 - alpha)/2, with the sign of x: no branch, and no mask to convert.
         slope = self.work_array("slope", x.shape, x.real.dtype)
         np.copysign((1 - self.alpha) / 2, x.real, out=slope)
         slope += (1 + self.alpha) / 2
-        self.slope = slope
-        return np.multiply(x, slope, out=self.work_array("out", x.shape, x.dtype))
+        return slope
 
     def backward(self, dout, param_grads=True, input_grad=True):
-        # d(out)/dx is the slope of the branch that x took.
-        slope = self.cached("slope")
-        return np.multiply(dout, slope, out=self.work_array("dx", dout.shape, dout.dtype))
+        # Each entry of x was multiplied by its slope, and so is each entry of dout.
+        return np.multiply(dout, self.slope(), out=self.work_array("dx", dout.shape, dout.dtype))
 
     def tangent(self, v):
-        return np.multiply(v, self.cached("slope"), out=self.work_array("out_v", v.shape, v.dtype))
+        return np.multiply(v, self.slope(), out=self.work_array("out_v", v.shape, v.dtype))
 
     def tangent_backward(self, u, a=None):
-        return None if a is None else a * self.cached("slope")  # straight pieces have no curvature
+        return None if a is None else a * self.slope()  # straight pieces have no curvature
 
     def __repr__(self):
         return f"LeakyReLU({self.alpha})"

@@ -72,8 +72,6 @@ class Config:
         return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
 
 
-POINTS = {"latent_dim": 8, "hidden": (128, 128, 128), "batch": 256, "lr": 1e-3, "gamma": 0.01}
-
 # What is known to work, and what is known to fail; lessons 10 to 13 tell how it was found.
 PRESETS = {
     # About a minute and about five on two cores.
@@ -86,7 +84,10 @@ PRESETS = {
         objective="wasserstein", penalty="wgan-gp", gamma=10.0, d_steps=5, lr=1e-3, steps=5_000
     ),
     # The ring and the grid.
-    "points": Config(**POINTS, decay_from=0.0, steps=20_000),
+    "points": Config(
+        gamma=0.003, latent_dim=2, hidden=(128, 128, 128), init="xavier", batch=256, lr=2e-3, beta1=0.5,
+        decay_from=0.0, steps=10_000,
+    ),
 }
 
 

@@ -246,7 +246,7 @@ class Training:
 def check_fit(name, array, like, growing=False):
     """ValueError unless ``array`` has the dtype and shape of ``like``; its length may differ if growing."""
     skip = 1 if growing else 0
-    if array.dtype != like.dtype or array.shape[skip:] != like.shape[skip:] or array.ndim != like.ndim:
+    if array.dtype != like.dtype or array.shape[skip:] != like.shape[skip:]:
         raise ValueError(f"{name} is {array.dtype} {array.shape}, expected {like.dtype} {like.shape}")
 
 

@@ -21,8 +21,8 @@ import time
 from pathlib import Path
 
 BASELINE = "import numpy"
-IMPORTS = ("pass", BASELINE, "import tinygan", "import tinygan.gan", "import tinygan.training", "import torch")
-PICTURES = "caches filled", "caches empty, as on the very first run"  # of matplotlib's fonts, and of the judge
+IMPORTS = "pass", BASELINE, "import tinygan", "import tinygan.gan", "import tinygan.training", "import torch"
+PICTURES = "caches filled", "caches empty, as on the very first run"  # matplotlib's fonts, and the judge
 
 
 def main():
@@ -31,6 +31,8 @@ def main():
     parser.add_argument("--steps", type=int, default=25_000, help="of the run whose memory is measured")
     parser.add_argument("--only", nargs="+", choices=["imports", "picture", "memory"])
     args = parser.parse_args()
+    if min(args.rounds, args.steps) < 1:
+        parser.error("--rounds and --steps must be greater than zero")
     data = "mnist" if os.environ.get("TINYGAN_DATA") else "digits"
     if data == "digits":
         print("drawn digits: set TINYGAN_DATA for MNIST\n")
@@ -51,7 +53,8 @@ def report(wanted, data, rounds, steps):
             print(f"| `{statement}` | {statistics.median(values):.3f} | {ratio:.2f} |")
         print()
     if "picture" in wanted:
-        print(f"| `tinygan train --data {data}` | first picture, seconds | first one of a trained generator |\n|---|---|---|")
+        print(f"| `tinygan train --data {data}` | first picture, seconds | a trained one |")
+        print("|---|---|---|")
         for cache, times in measure_pictures(data, rounds).items():
             first, second = (statistics.median(values) for values in zip(*times, strict=True))
             print(f"| {cache} | {first:.2f} | {second:.2f} |")

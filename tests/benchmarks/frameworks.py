@@ -32,7 +32,7 @@ def cores():
 
 def parameters(gan):
     """[W, b, ...] of the generator, then of the discriminator: views of the real ones."""
-    return [values for network in (gan.generator, gan.discriminator) for values, _ in network.views().values()]
+    return [w for network in (gan.generator, gan.discriminator) for w, _ in network.views().values()]
 
 
 def first_weights(config, dtype=np.float32):
@@ -100,9 +100,9 @@ class PyTorch:
         self.real_and_fake = torch.cat([self.real, torch.zeros_like(self.real)])
 
     def network(self, *sizes):
-        nn, layers = self.torch.nn, []
+        nn, slope, layers = self.torch.nn, self.config.slope, []
         for n_in, n_out in zip(sizes, sizes[1:], strict=False):
-            layers += [nn.Linear(n_in, n_out, dtype=self.dtype), nn.LeakyReLU(self.config.slope, inplace=True)]
+            layers += [nn.Linear(n_in, n_out, dtype=self.dtype), nn.LeakyReLU(slope, inplace=True)]
         return nn.Sequential(*layers[:-1])
 
     def parameters(self):

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
-import os
 import platform
 import statistics
 import sys
@@ -27,7 +26,7 @@ from importlib import metadata
 import numpy as np
 from frameworks import JAX, PIXELS, PyTorch, TinyGAN, cores, first_weights
 
-from tinygan.data import load_mnist
+from tinygan.data import DataError, find_mnist, load_mnist
 from tinygan.recipes import Config
 from tinygan.synthetic import digits
 
@@ -42,9 +41,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=4.0, help="of every turn, after its warm-up")
-    parser.add_argument("--sizes", type=int, nargs="+", choices=SIZES, default=list(SIZES), help="by the batch")
+    parser.add_argument("--sizes", type=int, nargs="+", choices=SIZES, default=list(SIZES), help="batches")
     parser.add_argument("--only", nargs="+", choices=[*PLAYERS, PEAK], default=[*PLAYERS, PEAK])
     args = parser.parse_args()
+    if args.rounds < 1 or args.seconds <= 0:
+        parser.error("--rounds and --seconds must be greater than zero")
 
     names = [name for name in args.only if installed(name)]
     print(about(names))
@@ -83,7 +84,7 @@ def parity(name, penalty):
         for side in sides:
             side.update(*map(side.native, (x_real, z_d, z_g)))
     ours, theirs = (side.weights() for side in sides)
-    assert all(np.abs(w - start).max() > 1e-4 for w, start in zip(ours, first, strict=True)), "nothing was trained"
+    assert all(np.abs(w - start).max() > 1e-4 for w, start in zip(ours, first, strict=True)), "no training"
     return max(float(np.abs(a - b).max()) for a, b in zip(ours, theirs, strict=True))
 
 
@@ -97,7 +98,8 @@ def race(names, sizes, rounds, seconds):
         for size in sizes:
             for name in names:
                 results[size][name].append(in_new_process(turn, name, size, seconds))
-                print(f"\rround {i + 1}/{rounds}, batch {size}, {name:<15}", end="", file=sys.stderr, flush=True)
+                done = f"\rround {i + 1}/{rounds}, batch {size}, {name:<15}"
+                print(done, end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
     return results
 
@@ -149,10 +151,11 @@ def in_new_process(function, *args):
 
 
 def load_images(split="train"):
-    """The ``data.Dataset`` to run on: MNIST where TINYGAN_DATA leads to it, else drawn digits."""
-    if os.environ.get("TINYGAN_DATA"):
-        return load_mnist(split)
-    return digits(20_000, np.random.default_rng(0)) if split == "train" else digits(5000, np.random.default_rng(1))
+    """The ``data.Dataset`` to run on: MNIST where it is to be had without a download, else drawn digits."""
+    if find_mnist():
+        return load_mnist(split, download=False)
+    n, seed = (20_000, 0) if split == "train" else (10_000, 1)
+    return digits(n, np.random.default_rng(seed))
 
 
 # ---- the table ---------------------------------------------------------------------------------
@@ -171,9 +174,13 @@ def installed(name):
 
 
 def about(names):
+    """One line: the machine, the versions, the data."""
     packages = sorted({"numpy", *(PACKAGES[name] for name in names if name in PACKAGES)})
     versions = ", ".join(f"{package} {metadata.version(package)}" for package in packages)
-    data = "MNIST" if os.environ.get("TINYGAN_DATA") else "drawn digits (set TINYGAN_DATA for MNIST)"
+    try:
+        data = "MNIST" if find_mnist() else "drawn digits (set TINYGAN_DATA for MNIST)"
+    except DataError as error:
+        sys.exit(f"{sys.argv[0]}: {error}")
     return f"{cpu()}, {cores()} cores, Python {platform.python_version()}, {versions}; {data}"
 
 
@@ -200,8 +207,9 @@ def table(results):
                 cells += ratio(mine, rates.get("jax")), ratio(mine, peaks, ".0%")
                 lines.append(f"| {' | '.join(cells)} |")
         if peaks:
-            peak = f"{statistics.median(rates[PEAK]) / 1e9:,.0f} GFLOP/s; a step has {flops(size) / 1e6:,.0f} MFLOP"
-            lines.append(f"| | peak: {peak} | {statistics.median(peaks):,.0f} | | | | 100% |")
+            peak, step = statistics.median(rates[PEAK]) / 1e9, flops(size) / 1e6
+            limit = f"the peak: {peak:,.0f} GFLOP/s, {step:,.0f} MFLOP a step"
+            lines.append(f"| | {limit} | {statistics.median(peaks):,.0f} | | | | 100% |")
     return "\n".join(lines)
 
 

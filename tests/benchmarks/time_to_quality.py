@@ -1,14 +1,15 @@
-"""How many seconds until the samples are good: tinygan and PyTorch train the same recipe, one judge measures both.
+"""How many seconds until the samples are good: tinygan and PyTorch train one recipe, one judge measures both.
 
-    TINYGAN_DATA=folder python tests/benchmarks/time_to_quality.py           the table, some ten minutes
+    TINYGAN_DATA=folder python tests/benchmarks/time_to_quality.py           the table, some five minutes
     python tests/benchmarks/time_to_quality.py --seeds 1 --levels 100        a trial, on drawn digits
 
 The recipe is the preset "default": network, objective, R1 every k-th step, Adam, the decay of lr and
 the moving average, from the same first weights. Every run has a process of its own, and the sides
 take turns. The clock starts before the process does: interpreter, imports and reading the data
-count. What measuring takes (the judge, the real images' features, samples and distance) is the same code on
-both sides and is not counted on either. Every so many steps the Fréchet distance of the averaged
-generator's samples is measured, always of the same latents; a level is reached when it is first below.
+count. What measuring takes (the judge, the real images' features, samples and distance) is the same
+code on both sides and is not counted on either. Every so many steps the Fréchet distance of the
+averaged generator's samples is measured, always of the same latents; a level is reached when it is
+first below.
 """
 
 from __future__ import annotations
@@ -42,13 +43,15 @@ def main():
     parser.add_argument("--every", type=int, default=250, help="steps between two measurements")
     parser.add_argument("--only", nargs="+", choices=SIDES, default=list(SIDES))
     args = parser.parse_args()
+    if min(args.seeds, args.every) < 1:
+        parser.error("--seeds and --every must be greater than zero")
     levels = sorted(args.levels, reverse=True)
 
     names = [name for name in args.only if installed(name)]
     print(about(names))
     distance = make_distance()  # also leaves the judge in the cache, for the runs to find it
     reference = distance(load_images("test").x[::2])  # MNIST's first half is the easier one
-    print(f"Fréchet distance of {SAMPLES:,} samples, every {args.every} steps; of real test images it is {reference:.2f}")
+    print(f"Fréchet distance of {SAMPLES:,} samples, every {args.every} steps; test images: {reference:.2f}")
     print()
 
     curves = {name: [] for name in names}
@@ -62,7 +65,7 @@ def main():
 
 
 def make_distance():
-    """distance(x): the Fréchet distance of images (N, I) from all training images, in the judge's features."""
+    """distance(x): the Fréchet distance of images x, (N, I), from all training images."""
     train = load_images()
     judge = load_judge(train)
     real = moments(judge.features(train.x))
@@ -92,7 +95,8 @@ class PyTorchTraining:
     """What ``training.Training`` does in a step, in PyTorch."""
 
     def __init__(self, config, dataset, fused=False):
-        assert config.d_steps == config.pack == 1 and config.penalty in ("none", "r1"), f"PyTorch's side lacks {config}"
+        game = config.objective, config.optimizer, config.penalty, config.d_steps, config.pack
+        assert game == ("non-saturating", "adam", "r1", 1, 1), f"PyTorch's side does not know {game}"
         self.config, self.step = config, 0
         self.player = PyTorch(config, dataset.x, first_weights(config), fused=fused)
         self.torch, self.generator = self.player.torch, self.player.generator
@@ -114,12 +118,16 @@ class PyTorchTraining:
             return self.shown(self.torch.from_numpy(z)).numpy()
 
 
-SIDES = {"tinygan": Training, "pytorch": PyTorchTraining, "pytorch-fused": partial(PyTorchTraining, fused=True)}
+SIDES = {
+    "tinygan": Training,
+    "pytorch": PyTorchTraining,
+    "pytorch-fused": partial(PyTorchTraining, fused=True),
+}
 
 
 def table(curves, levels):
     """Markdown: for every level and side, medians over the seeds; inf where it was not reached."""
-    lines = ["| Fréchet distance below | implementation | seconds | lowest to highest | steps | × tinygan's seconds |",
+    lines = ["| Fréchet distance below | implementation | seconds | lowest to highest | steps | × tinygan |",
              "|---|---|---|---|---|---|"]  # fmt: skip
     for level in levels:
         reached = {name: [first_below(curve, level) for curve in runs] for name, runs in curves.items()}
@@ -133,7 +141,9 @@ def table(curves, levels):
 
 
 def first_below(curve, level):
-    return next(((seconds, step) for seconds, step, distance in curve if distance < level), (math.inf, math.inf))
+    """(seconds, step) of the first measurement below the level."""
+    never = math.inf, math.inf
+    return next(((seconds, step) for seconds, step, distance in curve if distance < level), never)
 
 
 def against_ours(median, reached):

@@ -1,0 +1,332 @@
+"""``tinygan check`` judges the whole package in seconds, a learner's file in sentences, and exercises.
+
+Whatever is in the file, the answer is an exit code and words about that file: never a traceback.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+
+import planted_mistakes
+import pytest
+from solutions import MENDED, SOLVED
+
+from tinygan import check, gradient_penalty, layers, losses, objectives
+
+EXERCISES = Path(__file__).parent.parent / "lessons" / "exercises"
+
+DENSE = """\
+import numpy as np
+
+class Dense:
+    def __init__(self, n_in, n_out):
+        self.W = np.zeros((n_in, n_out))
+        self.b = np.zeros(n_out)
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W + self.b
+
+    def backward(self, dout):
+        self.dW = self.x.T @ dout
+        self.db = dout.sum(axis=0)
+        return dout @ self.W.T
+"""
+SQUARES = """
+def squares(out, target):
+    difference = out - target
+    return np.mean(difference ** 2), 2 * difference / out.size
+"""
+ACTIVATION = """\
+import numpy as np
+
+class Square:
+    def forward(self, x):
+        self.x = x
+        return {forward}
+
+    def backward(self, dout):
+        return {backward}
+"""
+
+
+@pytest.fixture
+def judge(tmp_path, monkeypatch, capsys):
+    """judge(source, name="", file="mine.py"): (exit code, what is printed, what is complained about)."""
+    monkeypatch.chdir(tmp_path)
+
+    def judge(source, name="", file="mine.py"):
+        Path(file).write_bytes(source if isinstance(source, bytes) else source.encode())
+        code = check.main(file + (f":{name}" if name else ""))
+        out, err = capsys.readouterr()
+        assert "Traceback" not in out + err
+        return code, out, err
+
+    return judge
+
+
+# ---- the package ---------------------------------------------------------------------------------
+
+
+def test_the_whole_package_is_right_and_judged_in_seconds(capsys):
+    start = time.perf_counter()
+    assert check.main() == 0
+    assert time.perf_counter() - start < 10
+    out = capsys.readouterr().out
+    lines = out.splitlines()
+    assert lines[0].split() == ["what", "gradients", "entries", "largest", "error"]
+    assert all(line.endswith("right") for line in lines[1:] if line)
+    assert lines[-1] == f"{len(lines) - 3} of {len(lines) - 3} right"
+
+
+def public(module, kind):
+    return {k for k, thing in vars(module).items() if isinstance(thing, kind) and thing.__module__ == module.__name__}
+
+
+def test_nothing_of_the_package_is_forgotten():
+    things = set(check.own_things())
+    wanted = public(layers, type) | public(objectives, type) | public(gradient_penalty, type) - {"Layer"}
+    wanted |= {"bce", "bce_with_logits", "least_squares", "Network", "GAN"}
+    assert wanted - {"Layer"} <= things
+    helpers = {"sigmoid", "_sign_and_decay"}
+    assert {k for k, f in vars(losses).items() if callable(f)} - helpers <= things | {"annotations"}
+
+
+def test_a_mistake_in_the_package_is_found_named_and_costs_the_exit_code(monkeypatch, capsys):
+    backward = layers.Tanh.backward
+    monkeypatch.setattr(layers.Tanh, "backward", lambda self, *args, **kwargs: -backward(self, *args, **kwargs))
+    assert check.main() == 1
+    out = capsys.readouterr().out
+    assert re.search(r"^Tanh .* WRONG$", out, re.MULTILINE) and "wrong sign, in x" in out
+
+
+# ---- a learner's file ----------------------------------------------------------------------------
+
+
+def test_right_code_gets_a_table_for_each_thing_and_zero(judge):
+    code, out, _ = judge(DENSE + SQUARES)
+    assert code == 0 and out.endswith("2 of 2 right\n")
+    assert "Dense (mine.py, line 3): right" in out and "squares (mine.py, line 17): right" in out
+
+
+def test_wrong_code_gets_a_table_and_a_diagnosis_and_one(judge):
+    code, out, _ = judge(DENSE.replace("sum(axis=0)", "mean(axis=0)") + SQUARES)
+    assert code == 1 and out.endswith("1 of 2 right\n")
+    assert re.search(r"^  b +3 .* WRONG$", out, re.MULTILINE)
+    assert "bias averaged, in b: " in out and "look at: " in out
+
+
+def test_a_mistake_without_a_name_is_described(judge):
+    code, out, _ = judge(ACTIVATION.format(forward="x ** 3", backward="dout * np.cosh(self.x)"))
+    assert code == 1 and "no known mistake looks like this" in out and "35 of 35 entries are wrong" in out
+
+
+def test_one_thing_of_a_file_can_be_asked_for(judge):
+    broken = DENSE.replace("self.dW = self.x.T @ dout", "self.dW = 1 / 0") + SQUARES
+    assert judge(broken)[0] == 1
+    code, out, _ = judge(broken, "squares")
+    assert code == 0 and out.endswith("1 of 1 right\n")
+
+
+def test_dictionaries_will_do_for_parameters(judge):
+    source = DENSE
+    for name in ("W", "b"):
+        source = source.replace(f"self.d{name}", f"self.grads['{name}']").replace(f"self.{name}", f"self.params['{name}']")
+    source = source.replace("n_out):\n", "n_out):\n        self.params, self.grads = {}, {}\n")
+    code, out, _ = judge(source)
+    assert code == 0 and re.search(r"^  W +21 ", out, re.MULTILINE)
+
+
+def test_layers_that_build_on_ours_will_do(judge):
+    source = "from tinygan.layers import Dense\nclass Mine(Dense):\n    def backward(self, dout):\n"
+    code, out, _ = judge(source + "        return 2 * super().backward(dout)\n")
+    assert code == 1 and "Mine" in out and "constant factor, in x" in out
+
+
+def test_what_was_only_imported_and_empty_bases_and_helpers_are_passed_over(judge):
+    source = (
+        "import numpy as np\nfrom tinygan.layers import Tanh\n"
+        "class Base:\n    def forward(self, x):\n        raise NotImplementedError\n"
+        "class Square(Base):\n    def forward(self, x):\n        self.x = x\n        return x * x\n"
+        "    def backward(self, dout):\n        return 2 * self.x * dout\n"
+        "def _pair(x):\n    return x, x\n"
+        "def number(x):\n    def inner():\n        return 1, 2\n    return x\n"
+        "def three(a, b, c):\n    return a, b\n"
+    )
+    code, out, _ = judge(source)
+    assert code == 0 and out.endswith("1 of 1 right\n")
+
+
+def test_a_loss_is_held_against_its_definition(judge):
+    definition = "\ndef squares_by_definition(out, target):\n    return {}np.mean((out - target) ** 2)\n"
+    assert judge(DENSE + SQUARES + definition.format(""))[0] == 0
+    code, out, _ = judge(DENSE + SQUARES + definition.format("0.5 * "))
+    assert code == 1 and "loss, by definition" in out and "another loss: " in out
+
+
+def test_the_probabilities_of_a_loss_are_recognised(judge):
+    source = (
+        "import numpy as np\n"
+        "def loss(guess, target):\n"
+        "    value = -np.mean(target * np.log(guess) + (1 - target) * np.log(1 - guess))\n"
+        "    return value, (guess - target) / (guess * (1 - guess)) / guess.size\n"
+    )
+    assert judge(source)[0] == 0
+
+
+# ---- a learner's broken file ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("source", "complaint"),
+    [
+        ("def f(:\n", r"mine.py, line 1: this is not valid Python: invalid syntax"),
+        ("x = 1\nimport not_there\n", r"mine.py, line 2: ModuleNotFoundError: No module named 'not_there'"),
+        ("x = 1\ny = x / 0\n", r"mine.py, line 2: ZeroDivisionError: division by zero"),
+        ("import sys\nsys.exit(3)\n", r"mine.py, line 2: SystemExit: 3"),
+        ("x = 1\n", r"mine.py has nothing to check: no class with forward\(x\) and backward\(dout\), and no fun"),
+        (b"\x00\x01", r"mine.py: this is not valid Python"),
+        (b'x = "\xff"\n', r"mine.py: this is not valid Python"),
+    ],
+)
+def test_a_file_that_cannot_be_used_gets_one_line_and_two(judge, source, complaint):
+    code, out, err = judge(source)
+    assert code == 2 and out == "" and err.count("\n") == 1
+    assert re.match("tinygan check: " + complaint, err), err
+
+
+@pytest.mark.parametrize(
+    ("target", "complaint"),
+    [
+        ("nowhere.py", "nowhere.py: No such file or directory"),
+        ("nowhere.py:Dense", "nowhere.py: No such file or directory"),
+        (".", ".: Is a directory"),
+        ("here.py:Dens", "here.py has no Dens; what could be checked there: Dense"),
+        ("here.py:np", "module is no layer"),
+    ],
+)
+def test_a_target_that_is_not_there_gets_one_line_and_two(tmp_path, monkeypatch, capsys, target, complaint):
+    monkeypatch.chdir(tmp_path)
+    Path("here.py").write_text(DENSE)
+    assert check.main(target) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and err.startswith(f"tinygan check: {complaint}") and err.count("\n") == 1
+
+
+def spoiled(old, new):
+    assert old in DENSE
+    return DENSE.replace(old, new)
+
+
+@pytest.mark.parametrize(
+    ("source", "sentence"),
+    [
+        (spoiled("def backward", "def back"), "mine.py, line 3: Dense has no method backward(self, dout)"),
+        (spoiled("def forward", "def go"), "mine.py, line 3: Dense has no method forward(self, x)"),
+        (spoiled("n_in, n_out):", "a, b, c):"), "mine.py, line 3: Dense needs the arguments a, b, c"),
+        (spoiled("np.zeros(n_out)", "0.0"), "mine.py, line 3: Dense.b is a float, and must be a NumPy array"),
+        (spoiled("np.zeros(n_out)", "np.zeros(-1)"), "mine.py, line 6, in __init__: ValueError: negative dim"),
+        (spoiled("x @ self.W", "x @ self.V"), "mine.py, line 10, in forward, given an array of shape (5, 7): Attr"),
+        (spoiled("return dout @ self.W.T", "dout @ self.W.T"), "mine.py, line 12: backward gives None where dx is"),
+        (spoiled("self.dW =", "dW ="), "mine.py, line 12: backward does not set the gradient of W"),
+        (spoiled("(self, dout)", "(self)"), "mine.py, line 12, backward, given an array of shape (5, 3): TypeError"),
+        (spoiled("return x @ self.W + self.b", "return None"), "mine.py, line 8: forward gives None where out is"),
+        (spoiled("return x @ self.W", "return 'out' #"), "mine.py, line 8: forward gives 'out' where out is"),
+        (spoiled("dout @ self.W.T", "dout"), "its shape is (5, 3), and must be (5, 7)"),
+        (spoiled("self.x.T @ dout", "dout"), "its shape is (5, 3), and must be (7, 3)"),
+        (
+            ACTIVATION.format(forward="np.log(x)", backward="dout / self.x"),
+            "mine.py, line 4: forward gives out = nan at [0, ",
+        ),
+        (
+            ACTIVATION.format(forward="x", backward="dout / (x := 0 * dout)"),
+            "mine.py, line 8: backward gives dx = ",
+        ),
+        (
+            "def loss(out, target):\n    return ((out - target) ** 2).mean(axis=1), out - target\n",
+            "mine.py, line 1: loss returns a loss of shape (5,), and must return (loss, gradient)",
+        ),
+        (
+            "class Game:\n    def discriminator(self, real_logits, fake_logits):\n"
+            "        return real_logits.mean(), 1 / 5 + 0 * real_logits\n"
+            "    def generator(self, fake_logits):\n        return fake_logits.mean(), 1 / 5 + 0 * fake_logits\n",
+            "mine.py, line 2: must return (loss, gradient, ...), a gradient for real_logits and fake_logits",
+        ),
+    ],
+)
+def test_broken_code_gets_a_sentence_with_file_and_line_and_one(judge, source, sentence):
+    code, out, err = judge(source)
+    assert code == 1 and err == "" and sentence in out, out
+
+
+def test_a_product_that_does_not_fit_is_explained(judge):
+    code, out, _ = judge(spoiled("dout @ self.W.T", "dout @ self.W"))
+    assert code == 1 and "mine.py, line 15, in backward, given an array of shape (5, 3): ValueError: matmul" in out
+    assert "transposed weight, in x: " in out
+
+
+def test_the_learners_warnings_are_silent(judge, recwarn):
+    judge(ACTIVATION.format(forward="np.exp(1e4 * x)", backward="dout"))
+    assert not recwarn.list
+
+
+def test_the_learners_files_can_be_imported_from_each_other(judge):
+    judge("def double(x):\n    return 2 * x\n", file="other_file_of_mine.py")
+    code, _, _ = judge(
+        "from other_file_of_mine import double\n" + ACTIVATION.format(forward="double(x)", backward="double(dout)")
+    )
+    assert code == 0
+
+
+# ---- exercises -----------------------------------------------------------------------------------
+
+ALL = sorted(path.stem for path in EXERCISES.glob("*.py"))
+
+
+def filled(exercise):
+    """The exercise's file with the solution in the place of what is to be filled in."""
+    text = (EXERCISES / f"{exercise}.py").read_text(encoding="utf-8")
+    return f"{text}\n\nfrom solutions import SOLVED\n{SOLVED[exercise][0]} = SOLVED[{exercise!r}][1]\n"
+
+
+def test_every_exercise_has_a_solution():
+    assert {"dense_backward", "leaky_relu_backward", "bce_with_logits"} <= set(SOLVED)
+    assert set(ALL) == {*SOLVED, *MENDED}
+
+
+@pytest.mark.parametrize("exercise", ALL)
+def test_an_exercise_says_what_to_do_and_how_it_is_judged(exercise):
+    text = (EXERCISES / f"{exercise}.py").read_text(encoding="utf-8")
+    assert text.startswith('"""Exercise: ') and f"tinygan check lessons/exercises/{exercise}.py" in text
+
+
+@pytest.mark.parametrize("exercise", SOLVED)
+def test_a_stub_says_in_one_line_what_to_write_and_fails_politely(exercise, capsys):
+    path = EXERCISES / f"{exercise}.py"
+    lines = path.read_text(encoding="utf-8").splitlines()
+    places = [i for i, line in enumerate(lines) if line.strip() == 'raise NotImplementedError("fill in")']
+    assert places and all(re.fullmatch(r' +"""[^"]+"""', lines[i - 1]) for i in places)
+    assert check.main(str(path)) == 1
+    out, err = capsys.readouterr()
+    assert err == "" and "Traceback" not in out and ": not filled in yet" in out
+    assert any(f"{exercise}.py, line {i + 1}, in " in out for i in places)
+
+
+@pytest.mark.parametrize("exercise", SOLVED)
+def test_the_reference_solution_passes(exercise, judge):
+    code, out, _ = judge(filled(exercise))
+    assert code == 0, out
+
+
+def test_another_loss_than_the_one_asked_for_is_no_solution(judge, monkeypatch):
+    monkeypatch.setitem(SOLVED, "bce_with_logits", ("bce_with_logits", planted_mistakes.mean_squares))
+    code, out, _ = judge(filled("bce_with_logits"))
+    assert code == 1 and "another loss: " in out
+
+
+def test_a_solution_that_overflows_is_no_solution(judge, monkeypatch):
+    monkeypatch.setitem(SOLVED, "bce_with_logits", ("bce_with_logits", planted_mistakes.overflowing))
+    code, out, _ = judge(filled("bce_with_logits"))
+    assert code == 1 and "saturated by clipping or epsilon" in out
