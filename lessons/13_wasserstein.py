@@ -2,7 +2,6 @@
 
 # %% setup
 import os
-import time
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -141,8 +140,7 @@ for name, make in (("WGAN-GP", lambda: WGANGP(np.random.default_rng(3))), ("R1",
     make()(critic, x_real, x_fake)
     ours = critic.grads.copy()
     measured = numeric_gradient(lambda make=make: make()(critic, x_real, x_fake), critic.params)
-    seen = []  # the points and the v that the penalty used
-    e = np.random.default_rng(3).random((5, 1))
+    e = np.random.default_rng(3).random((5, 1))  # the same ε as in the penalty
     points = e * x_real + (1 - e) * x_fake if name == "WGAN-GP" else x_real
     g = critic.backward(np.ones_like(critic.forward(points))).copy()
     norm = np.linalg.norm(g, axis=1, keepdims=True)

@@ -89,6 +89,7 @@ def things_in(target):
 
 
 def split(target):
+    """(path, name) of "path:name", (target, None) of anything else."""
     path, colon, name = target.rpartition(":")
     return (path, name) if colon and name.isidentifier() else (target, None)
 
@@ -97,6 +98,7 @@ def split(target):
 
 
 def print_summary(things, reports):
+    """One line for each thing."""
     width = max(map(len, things))
     print(f"{'what':<{width}}  gradients  entries  largest error")
     for name, report in zip(things, reports, strict=True):

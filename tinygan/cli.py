@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tinygan import __version__, checkpoint, data, runs, scoring, synthetic
+from tinygan import __version__, checkpoint, data, runs, scores, synthetic
 from tinygan.objectives import LeastSquares
 from tinygan.recipes import OBJECTIVES, OPTIMIZERS, PENALTIES, PRESETS, Config, build_generator
 from tinygan.training import NumericalError, Row, Training, check_fit, draw_latents, generate
@@ -238,9 +238,9 @@ def train(args, run, training, dataset, about):
     print(f"{dataset.name}: {training.step:,} steps in {training.seconds:.0f} s of training.")
     if examiner:
         z = draw_latents(np.random.default_rng(0), 10_000 if training.images else 2500, training.config.latent_dim)
-        scores = examiner.scores(training.generate(z))
-        print(scoring.table(scores))
-        if verdict := scoring.verdict(scores):
+        rows = examiner.scores(training.generate(z))
+        print(scores.table(rows))
+        if verdict := scores.verdict(rows):
             print(verdict)
     print(f"Look at {run}/samples/, {run}/curves.png and {run}/film.html; more: tinygan sample {run}")
 
@@ -273,7 +273,7 @@ class Album:
     def finish(self):
         """The curves and the film."""
         with checkpoint.whole(self.run / "curves.png") as path:
-            self.plots.save_curves(path, self.training.history, self.title, scoring.quality_name(self.training.images))
+            self.plots.save_curves(path, self.training.history, self.title, scores.quality_name(self.training.images))
         with checkpoint.whole(self.run / "film.gif") as gif, checkpoint.whole(self.run / "film.html") as html:
             self.plots.save_film(gif, html, self.training.frames, self.title, self.background)
 
@@ -328,7 +328,7 @@ def make_examiner(dataset, source, config):
     except data.DataError as error:
         print(f"The samples are not scored: {error}")
         return None
-    return scoring.Examiner(dataset, test, config.latent_dim, report=print)
+    return scores.Examiner(dataset, test, config.latent_dim, report=print)
 
 
 def config_from(args, dataset):
@@ -413,19 +413,20 @@ def sample_command(args):
 
 
 def score_command(args):
+    """``tinygan score``: the whole table for a run."""
     generator, config, name, source = load_generator(args.run)
     dataset = load_data(args.data or source)._replace(name=name)
     examiner = make_examiner(dataset, args.data or source, config)
     if examiner is None:
         return 2
     samples = generate(generator, draw_latents(np.random.default_rng(args.seed), args.count, config.latent_dim))
-    scores = examiner.scores(samples, full=True)
+    rows = examiner.scores(samples, full=True)
     if args.json:
-        print(json.dumps({row.name: {"value": row.value, "real": row.real} for row in scores}))
+        print(json.dumps({row.name: {"value": row.value, "real": row.real} for row in rows}))
         return 0
     print(f"{name}: {args.count} samples of {args.run}, beside as many real examples")
-    print(scoring.table(scores))
-    if verdict := scoring.verdict(scores):
+    print(scores.table(rows))
+    if verdict := scores.verdict(rows):
         print(verdict)
     if examiner.images:
         from tinygan import plots
@@ -437,6 +438,7 @@ def score_command(args):
 
 
 def check_command(args):
+    """``tinygan check``: gradients, the package's or a learner's."""
     from tinygan import check  # only now: nothing else needs it
 
     return check.main(args.target)

@@ -85,6 +85,8 @@ def same(p, q):
 
 
 class Hypothesis(NamedTuple):
+    """A mistake that is known, and how to tell that it was made."""
+
     name: str
     meaning: str
     look: str
@@ -442,6 +444,7 @@ def names_of(e):
 
 
 def fits(hypothesis, subject):
+    """Does it hold of this Report, or Evidence? Not where it cannot be told."""
     try:
         with np.errstate(all="ignore"):
             return bool(hypothesis.holds(subject))
@@ -450,10 +453,12 @@ def fits(hypothesis, subject):
 
 
 def gradients(report):
+    """The Evidence about every gradient."""
     return [Evidence(report, name) for name in report.measured]
 
 
 def wrong_gradients(report):
+    """The Evidence about those that did not pass."""
     return [e for e in gradients(report) if not e.right]
 
 

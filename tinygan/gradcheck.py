@@ -177,6 +177,7 @@ class Report:
 
 
 def format_row(row, width):
+    """A Row as a line of the table, its name in so many columns."""
     place = ",".join(map(str, row.index))
     line = f"  {row.name:<{width}}  {row.size:4d}  "
     if np.isfinite(row.error):

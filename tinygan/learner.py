@@ -58,7 +58,8 @@ def finite(value, function, name, x=None):
     """The array that ``function`` gave as ``name``, once it is known to be one of finite numbers."""
     array = np.asarray(value)
     if array.dtype.kind not in "biufc":
-        raise TargetError(f"{where(function)}: {function.__name__} gives {value!r:.60} where {name} is needed")
+        wrong = f"{function.__name__} gives {value!r:.60} where {name} is needed"
+        raise TargetError(f"{where(function)}: {wrong}")
     if not np.all(np.isfinite(array)):
         index = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
         at = f", where x is {x[index].real:.6g}" if np.shape(x) == array.shape and index else ""
@@ -179,6 +180,7 @@ def targets(module):
 
 
 def has_derivative(kind):
+    """Is it a class that looks like a layer, an objective, a penalty or a GAN?"""
     methods = ("forward", "backward", "discriminator", "generator", "discriminator_step")
     return any(callable(getattr(kind, name, None)) for name in methods) or is_penalty(kind)
 
@@ -197,6 +199,7 @@ def is_base(kind, module):
 
 
 def is_unfilled(node):
+    """Does this piece of source speak of NotImplementedError?"""
     return any(isinstance(part, ast.Name) and part.id == "NotImplementedError" for part in ast.walk(node))
 
 

@@ -6,14 +6,17 @@ Shapes: N samples, K classes or modes. Images are (N, 784), floats in [0, 1] or 
 from __future__ import annotations
 
 import math
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 
 from tinygan import metrics
 from tinygan.data import DataError
+from tinygan.judge import load_judge
 from tinygan.metrics import kl_from_uniform, missing, moments
 from tinygan.synthetic import MIXTURES
+from tinygan.training import draw_latents
 
 
 class Score(NamedTuple):
@@ -134,3 +137,69 @@ def check_samples(samples, n_inputs):
     if n_inputs == 784 and samples.dtype != np.uint8 and not 0 <= samples.min() <= samples.max() <= 1:
         span = f"{samples.min():.3g} to {samples.max():.3g}"
         raise DataError(f"the pixels reach from {span}: give bytes, or floats in [0, 1]")
+
+
+# ---- either ------------------------------------------------------------------------------------
+
+
+class Examiner:
+    """What samples of one dataset are measured with, whichever its kind: images have a judge, points modes.
+
+    dataset     the ``data.Dataset`` that the generator learns from
+    test        a Dataset of the same kind that nobody has learned from; only needed for images
+    latent_dim  of the generator
+    report      optional; called with a line of text before a judge is trained
+    """
+
+    def __init__(self, dataset, test, latent_dim, report=None):
+        self.dataset, self.test, self.report = dataset, test, report
+        self.images = dataset.x.dtype == np.uint8
+        self.latents = draw_latents(np.random.default_rng(2), 2000 if self.images else 2500, latent_dim)
+
+    @cached_property
+    def real(self):
+        return RealImages(load_judge(self.dataset, self.report), self.dataset, self.test)
+
+    def quality(self, generate):
+        """One number for ``generate(z)``: Fréchet distance of 2,000 images, or share of good points."""
+        samples = generate(self.latents)
+        if self.images:
+            return self.real.frechet(samples)
+        return metrics.mode_report(samples, *MIXTURES[self.dataset.name]).high_quality
+
+    def scores(self, samples, full=False):
+        """[Score, ...] of samples; ``full`` takes a minute or two for images."""
+        if self.images:
+            return score_images(samples, self.real, full)
+        return score_points(samples, self.dataset.name)
+
+    def neighbours(self, samples):
+        """The training images (n, 784) that are nearest to samples (n, 784)."""
+        return self.dataset.x[metrics.nearest_neighbours(samples, self.dataset.x)[1]]
+
+
+def quality_name(images):
+    """What ``Examiner.quality`` is called."""
+    return "Fréchet distance" if images else "high-quality share"
+
+
+def table(scores):
+    """Scores as text: name, value, what real data get, meaning."""
+
+    def text(value):
+        if isinstance(value, list):
+            return " ".join(map(text, value)) or "none"
+        return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+    short = [row for row in scores if not (isinstance(row.value, list) and len(row.value) > 3)]
+    lines = [f"{'':14} {'samples':>10} {'real':>10}"]
+    lines += [f"{row.name:14} {text(row.value):>10} {text(row.real):>10}  {row.meaning}" for row in short]
+    lines += [f"{row.name:14} {text(row.value)}  ({row.meaning})" for row in scores if row not in short]
+    return "\n".join(lines)
+
+
+def verdict(scores):
+    """One line that says so if the generator has collapsed, or ""."""
+    lost = next(row for row in scores if row.name == "missing").value
+    kind = "modes" if any(row.name == "modes" for row in scores) else "classes"
+    return f"Collapsed: its samples lack the {kind} {', '.join(map(str, lost))}." if lost else ""

@@ -1,0 +1,24 @@
+"""Exercise: a penalty that is one-sided. Slopes above 1 cost something, slopes below 1 are free.
+
+    tinygan check lessons/exercises/one_sided_penalty.py
+
+Shapes: N batch, I inputs; x_real, x_fake, g, v are (N, I).
+"""
+
+import numpy as np
+
+from tinygan.gradient_penalty import add_gradient_penalty
+
+
+class OneSided:
+    """λ·mean_n max(0, ‖g_n‖ - 1)² with g_n = ∂D/∂x at x_real_n."""
+
+    def __init__(self, strength=10.0):
+        self.strength = strength
+
+    def __call__(self, discriminator, x_real, x_fake):
+        def penalty(g):
+            """Return (value, v) with v = ∂value/∂g, of the shape of g."""
+            raise NotImplementedError("fill in")
+
+        return add_gradient_penalty(discriminator, x_real, penalty)

@@ -1,0 +1,342 @@
+"""Changes the source in hundreds of small ways, one at a time, and requires the tests to notice each.
+
+    python tests/mutation.py                    every file of the mathematics (minutes)
+    python tests/mutation.py losses.py          some of them
+    pytest -m mutation tests/mutation.py        all, as a test
+
+A mutant is a module with one sign, operator, axis, transposition, constant, argument, comparison or
+statement changed. It never reaches the disk: a fresh process imports it in the place of the module,
+and runs the tests of that file, then those of the rest of the core, until one fails. A mutant that
+no test minds has survived: either a test is missing, or the change changes nothing; those that
+are known to be of the second kind are listed in EQUIVALENT, with the reason.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.abc
+import importlib.util
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+import hypothesis
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PROCESSES = 2
+TESTS = {  # the tests of each file; those of all the others follow
+    "layers.py": "test_layers.py",
+    "network.py": "test_network.py",
+    "losses.py": "test_losses.py",
+    "objectives.py": "test_objectives.py",
+    "optimizers.py": "test_optimizers.py",
+    "gan.py": "test_gan.py",
+    "gradient_penalty.py": "test_gradient_penalty.py",
+}
+ALSO = {"gradcheck.py": "test_gradcheck.py"}  # mutated only if asked for; its tests judge all
+SECONDS = 120  # an unmutated file takes a few
+
+# (file, statement, what became of it): why it changes nothing
+EQUIVALENT: dict[tuple[str, str, str], str] = {}
+
+
+class Mutant(NamedTuple):
+    file: str
+    line: int
+    before: str
+    after: str
+    code: object
+
+    def __str__(self):
+        return f"{self.file}:{self.line}: {self.before}  ->  {self.after}"
+
+
+# ---- changes -------------------------------------------------------------------------------------
+
+OPERATORS = {
+    ast.Add: ast.Sub,
+    ast.Sub: ast.Add,
+    ast.Mult: ast.Div,
+    ast.Div: ast.Mult,
+    ast.Pow: ast.Mult,
+    ast.FloorDiv: ast.Mult,
+    ast.Mod: ast.FloorDiv,
+}
+COMPARISONS = {
+    ast.Lt: (ast.GtE, ast.LtE),
+    ast.LtE: (ast.Gt, ast.Lt),
+    ast.Gt: (ast.LtE, ast.GtE),
+    ast.GtE: (ast.Lt, ast.Gt),
+    ast.Eq: (ast.NotEq,),
+    ast.NotEq: (ast.Eq,),
+    ast.Is: (ast.IsNot,),
+    ast.IsNot: (ast.Is,),
+    ast.In: (ast.NotIn,),
+    ast.NotIn: (ast.In,),
+}
+FUNCTIONS = {
+    "add": "subtract",
+    "subtract": "add",
+    "multiply": "divide",
+    "divide": "multiply",
+    "mean": "sum",
+    "sum": "mean",
+    "sqrt": "square",
+    "exp": "expm1",
+    "log": "log1p",
+    "log1p": "log",
+    "tanh": "sin",
+    "min": "max",
+    "max": "min",
+    "zeros_like": "ones_like",
+    "ones_like": "zeros_like",
+    "zeros": "ones",
+}
+
+
+def changes(node):
+    """What a node of the syntax tree could be replaced by; None deletes a statement."""
+    if isinstance(node, ast.BinOp):
+        if type(node.op) in OPERATORS:
+            yield ast.BinOp(node.left, OPERATORS[type(node.op)](), node.right)
+        if isinstance(node.op, ast.MatMult):
+            yield ast.BinOp(node.right, node.op, node.left)
+        yield node.left
+        yield node.right
+    elif isinstance(node, ast.AugAssign):
+        if type(node.op) in OPERATORS:
+            yield ast.AugAssign(node.target, OPERATORS[type(node.op)](), node.value)
+        yield ast.Assign([node.target], node.value, lineno=node.lineno)
+        yield None
+    elif isinstance(node, ast.UnaryOp):
+        yield node.operand
+    elif isinstance(node, ast.BoolOp):
+        yield ast.BoolOp(ast.And() if isinstance(node.op, ast.Or) else ast.Or(), node.values)
+        yield from node.values
+    elif isinstance(node, ast.Compare):
+        for i, op in enumerate(node.ops):
+            for other in COMPARISONS[type(op)]:
+                yield ast.Compare(node.left, [*node.ops[:i], other(), *node.ops[i + 1 :]], node.comparators)
+    elif isinstance(node, ast.IfExp):
+        yield ast.IfExp(node.test, node.orelse, node.body)
+    elif isinstance(node, ast.If):
+        yield ast.If(ast.UnaryOp(ast.Not(), node.test), node.body, node.orelse)
+    elif isinstance(node, ast.Constant):
+        yield from (ast.Constant(value) for value in other_constants(node.value))
+    elif isinstance(node, ast.Attribute):
+        if node.attr == "T":
+            yield node.value
+        if node.attr in FUNCTIONS:
+            yield ast.Attribute(node.value, FUNCTIONS[node.attr], node.ctx)
+    elif isinstance(node, ast.Slice):
+        if (node.lower is None) != (node.upper is None):
+            yield ast.Slice(node.upper, node.lower, node.step)
+    elif isinstance(node, ast.Call):
+        yield from other_calls(node)
+    elif isinstance(node, ast.Return) and node.value is not None:
+        yield ast.Return(None)
+        yield ast.Return(ast.UnaryOp(ast.USub(), node.value))
+    elif isinstance(node, ast.Assign) and isinstance(node.targets[0], (ast.Attribute, ast.Subscript, ast.Tuple)):
+        yield None
+    elif isinstance(node, (ast.Expr, ast.Raise)) and not isinstance(getattr(node, "value", None), ast.Constant):
+        yield None
+
+
+def other_constants(value):
+    if isinstance(value, bool):
+        return [not value]
+    if isinstance(value, int):
+        return [value + 1, value - 1, -value, value * 1.001] if value else [1, -1]
+    if isinstance(value, float):
+        return [value * 1.001, -value, 0.0] if value else [1.0]
+    return []
+
+
+def other_calls(node):
+    args, keywords = node.args, node.keywords
+    if len(args) > 1:
+        yield ast.Call(node.func, [args[1], args[0], *args[2:]], keywords)
+    for i in range(len(keywords)):
+        yield ast.Call(node.func, args, keywords[:i] + keywords[i + 1 :])
+    if len(args) == 1 and not keywords:
+        yield args[0]
+    if not args and isinstance(node.func, ast.Attribute):  # x.copy() -> x
+        yield node.func.value
+
+
+def mutants(file):
+    """Every Mutant of a file of the package, each one change away from it."""
+    path = ROOT / "tinygan" / file
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    seen = {dump(tree)}
+    for parent, field, index, statement in places(tree):
+        node = getattr(parent, field) if index is None else getattr(parent, field)[index]
+        before = brief(statement)
+        for new in changes(node):
+            put(parent, field, index, ast.Pass() if new is None else new)
+            key = dump(tree)
+            if key not in seen:
+                seen.add(key)
+                after = "(deleted)" if new is None else brief(new if node is statement else statement)
+                code = compile(ast.fix_missing_locations(tree), str(path), "exec")
+                yield Mutant(file, node.lineno, before, after, code)
+            put(parent, field, index, node)
+
+
+def places(tree):
+    """(parent, field, index or None, statement) of every node that may be changed: text and types may not."""
+
+    def walk(parent, statement):
+        for field, value in ast.iter_fields(parent):
+            if field in ("annotation", "returns", "decorator_list") or isinstance(parent, ast.JoinedStr):
+                continue
+            for index, node in enumerate(value) if isinstance(value, list) else [(None, value)]:
+                if isinstance(node, ast.AST) and not skipped(node):
+                    inside = node if isinstance(node, ast.stmt) else statement
+                    yield parent, field, index, inside
+                    yield from walk(node, inside)
+
+    return list(walk(tree, tree))
+
+
+def skipped(node):
+    """What a test of the mathematics has nothing to do with: a message, a name for the eye, an import."""
+    message = isinstance(node, ast.Raise)
+    return message or (isinstance(node, ast.FunctionDef) and node.name == "__repr__") or not hasattr(node, "lineno")
+
+
+def put(parent, field, index, node):
+    if index is None:
+        setattr(parent, field, node)
+    else:
+        getattr(parent, field)[index] = node
+
+
+def dump(tree):
+    return ast.dump(tree)
+
+
+def brief(statement):
+    """The statement, or the first line of it."""
+    if not isinstance(statement, (ast.stmt, ast.expr)):
+        return "module"
+    return ast.unparse(ast.fix_missing_locations(statement)).partition("\n")[0]
+
+
+# ---- running -------------------------------------------------------------------------------------
+
+
+class InPlaceOf(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Gives out the mutant when its module is imported."""
+
+    def __init__(self, mutant):
+        self.mutant = mutant
+        self.name = f"tinygan.{Path(mutant.file).stem}"
+
+    def find_spec(self, name, path, target=None):
+        if name == self.name:
+            return importlib.util.spec_from_file_location(name, ROOT / "tinygan" / self.mutant.file, loader=self)
+        return None
+
+    def exec_module(self, module):
+        exec(self.mutant.code, module.__dict__)
+
+
+def run_tests(mutant, files):
+    """Exit code of pytest on these files; in a process of its own, which does not return."""
+    signal.alarm(SECONDS)
+    silence = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(silence, 1)
+    os.dup2(silence, 2)
+    code = 3
+    try:
+        if mutant is not None:
+            sys.meta_path.insert(0, InPlaceOf(mutant))
+        options = ["-x", "-q", "-p", "no:cacheprovider", "--hypothesis-profile=mutation"]
+        code = int(pytest.main([*options, *(str(ROOT / "tests" / file) for file in files)]))
+    finally:
+        os._exit(code)
+
+
+def survivors(mutants, files):
+    """Those that these test files do not mind, in order. Two processes at a time."""
+    waiting, running, survived = list(mutants), {}, []
+    total, done, start = len(waiting), 0, time.monotonic()
+    while waiting or running:
+        while waiting and len(running) < PROCESSES:
+            mutant = waiting.pop(0)
+            child = os.fork()
+            if child == 0:
+                run_tests(mutant, files)
+            running[child] = mutant
+        child, status = os.wait()
+        mutant = running.pop(child)
+        if os.waitstatus_to_exitcode(status) == 0:
+            survived.append(mutant)
+        done += 1
+        if sys.stderr.isatty():
+            rate = (time.monotonic() - start) / done
+            print(f"\r{done}/{total}, {len(survived)} survive, {rate * (total - done):.0f} s left ", end="", file=sys.stderr)
+    return sorted(survived, key=lambda mutant: mutant.line)
+
+
+def examine(file):
+    """(number of mutants, those that survive, those of them that are known to change nothing)."""
+    tests = {**TESTS, **ALSO}
+    own = [tests[file]]
+    rest = [test for test in tests.values() if test not in own]
+    every = list(mutants(file))
+    left = survivors(survivors(every, own), rest)
+    known = [mutant for mutant in left if (file, mutant.before, mutant.after) in EQUIVALENT]
+    return len(every), [mutant for mutant in left if mutant not in known], known
+
+
+def main(files):
+    """Print the score and the survivors of each file; returns 0 where none is unexplained."""
+    files = files or list(TESTS)
+    unknown = [file for file in files if file not in {**TESTS, **ALSO}]
+    if unknown:
+        print(f"no such file to mutate: {', '.join(unknown)}; there are {', '.join({**TESTS, **ALSO})}")
+        return 2
+    if survivors([None], [*TESTS.values(), *ALSO.values()]) == []:
+        print("the tests fail without any mutant; mend that first")
+        return 2
+    alive = 0
+    print(f"{'file':<22} mutants  killed  equivalent  survived")
+    for file in files:
+        total, left, known = examine(file)
+        alive += len(left)
+        print(f"{file:<22} {total:7d} {total - len(left) - len(known):7d} {len(known):11d} {len(left):9d}", flush=True)
+        for mutant in left:
+            print(f"    {mutant}", flush=True)
+    return int(alive > 0)
+
+
+hypothesis.settings.register_profile(  # as conftest.py's, without the search for a simpler failure
+    "mutation",
+    deadline=None,
+    derandomize=True,
+    max_examples=25,
+    phases=[hypothesis.Phase.explicit, hypothesis.Phase.generate],
+)
+
+
+@pytest.mark.mutation
+def test_the_suite_kills_every_mutant():
+    import subprocess
+
+    run = subprocess.run([sys.executable, __file__], capture_output=True, text=True)
+    assert run.returncode == 0, run.stdout
+
+
+if __name__ == "__main__":
+    assert np  # imported once, before the forks
+    sys.exit(main(sys.argv[1:]))
