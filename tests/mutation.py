@@ -114,7 +114,7 @@ def changes(node):
     elif isinstance(node, ast.AugAssign):
         if type(node.op) in OPERATORS:
             yield ast.AugAssign(node.target, OPERATORS[type(node.op)](), node.value)
-        yield ast.Assign([node.target], node.value, lineno=node.lineno)
+        yield ast.Assign([node.target], node.value)
         yield None
     elif isinstance(node, ast.UnaryOp):
         yield node.operand
@@ -181,11 +181,17 @@ def mutants(file):
         node = getattr(parent, field) if index is None else getattr(parent, field)[index]
         before = brief(statement)
         for new in changes(node):
-            put(parent, field, index, ast.Pass() if new is None else new)
+            if new is None:
+                new, deleted = ast.Pass(), True
+            else:
+                deleted = False
+            if not hasattr(new, "lineno"):
+                ast.copy_location(new, node)
+            put(parent, field, index, new)
             key = dump(tree)
             if key not in seen:
                 seen.add(key)
-                after = "(deleted)" if new is None else brief(new if node is statement else statement)
+                after = "(deleted)" if deleted else brief(new if node is statement else statement)
                 code = compile(ast.fix_missing_locations(tree), str(path), "exec")
                 yield Mutant(file, node.lineno, before, after, code)
             put(parent, field, index, node)

@@ -133,7 +133,8 @@ def test_one_thing_of_a_file_can_be_asked_for(judge):
 def test_dictionaries_will_do_for_parameters(judge):
     source = DENSE
     for name in ("W", "b"):
-        source = source.replace(f"self.d{name}", f"self.grads['{name}']").replace(f"self.{name}", f"self.params['{name}']")
+        source = source.replace(f"self.d{name}", f"self.grads['{name}']")
+        source = source.replace(f"self.{name}", f"self.params['{name}']")
     source = source.replace("n_out):\n", "n_out):\n        self.params, self.grads = {}, {}\n")
     code, out, _ = judge(source)
     assert code == 0 and re.search(r"^  W +21 ", out, re.MULTILINE)

@@ -13,8 +13,8 @@ import pytest
 from tinygan.data import DataError, Dataset, load_mnist
 from tinygan.judge import Judge, pixels
 from tinygan.metrics import frechet, moments
-from tinygan.scores import RealImages, evenly, score_images, score_points
-from tinygan.synthetic import MIXTURES, digits
+from tinygan.scores import Examiner, RealImages, evenly, score_images, score_points, table, verdict
+from tinygan.synthetic import MIXTURES, digits, grid
 
 MNIST = os.environ.get("TINYGAN_DATA", "")
 CHEAP = ["frechet", "classes", "missing", "class_kl", "confidence"]
@@ -212,6 +212,51 @@ def test_what_is_no_point_is_refused_in_one_line():
     for samples in (np.zeros((5, 3)), np.array([[0, np.inf], [0, 0]])):
         with pytest.raises(DataError):
             score_points(samples, "ring")
+
+
+# ---- the examiner ------------------------------------------------------------------------------
+
+
+def test_the_examiner_asks_a_generator_of_images_for_its_frechet_distance(real, monkeypatch):
+    monkeypatch.setattr("tinygan.scores.load_judge", lambda dataset, report: real.judge)
+    examiner = Examiner(real.train, real.test, latent_dim=3)
+    asked = []
+
+    def generate(z):
+        asked.append(z.copy())
+        return pixels(evenly(real.test.x, len(z)))
+
+    distance = examiner.quality(generate)
+    samples = pixels(evenly(real.test.x, len(asked[0])))
+    assert asked[0].shape == (2000, 3)
+    assert distance == pytest.approx(real.frechet(samples), rel=1e-6)
+    assert examiner.quality(lambda z: 1 - generate(z)) > 10 * distance, "negatives must be far worse"
+    assert np.array_equal(asked[0], asked[1]), "the latents must not change from snapshot to snapshot"
+    remembered = pixels(real.train.x[[5, 700, 31]])
+    assert np.array_equal(examiner.neighbours(remembered), real.train.x[[5, 700, 31]])
+
+
+def test_the_examiner_asks_a_generator_of_points_for_its_share_of_good_ones():
+    centres, _ = MIXTURES["grid"]
+    examiner = Examiner(grid(1000, np.random.default_rng(0)), None, latent_dim=2)
+
+    def half_of_them(z):
+        points = centres[np.arange(len(z)) % 25]
+        points[::2] += 1  # between the modes
+        return points
+
+    assert examiner.quality(half_of_them) == pytest.approx(0.5, abs=1e-3)
+
+
+def test_the_table_has_a_line_for_every_score_and_the_verdict_names_what_is_missing():
+    centres, sigma = MIXTURES["ring"]
+    rng = np.random.default_rng(0)
+    whole, part = (score_points(rng.normal(centres[rng.integers(n, size=900)], sigma), "ring") for n in (8, 3))
+    lines = table(part).splitlines()
+    assert len(lines) == 1 + len(part)
+    assert {line.split()[0] for line in lines[1:]} == {row.name for row in part}
+    assert verdict(whole) == ""
+    assert verdict(part) == "Collapsed: its samples lack the modes 3, 4, 5, 6, 7."
 
 
 # ---- MNIST -------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Exercise: a penalty that is one-sided. Slopes above 1 cost something, slopes below 1 are free.
+"""Exercise: a penalty that is one-sided. Slopes above a bound cost something, those below are free.
 
     tinygan check lessons/exercises/one_sided_penalty.py
 
@@ -11,10 +11,10 @@ from tinygan.gradient_penalty import add_gradient_penalty
 
 
 class OneSided:
-    """λ·mean_n max(0, ‖g_n‖ - 1)² with g_n = ∂D/∂x at x_real_n."""
+    """λ·mean_n max(0, ‖g_n‖ - bound)² with g_n = ∂D/∂x at x_real_n."""
 
-    def __init__(self, strength=10.0):
-        self.strength = strength
+    def __init__(self, strength=10.0, bound=0.03):
+        self.strength, self.bound = strength, bound
 
     def __call__(self, discriminator, x_real, x_fake):
         def penalty(g):
