@@ -106,7 +106,7 @@ for ax, kind in zip(axes, ("a straight D", "a layered D"), strict=True):
         print(f"{kind.split()[1]:9}{name:22}" + "".join(f"{f'~{v:.1f}':>8}" for v in path[:: MOVES // 4]))
         ax.plot(path, colour, label=name)
     ax.axhline(2, color="k", lw=0.5)
-    ax.set(title=kind, xlabel="moves", ylim=(0, 14))
+    ax.set(title=kind, xlabel="moves", ylim=(0, None))
 axes[0].set_ylabel("x of the fakes beyond")
 axes[0].legend(fontsize=8)
 fig.savefig(IMAGES / "11_pulled_back.png", dpi=110)

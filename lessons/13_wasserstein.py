@@ -94,6 +94,8 @@ for (above, below), (name, rule) in zip(axes.T, rules.items(), strict=True):
     slope = np.linalg.norm(critic.backward(np.ones((2000, 1), np.float32), param_grads=False), axis=1)
     weights = np.concatenate([layer.W.ravel() for layer in critic.layers[::2]])
     bound = np.mean(np.abs(weights) > 0.999 * rule) if name != "penalty" else 0
+    steepest = np.prod([np.sqrt(layer.W.size) * rule for layer in critic.layers[::2]]) if name != "penalty" else 9
+    assert slope.max() <= steepest
     figures = ", ".join(f"~{v:.1e}" for v in (distance, slope.mean(), slope.min(), slope.max()))
     print(f"{name:10} {figures}   ~{bound:.2f}")
     surface = critic.forward(plane).reshape(61, 61)
@@ -102,6 +104,7 @@ for (above, below), (name, rule) in zip(axes.T, rules.items(), strict=True):
     above.set(title=name, aspect="equal", xticks=(), yticks=())
     below.hist(weights, 40)
     below.set(xlabel="weights", yticks=())
+    below.locator_params(axis="x", nbins=4)
 fig.savefig(IMAGES / "13_surfaces.png", dpi=110)
 plt.close("all")
 

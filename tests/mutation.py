@@ -141,10 +141,9 @@ def changes(node):
             yield ast.Slice(node.upper, node.lower, node.step)
     elif isinstance(node, ast.Call):
         yield from other_calls(node)
-    elif isinstance(node, ast.Return) and node.value is not None:
-        yield ast.Return(None)
+    elif isinstance(node, ast.Return) and isinstance(node.value, (ast.BinOp, ast.Call, ast.Attribute)):
         yield ast.Return(ast.UnaryOp(ast.USub(), node.value))
-    elif isinstance(node, ast.Assign) and isinstance(node.targets[0], (ast.Attribute, ast.Subscript, ast.Tuple)):
+    elif isinstance(node, ast.Assign) and isinstance(node.targets[0], (ast.Attribute, ast.Subscript)):
         yield None
     elif isinstance(node, (ast.Expr, ast.Raise)) and not isinstance(getattr(node, "value", None), ast.Constant):
         yield None
@@ -154,7 +153,7 @@ def other_constants(value):
     if isinstance(value, bool):
         return [not value]
     if isinstance(value, int):
-        return [value + 1, value - 1, -value, value * 1.001] if value else [1, -1]
+        return [value + 1, value - 1, value * 1.001] if value else [1, -1]
     if isinstance(value, float):
         return [value * 1.001, -value, 0.0] if value else [1.0]
     return []
@@ -274,7 +273,8 @@ def run_tests(mutant, files):
 
 def survivors(mutants, files):
     """Those that these test files do not mind, in order. Two processes at a time."""
-    waiting, running, survived = list(mutants), {}, []
+    waiting_order = list(mutants)
+    waiting, running, survived = waiting_order.copy(), {}, []
     total, done, start = len(waiting), 0, time.monotonic()
     while waiting or running:
         while waiting and len(running) < PROCESSES:
@@ -291,7 +291,7 @@ def survivors(mutants, files):
         if sys.stderr.isatty():
             rate = (time.monotonic() - start) / done
             print(f"\r{done}/{total}, {len(survived)} survive, {rate * (total - done):.0f} s left ", end="", file=sys.stderr)
-    return sorted(survived, key=lambda mutant: mutant.line)
+    return sorted(survived, key=waiting_order.index)
 
 
 def examine(file):

@@ -276,8 +276,9 @@ def test_the_path_is_complete_and_the_readme_knows_every_lesson():
 
 def test_every_exercise_is_posed_by_a_lesson():
     posed = "".join(path.read_text(encoding="utf-8") for path in TEXTS)
-    names = [file.name for file in sorted((LESSONS / "exercises").glob("*.py"))]
-    assert_none([f"{name} is posed by no lesson" for name in names if f"lessons/exercises/{name}" not in posed])
+    files = sorted((LESSONS / "exercises").glob("*.py"))
+    names = [file.name for file in files if f"lessons/exercises/{file.name}" not in posed]
+    assert_none([f"{name} is posed by no lesson" for name in names])
 
 
 # ---- nothing is left untaught ----------------------------------------------------------------------
