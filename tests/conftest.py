@@ -1,9 +1,17 @@
-"""How Hypothesis draws its examples: the same ones in every run, so that a failure can be repeated.
+"""What holds for all tests: one thread for matrix products, and how Hypothesis draws its examples.
 
+They are the same ones in every run, so that a failure can be repeated.
 ``pytest --hypothesis-profile=thorough`` draws many more, and other ones each time.
 """
 
-from hypothesis import settings
+import os
+
+# The tests' matrices are small, and threads that wait for a busy core cost more than they bring.
+# Read when NumPy is first imported, here and in the processes that tests start.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+from hypothesis import settings  # noqa: E402
 
 settings.register_profile("steady", deadline=None, derandomize=True, max_examples=25)
 settings.register_profile("thorough", deadline=None, max_examples=500)

@@ -237,7 +237,7 @@ def train(args, run, training, dataset, about):
         raise type(error)(f"{str(error) or 'interrupted'}{hint}") from None
     print(f"{dataset.name}: {training.step:,} steps in {training.seconds:.0f} s of training.")
     if examiner:
-        z = draw_latents(np.random.default_rng(0), 10_000 if training.images else 2500, training.config.latent_dim)
+        z = draw_latents(np.random.default_rng(0), 5000 if training.images else 2500, training.config.latent_dim)
         rows = examiner.scores(training.generate(z))
         print(scores.table(rows))
         if verdict := scores.verdict(rows):

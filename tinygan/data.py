@@ -16,13 +16,10 @@ import secrets
 import sys
 import threading
 import time
-import urllib.request
 import zlib
 from collections.abc import Callable
-from http.client import HTTPException
 from pathlib import Path
 from typing import NamedTuple
-from urllib.error import HTTPError
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -218,6 +215,10 @@ def download_mnist(folder: str | Path | None = None, mirrors=MIRRORS, timeout: f
 
 
 def _fetch_from_any(mirrors, name: str, timeout: float, report) -> bytes:
+    # Only now: with these, whoever just reads data would wait for half as long again as for NumPy.
+    from http.client import HTTPException
+    from urllib.error import HTTPError
+
     size, sha256 = FILES[name]
     answers = []
     for mirror in mirrors:
@@ -236,17 +237,18 @@ def _fetch_from_any(mirrors, name: str, timeout: float, report) -> bytes:
     raise DataError(f"{name} cannot be downloaded ({'; '.join(answers)}): {BY_HAND}")
 
 
-class _Redirect(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, req, fp, *args):
-        fp.close()      # else urllib reads what comes with a redirect to its end, however long
-        return super().redirect_request(req, fp, *args)
-
-
 def _fetch(url: str, size: int, timeout: float) -> bytes:
     """What the URL serves, up to one byte beyond the size; OSError, HTTPException, ValueError."""
+    from urllib.request import HTTPRedirectHandler, build_opener
+
+    class Redirect(HTTPRedirectHandler):
+        def redirect_request(self, req, fp, *args):
+            fp.close()      # else urllib reads what comes with a redirect to its end, however long
+            return super().redirect_request(req, fp, *args)
+
     deadline = time.monotonic() + timeout + size / SLOWEST
     body = bytearray()
-    with urllib.request.build_opener(_Redirect).open(url, timeout=timeout) as response:
+    with build_opener(Redirect).open(url, timeout=timeout) as response:
         # read1 returns with whatever has come, so that a dripping server cannot hold us in it
         while chunk := response.read1(min(CHUNK, size + 1 - len(body))):
             body += chunk
