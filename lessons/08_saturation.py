@@ -28,7 +28,7 @@ for s in (-20, -10, -5, -2, 0, 2, 5, 10, 20):
     slopes = [game.generator(logit)[1].item() for game in GAMES.values()]
     print(f"{s:6}   " + "   ".join(f"{slope:14.2e}" for slope in slopes))
     for game, slope in zip(GAMES.values(), slopes, strict=True):
-        measured = numeric_gradient(lambda game=game: game.generator(logit)[0], logit).item()
+        measured = numeric_gradient(lambda game=game, logit=logit: game.generator(logit)[0], logit).item()
         assert abs(slope - measured) < 1e-8 * max(1, abs(s)), (s, slope, measured)
 
 s = np.linspace(-12, 12, 241)

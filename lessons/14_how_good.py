@@ -23,7 +23,6 @@ rng = np.random.default_rng(0)
 
 
 def show(ax, x, title):
-    """x (20, 784) as a row of tiles."""
     ax.imshow(x.reshape(-1, 28, 28).swapaxes(0, 1).reshape(28, -1), cmap="gray", vmin=0, vmax=1)
     ax.set_axis_off()
     ax.set_title(title, fontsize=9, loc="left")
@@ -61,8 +60,7 @@ print("itself, moved by one pixel              ~{:<8.1f}   ~{:.1f}".format(*itse
 print("the nearest image of another digit      ~{:<8.1f}   ~{:.1f}".format(*others))
 
 # %% Fréchet in one dimension
-a, b = rng.normal(0, 1, 100_000), rng.normal(1, 2, 100_000)
-two_points = rng.choice([-1.0, 1.0], 100_000)
+a, b, coin = rng.normal(0, 1, 100_000), rng.normal(1, 2, 100_000), rng.choice([-1.0, 1.0], 100_000)
 
 
 def naive_frechet(a, b):
@@ -71,7 +69,7 @@ def naive_frechet(a, b):
 
 
 print("N(0, 1) against        Fréchet   cheapest transport")
-for name, other in {"N(1, 4)": b, "±1, like a coin": two_points}.items():
+for name, other in {"N(1, 4)": b, "±1, like a coin": coin}.items():
     distance = frechet(moments(a[:, None]), moments(other[:, None]))
     assert np.isclose(distance, naive_frechet(a, other), atol=1e-9)
     print(f"{name:20}   {distance:.2f}      {np.mean((np.sort(a) - np.sort(other)) ** 2):.2f}")
@@ -134,18 +132,19 @@ def k_means(x, centres, iterations=3):
     """Lloyd 1982: each image goes to its nearest centre, each centre to the mean of its images."""
     for _ in range(iterations):
         nearest = squared_distances(x, centres).argmin(axis=1)
-        own = (x[nearest == i] for i in range(len(centres)))
-        centres = np.array([images.mean(axis=0) if len(images) else c for images, c in zip(own, centres)])
+        used = np.unique(nearest)
+        centres[used] = [x[nearest == i].mean(axis=0) for i in used]
     return centres
 
 
 samples = {
     "training images": known,
-    "a GAN, after 2000 steps": gan,
     "training images, blurred": blurred(known),
-    "k-means centres": k_means(train_x[: 4 * MANY], known[: MANY // 10]),
+    "k-means centres": k_means(train_x[: 4 * MANY], known[: MANY // 10].copy()),
+    "a GAN, after 2000 steps": gan,
+    "the GAN's, blurred": blurred(gan),
 }
-fig, axes = plt.subplots(4, 1, figsize=(7, 2.6), layout="constrained")
+fig, axes = plt.subplots(len(samples), 1, figsize=(7, 3.2), layout="constrained")
 print("samples                             nats    ±     σ")
 for ax, (name, x) in zip(axes, samples.items(), strict=True):
     result = parzen(x, real.valid[:1000], evenly(test.x, 2000))

@@ -2,14 +2,20 @@
 
 # %% setup
 import os
-import time
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # one core, so that steps can be compared; before NumPy
+
+import cProfile
+import pstats
 import timeit
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 
-from tinygan.losses import sigmoid
+from tinygan.layers import Dense, LeakyReLU, Sigmoid
+from tinygan.losses import bce_with_logits, sigmoid
+from tinygan.optimizers import Adam
 from tinygan.recipes import Config, build_gan
 
 QUICK = bool(os.environ.get("LESSON_QUICK"))  # the tests' form: same code, fewer repetitions
@@ -17,130 +23,145 @@ IMAGES = Path(os.environ.get("LESSON_IMAGES") or Path(__file__).parent / "images
 rng = np.random.default_rng(0)
 
 
-def clock(call, budget=0.01 if QUICK else 0.5):
-    """Seconds of one call: the best of five rounds, since whatever else a machine does only adds."""
+def clock(call, budget=0.02 if QUICK else 1.0):
+    """Milliseconds of one call: the best of many short rounds, as whatever else a machine does only adds."""
     once = timeit.timeit(call, number=1)  # the first call warms up, and does not count
-    number = max(1, int(budget / 5 / once))
-    return min(timeit.repeat(call, number=number, repeat=5)) / number
+    number = max(1, int(0.005 / once))
+    return 1000 * min(timeit.repeat(call, number=number, repeat=2 + int(budget / number / once))) / number
+
+
+def ladder(title, rungs, flop):
+    """A table of {name: (call, share of the whole that it does)}, each compared with the one before."""
+    print(f"{title:28}   ms         × the line above   GFLOP/s")
+    before = None
+    for name, (call, share) in rungs.items():
+        ms = clock(call) / share
+        print(f"{name:28}   ~{ms:<8.2f}   {f'~{before / ms:.1f}' if before else '':16}   ~{1e-6 * flop / ms:.2g}")
+        before = ms
 
 
 # %% one product
-def number_by_number(x, W):
-    out = [[0.0] * len(W[0]) for _ in x]
-    for n in range(len(x)):
-        for o in range(len(W[0])):
-            for i in range(len(W)):
-                out[n][o] += x[n][i] * W[i][o]
+def three_loops(x, W):
+    (N, I), O = x.shape, W.shape[1]
+    out = np.zeros((N, O))
+    for n in range(N):
+        for o in range(O):
+            for i in range(I):
+                out[n, o] += x[n, i] * W[i, o]
     return out
 
 
 x, W = rng.standard_normal((64, 784)), rng.standard_normal((784, 128))
-x32, W32, few = x.astype(np.float32), W.astype(np.float32), x[: 1 if QUICK else 4]
-ladder = {  # what to do with how many rows; in the slow ones every row takes as long as any other
-    "three loops, over arrays": (lambda: number_by_number(few, W), len(few)),
-    "three loops, over lists": (lambda: number_by_number(few.tolist(), W.tolist()), len(few)),
-    "three loops, in C": (lambda: np.einsum("ni,io->no", x, W), 64),
-    "BLAS, row by row": (lambda: [row @ W for row in x], 64),
-    "BLAS, all rows": (lambda: x @ W, 64),
-    "BLAS, all rows, float32": (lambda: x32 @ W32, 64),
+x32, W32 = x.astype(np.float32), W.astype(np.float32)
+products = {
+    "three loops": (lambda: three_loops(x[:1], W), 1 / 64),  # every row takes as long: one is enough
+    "the same loops, in C": (lambda: np.einsum("ni,io->no", x, W), 1),
+    "BLAS, row by row": (lambda: [row @ W for row in x], 1),
+    "BLAS, all rows": (lambda: x @ W, 1),
+    "BLAS, in float32": (lambda: x32 @ W32, 1),
 }
-print("(64, 784) @ (784, 128)         ms        × the line above    GFLOP/s")
-before, products = None, {}
-for name, (call, rows) in ladder.items():
-    assert np.allclose(call(), (x @ W)[:rows], rtol=1e-3, atol=1e-3)
-    products[name] = ms = 1000 * clock(call) * 64 / rows
-    factor = f"~{before / ms:.1f}" if before else ""
-    print(f"{name:26}   ~{ms:<8.3g}   {factor:17}   ~{2e-6 * 64 * 784 * 128 / ms:.2g}")
-    before = ms
+for call, share in products.values():
+    assert np.allclose(call(), (x @ W)[: round(64 * share)], rtol=1e-3, atol=1e-3)
+ladder("(64, 784) @ (784, 128)", products, flop=2 * 64 * 784 * 128)
 
-# %% the roof
+# %% the peak
 big = rng.standard_normal((512 if QUICK else 2048,) * 2, dtype=np.float32)
-peak = 2 * len(big) ** 3 / clock(lambda: big @ big)
-vector = np.ones(2**18, np.float32)  # 1 MB, as large as the weights of a network, so it lies in a cache
-bandwidth = 2 * vector.nbytes / clock(lambda: np.negative(vector, out=vector))  # read once, written once
-print(f"peak ~{peak / 1e9:.0f} GFLOP/s, passes over memory ~{bandwidth / 1e9:.0f} GB/s")
-print("rows   FLOP per byte   GFLOP/s")
-rows = 2 ** np.arange(0, 11, 2)
-works, speeds = [], []
+peak = 2e-6 * len(big) ** 3 / clock(lambda: big @ big)
+print(f"the peak: ~{peak:.0f} GFLOP/s")
+print("rows of x   GFLOP/s   of the peak")
+rows, speeds, x_many = 4 ** np.arange(6), [], rng.standard_normal((1024, 784), dtype=np.float32)
 for n in rows:
-    x_n = rng.standard_normal((n, 784), dtype=np.float32)
-    flop, moved = 2 * n * 784 * 128, 4 * (784 * 128 + n * 784 + n * 128)
-    works.append(flop / moved)
-    speeds.append(flop / clock(lambda x_n=x_n: x_n @ W32) / 1e9)
-    print(f"{n:<4}   {works[-1]:<13.1f}   ~{speeds[-1]:.0f}")
+    speeds.append(2e-6 * n * 784 * 128 / clock(lambda n=n: x_many[:n] @ W32))
+    print(f"{n:<9}   ~{speeds[-1]:<6.0f}   ~{100 * speeds[-1] / peak:.0f} %")
 
-fig, ax = plt.subplots(figsize=(6, 3.2), layout="constrained")
-work = np.geomspace(0.1, 300)
-ax.loglog(work, np.minimum(peak, work * bandwidth) / 1e9, "k--", lw=1, label="the roof")
-ax.loglog(works, speeds, "C0o", label="product with a (784, 128) matrix")
-for n, x_n, y_n in zip(rows, works, speeds, strict=True):
-    ax.annotate(f"{n}", (x_n, y_n), (0, -12), textcoords="offset points", fontsize=8, ha="center")
-ax.set(xlabel="work: FLOP per byte moved", ylabel="GFLOP/s", title="the number of rows stands at each point")
-ax.title.set_fontsize(9)
-ax.legend(fontsize=8)
-fig.savefig(IMAGES / "15_roof.png", dpi=110)
+fig, ax = plt.subplots(figsize=(6, 2.8), layout="constrained")
+ax.axhline(peak, color="k", ls="--", lw=1, label="the peak")
+ax.semilogx(rows, speeds, "C0o-", label="x @ W, x (n, 784), W (784, 128), float32")
+ax.set(xlabel="rows n", ylabel="GFLOP/s", ylim=(0, None))
+ax.legend(fontsize=8, loc="lower right")
+fig.savefig(IMAGES / "15_rows.png", dpi=110)
 
 
-# %% a training step as one writes it first
-def forward(layers, x, slope):
-    """[x, ..., out]: what goes into each Dense layer, and what comes out of the last."""
-    ways = [x]
-    for i, (W, b) in enumerate(layers):
-        out = ways[-1] @ W + b
-        ways.append(np.where(out > 0, out, slope * out) if i < len(layers) - 1 else out)
-    return ways
+# %% a step of D, as one writes it first
+def naive_gradients(layers, x, target, slope):
+    """[dW, db, dW, db, ...] of the cross-entropy, for layers [(W, b), ...]."""
+    inputs = [x]
+    for W, b in layers[:-1]:
+        out = inputs[-1] @ W + b
+        inputs.append(np.where(out > 0, out, slope * out))
+    W, b = layers[-1]
+    dout, grads = (sigmoid(inputs[-1] @ W + b) - target) / len(x), []
+    for x, (W, _) in zip(reversed(inputs), reversed(layers), strict=True):
+        grads = [x.T @ dout, dout.sum(axis=0), *grads]
+        dout = dout @ W.T * np.where(x > 0, 1, slope)  # in the end for the images, which nobody asked for
+    return grads
 
 
-def backward(layers, ways, dout, slope):
-    """[dW, db, dW, db, ...] and dx."""
-    grads = []
-    for i, (W, _) in reversed(list(enumerate(layers))):
-        grads = [ways[i].T @ dout, dout.sum(axis=0), *grads]
-        dout = dout @ W.T
-        if i > 0:
-            dout = dout * np.where(ways[i] > 0, 1, slope)
-    return grads, dout
+# %% from a loop over samples to the package
+config = Config(batch=64, hidden=(128, 128), penalty="none")
+images, targets = rng.random((128, 784)), np.repeat([[1.0], [0.0]], 64, axis=0)  # 64 real ones, 64 fakes
 
 
-def d_gradients(g, d, slope, x_real, z):
-    both = []
-    for x, target in (x_real, 1), (sigmoid(forward(g, z, slope)[-1]), 0):
-        ways = forward(d, x, slope)
-        both.append(backward(d, ways, (sigmoid(ways[-1]) - target) / len(x), slope)[0])
-    return [a + b for a, b in zip(*both, strict=True)]
+def step_of_d(dtype=np.float64, naive=True, rows=128, slope=0.2):
+    """(a function that makes one step of D, D's parameters)."""
+    d = build_gan(config, 784, np.random.default_rng(0), dtype).discriminator
+    x, target, adam = images.astype(dtype), targets.astype(dtype), Adam(2e-4, beta1=0.5)
+    layers = [(layer.W, layer.b) for layer in d.layers if layer.shapes]
+    memory = [(w, np.zeros_like(w), np.zeros_like(w)) for layer in layers for w in layer]
+
+    def naive_step():
+        adam.t += 1
+        parts = [slice(n, n + rows) for n in range(0, 128, rows)]
+        gradients = [naive_gradients(layers, x[part], target[part], slope) for part in parts]
+        for (w, m, v), *grads in zip(memory, *gradients, strict=True):
+            grad = sum(grads) / len(parts)
+            m[...] = 0.5 * m + 0.5 * grad
+            v[...] = 0.999 * v + 0.001 * grad**2
+            w -= 2e-4 * (m / (1 - 0.5**adam.t)) / (np.sqrt(v / (1 - 0.999**adam.t)) + 1e-8)
+
+    def step():
+        _, dlogits = bce_with_logits(d.forward(x), target)
+        d.backward(dlogits, input_grad=False)
+        adam.step(d.params, d.grads)
+
+    return naive_step if naive else step, d.params
 
 
-def g_gradients(g, d, slope, z):
-    ways = forward(g, z, slope)
-    x_fake = sigmoid(ways[-1])
-    d_ways = forward(d, x_fake, slope)
-    _, dx = backward(d, d_ways, (sigmoid(d_ways[-1]) - 1) / len(z), slope)
-    return backward(g, ways, dx * x_fake * (1 - x_fake), slope)[0]
+steps = {
+    "sample by sample": step_of_d(rows=1),
+    "the whole batch": step_of_d(),
+    "float32, it is thought": step_of_d(np.float32),
+    "float32": step_of_d(np.float32, slope=np.float32(0.2)),
+    "the package": step_of_d(np.float32, naive=False),
+}
+step, wanted = step_of_d(naive=False)
+step()
+for step, params in steps.values():
+    step()
+    assert np.linalg.norm(params - wanted) < (1e-9 if params.dtype == float else 1e-4) * np.linalg.norm(wanted)
+d = 784 * 128 + 128 * 128 + 128 * 1  # multiplications for one sample on one way through D
+ladder("one step of D", {name: (step, 1) for name, (step, _) in steps.items()}, flop=2 * 128 * (3 * d - 784 * 128))
+
+# %% where the time goes
+gan, x_real = build_gan(config, 784, rng), images[:64].astype(np.float32)
+z, count = rng.standard_normal((64, 100), dtype=np.float32), 20
 
 
-def adam(layers, grads, memory, t, lr=2e-4, beta1=0.5, beta2=0.999):
-    for w, grad, (m, v) in zip([w for layer in layers for w in layer], grads, memory, strict=True):
-        m[...] = beta1 * m + (1 - beta1) * grad
-        v[...] = beta2 * v + (1 - beta2) * grad**2
-        w -= lr * (m / (1 - beta1**t)) / (np.sqrt(v / (1 - beta2**t)) + 1e-8)
+def play():
+    for _ in range(count):
+        gan.discriminator_step(x_real, z)
+        gan.generator_step(z)
 
 
-def naive_gan(slope=0.2, dtype=np.float64, rows=64):
-    """A function that makes one step; it looks at so many rows of the batch at once."""
-    gan = build_gan(CONFIG, 784, np.random.default_rng(0), dtype)
-    g, d = ([(layer.W, layer.b) for layer in n.layers if layer.shapes] for n in (gan.generator, gan.discriminator))
-    memories = [[np.zeros((2, *w.shape), dtype) for layer in n for w in layer] for n in (g, d)]
-    t = 0
-
-    def averaged(gradients, *arrays):
-        parts = [gradients(g, d, slope, *(a[n : n + rows] for a in arrays)) for n in range(0, 64, rows)]
-        return [sum(part) / len(parts) for part in zip(*parts, strict=True)]
-
-    def step(x_real, z_d, z_g):
-        nonlocal t
-        t += 1
-        adam(d, averaged(d_gradients, x_real, z_d), memories[1], t)
-        adam(g, averaged(g_gradients, z_g), memories[0], t)
-        return gan.generator.params  # whose views the layers are
-
-    return step
+profiles = [cProfile.Profile() for _ in range(2 if QUICK else 100)]
+for profile in profiles:
+    profile.runcall(play)
+profile = min(map(pstats.Stats, profiles), key=lambda profile: profile.total_tt)  # the least disturbed
+print("function              calls a step   µs a step   share")
+layers = [method for layer in (Dense, LeakyReLU, Sigmoid) for method in (layer.forward, layer.backward)]
+for function in (*layers, bce_with_logits, Adam.step):
+    code = function.__code__
+    calls, _, _, seconds, _ = profile.stats[code.co_filename, code.co_firstlineno, code.co_name]
+    per_step, share = 1e6 * seconds / count, 100 * seconds / profile.total_tt
+    print(f"{function.__qualname__:19}   {calls / count:<12.0f}   ~{per_step:<8.0f}   ~{share:.0f} %")
+print(f"everything                           ~{1e6 * profile.total_tt / count:.0f}")

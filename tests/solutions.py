@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from tinygan.gradient_penalty import add_gradient_penalty
+
 
 class Dense:
     def backward(self, dout):
@@ -90,6 +92,48 @@ def smoothed_discriminator(real_logits, fake_logits):
     return real_loss + fake_loss, dreal, dfake
 
 
+class LeastSquares:
+    def __init__(self, a=-1.0, b=1.0, c=0.0):
+        self.a, self.b, self.c = a, b, c
+
+    def discriminator(self, real_logits, fake_logits):
+        real, fake = real_logits - self.b, fake_logits - self.a
+        return (np.mean(real**2) + np.mean(fake**2)) / 2, real / real.size, fake / fake.size
+
+    def generator(self, fake_logits):
+        fake = fake_logits - self.c
+        return np.mean(fake**2) / 2, fake / fake.size
+
+
+def bounded_pull(out, target):
+    size = np.abs(out - target)
+    loss = np.mean(np.where(size < 1, 0.5 * size**2, size - 0.5))
+    return loss, np.clip(out - target, -1, 1) / out.size
+
+
+class OneSided:
+    def __call__(self, discriminator, x_real, x_fake):
+        def penalty(g):
+            norm = np.linalg.norm(g, axis=1, keepdims=True)
+            excess = np.maximum(norm - self.bound, 0)
+            v = 2 * self.strength * excess * g / np.where(norm > 0, norm, 1) / len(g)
+            return self.strength * np.mean(excess**2), v
+
+        return add_gradient_penalty(discriminator, x_real, penalty)
+
+
+class R1ByDifference:
+    def __call__(self, discriminator, x_real, x_fake):
+        before, h = discriminator.grads.copy(), 1e-4
+        g = self.slopes(discriminator, x_real)
+        for sign in (1, -1):
+            moved = x_real + sign * h * self.gamma * g / len(g)
+            discriminator.backward(np.ones_like(discriminator.forward(moved)), input_grad=False)
+            before += sign * discriminator.grads / (2 * h)
+        discriminator.grads[:] = before
+        return 0.5 * self.gamma * np.sum(g * g) / len(g)
+
+
 SOLVED = {  # exercise: (what is to be filled in, how)
     "dense_backward": ("Dense.backward", Dense.backward),
     "scale_and_shift": ("ScaleAndShift.backward", ScaleAndShift.backward),
@@ -104,6 +148,10 @@ SOLVED = {  # exercise: (what is to be filled in, how)
     "minimax_generator": ("minimax_generator", minimax_generator),
     "both_at_once": ("both_at_once", both_at_once),
     "smoothed_discriminator": ("smoothed_discriminator", smoothed_discriminator),
+    "least_squares_game": ("LeastSquares", LeastSquares),
+    "bounded_pull": ("bounded_pull", bounded_pull),
+    "one_sided_penalty": ("OneSided.__call__", OneSided.__call__),
+    "penalty_by_difference": ("R1ByDifference.__call__", R1ByDifference.__call__),
 }
 MENDED = {  # exercise that is wrong as it comes: {what is to be mended: (the doctor's diagnosis, how)}
     "broken_dense": {

@@ -140,6 +140,13 @@ def test_dictionaries_will_do_for_parameters(judge):
     assert code == 0 and re.search(r"^  W +21 ", out, re.MULTILINE)
 
 
+def test_arrays_that_were_not_looked_at_are_named(judge):
+    source = DENSE.replace("self.W", "self.weights").replace("self.dW", "self.dweights").replace("zeros", "ones")
+    code, out, _ = judge(source)
+    assert code == 0 and "not checked: weights (parameters are W and b, " in out
+    assert "not checked" not in judge(DENSE)[1]
+
+
 def test_layers_that_build_on_ours_will_do(judge):
     source = "from tinygan.layers import Dense\nclass Mine(Dense):\n    def backward(self, dout):\n"
     code, out, _ = judge(source + "        return 2 * super().backward(dout)\n")
@@ -254,6 +261,11 @@ def spoiled(old, new):
             "        return real_logits.mean(), 1 / 5 + 0 * real_logits\n"
             "    def generator(self, fake_logits):\n        return fake_logits.mean(), 1 / 5 + 0 * fake_logits\n",
             "mine.py, line 2: must return (loss, gradient, ...), a gradient for real_logits and fake_logits",
+        ),
+        (
+            "from tinygan.gan import GAN\nclass Mine(GAN):\n    def generator_step(self, z):\n"
+            "        super().generator_step(z)\n",
+            "mine.py, line 3: generator_step gives None where the loss is needed",
         ),
     ],
 )

@@ -132,6 +132,14 @@ def test_a_code_that_stops_at_every_size_gets_no_name():
 # ---- the table -----------------------------------------------------------------------------------
 
 
-def test_the_table_of_planted_mistakes_has_no_wrong_verdict():
-    lines = list(planted_mistakes.table())
-    assert len(lines) == len(PLANTED) and not any("WRONG" in line or "ACCEPTED" in line for line in lines)
+def test_the_table_says_what_was_rejected_how_and_whether_the_name_is_right(monkeypatch):
+    three = [
+        (planted_mistakes.NegativeBias, ("wrong sign",), {}),
+        (planted_mistakes.NegativeBias, ("kink",), {}),
+        (planted_mistakes.Dense, ("kink",), {}),
+    ]
+    monkeypatch.setattr(planted_mistakes, "PLANTED", three)
+    right, misnamed, accepted = planted_mistakes.table()
+    assert right.split() == ["NegativeBias", "b", "2.0e+00", "wrong", "sign"]
+    assert "WRONG, should be ('kink',)" in misnamed
+    assert "ACCEPTED" in accepted and "no name" in accepted and "WRONG" in accepted

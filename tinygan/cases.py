@@ -80,13 +80,14 @@ class Case:
     arrays     {name: array}, nudged in place when the gradient is measured
     steps      {name: step of the central difference} where it is not the usual one
     vanishing  names of the arrays on which the output is known not to depend
+    unchecked  names of arrays that look like parameters, and are not where those are looked for
     """
 
     prefix = ""
 
     def __init__(self, setting):
         self.setting, self.rng = setting, np.random.default_rng(setting.seed)
-        self.arrays, self.steps, self.vanishing, self.found = {}, {}, set(), []
+        self.arrays, self.steps, self.vanishing, self.unchecked, self.found = {}, {}, set(), [], []
 
     def out(self):
         """A copy of what comes out for the present arrays."""
@@ -120,6 +121,10 @@ class LayerCase(Case):
         for method, argument in (("forward", "x"), ("backward", "dout")):
             if not callable(getattr(target, method, None)):
                 raise TargetError(f"{where(kind)}: {kind.__name__} has no method {method}(self, {argument})")
+        if not isinstance(target, (Layer, Network)):
+            own = getattr(target, "__dict__", {})
+            arrays = {name for name, value in own.items() if isinstance(value, np.ndarray)}
+            self.unchecked = sorted(arrays - {"W", "b", "dW", "db"})
         self.thing = prepared(target, dtype, self.rng)
         self.neighbour = prepared(target, dtype, self.rng)  # do the two share a cache?
         drawn = draw(self.rng, (setting.n, n_in or inputs(self.thing) or setting.n_in))
@@ -392,19 +397,23 @@ class StepCase(Case):
         return self.gan.discriminator.forward(x.reshape(self.setting.n, -1)).copy()
 
     def out(self):
+        return np.array(finite(call(self.loss), self.loss, "the loss"))
+
+    def loss(self):
         x_fake = self.gan.generator.forward(self.z)
         if self.player == "generator":
-            return np.array(self.gan.objective.generator(self.judge(x_fake))[0])
+            return self.gan.objective.generator(self.judge(x_fake))[0]
         loss = self.gan.objective.discriminator(self.judge(self.x_real), self.judge(x_fake))[0]
         if self.penalty is not None:
             packed = (x.reshape(self.setting.n, -1) for x in (self.x_real, x_fake.copy()))
             loss = loss + copy.deepcopy(self.penalty)(self.gan.discriminator, *packed)
-        return np.array(loss)
+        return loss
 
     def step(self, x_real, z):
-        if self.player == "generator":
-            return call(self.gan.generator_step, z)
-        return call(self.gan.discriminator_step, x_real, z)
+        """The loss that the step returns."""
+        step = getattr(self.gan, f"{self.player}_step")
+        result = call(step, z) if self.player == "generator" else call(step, x_real, z)
+        return finite(getattr(result, "loss", result), step, "the loss")
 
     def gradients(self, dout):
         expected = self.out()
@@ -421,7 +430,7 @@ class StepCase(Case):
             after = vector.copy()
             self.found.append(Fact("other player", f"the other's {name}, afterwards", after, before[name]))
             vector[:] = before[name]
-        self.found.append(Fact("value", "loss, by definition", getattr(loss, "loss", loss), expected))
+        self.found.append(Fact("value", "loss, by definition", loss, expected))
         return {name: array - moved[name] for name, array in self.arrays.items()}
 
 

@@ -145,13 +145,14 @@ class Report:
     rows      of gradients, and of broken promises (an input changed, ...)
     measured  {name of a gradient's row: Measured}, for the doctor
     broken    kinds of promises broken, see ``cases.Fact``
+    unchecked names of a learner's arrays that may be parameters, but were not looked at
     error     TargetError, one sentence about the target's code, where it could not be run; that
               was in the case with the prefix ``stopped_in``
     """
 
     def __init__(self, target, setting, **options):
         self.target, self.setting, self.options = target, setting, options
-        self.rows, self.measured, self.broken = [], {}, set()
+        self.rows, self.measured, self.broken, self.unchecked = [], {}, set(), []
         self.error, self.stopped_in = None, ""
         self._others = {}
 
@@ -173,6 +174,8 @@ class Report:
             width = max(len("argument"), *(len(row.name) for row in self.rows))
             lines.append(f"  {'argument':<{width}}  size    error  worst at  {'got':>14}  {'expected':>14}")
             lines += [format_row(row, width) for row in self.rows]
+        if self.unchecked:
+            lines.append(f"  not checked: {', '.join(self.unchecked)} (parameters are W and b, or in params and grads)")
         return "\n".join(lines + [f"  {self.error}"] * bool(self.error))
 
 
@@ -219,19 +222,19 @@ def check_case(report, case, twin, method, tolerance):
     out = case.out()
     dout = case.upstream(out)
     gradients = case.gradients(dout)
+    report.unchecked += case.unchecked
     for name, a in gradients.items():
         x, step = twin.arrays[name], case.steps.get(name, 1e-5)
-        n, aside, rounding = numeric_gradient(twin.out, x, step, method, dout), None, 0.0
+        n, aside, rounding = numeric_gradient(twin.out, x, step, method, dout), np.zeros(x.shape, bool), 0.0
         if method == "central":
             rounding = 4 * np.finfo(float).eps * np.sum(np.abs(dout * out)) / (step * np.maximum(1, np.abs(x)))
             n = np.where(np.abs(n) > rounding, n, 0.0)
-            if a.shape == n.shape:
-                suspicious = np.abs(a - n) > tolerance * np.abs(n).max()
-                n, aside = remeasure(twin.out, x, n, suspicious, step, dout)
-        label, known_zero = case.prefix + name, name in case.vanishing
-        row = compare(label, a, n, tolerance, aside, np.linalg.norm(rounding), known_zero)
-        report.rows.append(row)
-        if row.aside:
+        if method == "central" and a.shape == n.shape:
+            suspicious = np.abs(a - n) > tolerance * np.abs(n).max()
+            n, aside = remeasure(twin.out, x, n, suspicious, step, dout)
+        label, zero = case.prefix + name, name in case.vanishing
+        report.rows.append(compare(label, a, n, tolerance, aside, np.linalg.norm(rounding), zero))
+        if aside.any():
             n = np.where(aside, a, n)  # no evidence of anything
         report.measured[label] = Measured(case, a, n, out, dout)
     precision = [

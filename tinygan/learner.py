@@ -141,7 +141,7 @@ def load(path):
     except SyntaxError as error:
         line = f", line {error.lineno}" if error.lineno else ""
         raise TargetError(f"{path}{line}: this is not valid Python: {error.msg}") from error
-    except (ValueError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise TargetError(f"{path}: this is not Python source: {error}") from error
     module = types.ModuleType(f"checked_{Path(path).stem}")
     module.__file__ = str(path)

@@ -9,6 +9,10 @@ halves of a batch may differ in size.
 import numpy as np
 
 
+def half_mean_square(difference):
+    return np.mean(difference**2) / 2
+
+
 class LeastSquares:
     def __init__(self, a=-1.0, b=1.0, c=0.0):
         self.a, self.b, self.c = a, b, c

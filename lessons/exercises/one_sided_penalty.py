@@ -10,6 +10,11 @@ import numpy as np
 from tinygan.gradient_penalty import add_gradient_penalty
 
 
+def norms(g):
+    """‖g_n‖ of each row, (N, 1)."""
+    return np.linalg.norm(g, axis=1, keepdims=True)
+
+
 class OneSided:
     """λ·mean_n max(0, ‖g_n‖ - bound)² with g_n = ∂D/∂x at x_real_n."""
 

@@ -1,9 +1,9 @@
-"""Exercise: R1 without tangents. Two ordinary gradients and a difference, as Pearlmutter began.
+"""Exercise: R1 without tangents, by two ordinary gradients and their difference, as Pearlmutter began.
 
     tinygan check lessons/exercises/penalty_by_difference.py
 
-With v = γ g / N held fixed, ∂penalty/∂θ = ∂/∂θ [Σ D(x + h v) - Σ D(x - h v)] / 2h for a small h. Choose h in
-float64 as lesson 01 did. discriminator.backward overwrites grads, and this penalty has to add to them.
+With v = γ g / N held fixed, ∂penalty/∂θ = ∂/∂θ Σ_n [D(x_n + h v_n) - D(x_n - h v_n)] / 2h for a small h. The check is
+in float64. backward(dout, input_grad=False) overwrites discriminator.grads, and a penalty has to add to them.
 """
 
 import numpy as np
@@ -15,9 +15,11 @@ class R1ByDifference:
     def __init__(self, gamma=0.1):
         self.gamma = gamma
 
+    def slopes(self, discriminator, x):
+        """g (N, I), without a change of discriminator.grads."""
+        ones = np.ones_like(discriminator.forward(x))
+        return discriminator.backward(ones, param_grads=False).copy()
+
     def __call__(self, discriminator, x_real, x_fake):
-        """Add the gradient to discriminator.grads (P,), and return the value."""
-        before = discriminator.grads.copy()
-        out = discriminator.forward(x_real)
-        g = discriminator.backward(np.ones_like(out), param_grads=False).copy()
-        raise NotImplementedError(f"fill in, with {before.shape} and {g.shape}")
+        """Add the penalty's gradient to discriminator.grads (P,), and return its value."""
+        raise NotImplementedError("fill in")
