@@ -2,6 +2,7 @@
 
 # %% setup
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -9,19 +10,15 @@ import numpy as np
 from matplotlib.animation import FuncAnimation, PillowWriter
 
 from tinygan.data import Minibatches
-from tinygan.gan import GAN
-from tinygan.gradient_penalty import R1
-from tinygan.layers import Dense, LeakyReLU
 from tinygan.losses import sigmoid
 from tinygan.metrics import mode_report
-from tinygan.network import Network
-from tinygan.objectives import NonSaturating
-from tinygan.optimizers import Adam, MovingAverage
+from tinygan.optimizers import MovingAverage
+from tinygan.recipes import PRESETS, build_gan
 from tinygan.synthetic import MIXTURES, grid, ring
 
 QUICK = bool(os.environ.get("LESSON_QUICK"))  # the tests' form: same code, fewer steps
 IMAGES = Path(os.environ.get("LESSON_IMAGES") or Path(__file__).parent / "images")
-LR, BATCH = 2e-3, 128
+BATCH = 128
 DATA = {"ring": ring(20_000, np.random.default_rng(0)), "grid": grid(20_000, np.random.default_rng(0))}
 z_test = np.random.default_rng(1).standard_normal((2500, 2), dtype=np.float32)
 
@@ -30,28 +27,25 @@ print("2,500 samples of      modes   within 3σ   KL from equal shares")
 for name, world in DATA.items():
     centres, sigma = MIXTURES[name]
     blob = np.random.default_rng(2).normal(0, np.std(world.x), (2500, 2))  # as wide as the data, and nothing else
-    few = world.x[world.labels < len(centres) // 2][:2500]
-    for kind, samples in (("the data", world.x[:2500]), ("half of the modes", few), ("one wide blob", blob)):
+    half = world.x[world.labels < len(centres) // 2][:2500]
+    for kind, samples in (("the data", world.x[:2500]), ("half of the modes", half), ("one wide blob", blob)):
         report = mode_report(samples, centres, sigma)
         print(f"{name}: {kind:18} {report.modes:2d}     {report.high_quality:.3f}       {report.kl:.3f}")
 print(f"a perfect sampler has {1 - np.exp(-9 / 2):.4f} within 3σ")
 
 
 # %% a small GAN
-def mlp(n_out, init, rng):
-    layers = [layer for n in (2, 64, 64) for layer in (Dense(n, 64, init), LeakyReLU(0.2))]
-    return Network([*layers, Dense(64, n_out, "xavier")], rng)
+SETTLING = replace(PRESETS["points"], hidden=(64, 64, 64), batch=BATCH)
+PLAIN = replace(SETTLING, penalty="none", average=0.0, decay_from=1.0)  # 1.0: lr falls only after the end
 
 
 class Game:
     """A GAN for points, its data and its generator's moving average; ``play`` is the loop."""
 
-    def __init__(self, name, seed, init="xavier", settle=True, gamma=0.003, g_steps=1):
-        self.rng, self.settle, self.g_steps, self.step = np.random.default_rng(seed), settle, g_steps, 0
-        generator, discriminator = (mlp(n_out, init, self.rng) for n_out in (2, 1))
-        optimizers, penalty = (Adam(LR, beta1=0.5), Adam(LR, beta1=0.5)), R1(gamma, every=4) if gamma else None
-        self.gan = GAN(generator, discriminator, NonSaturating(), *optimizers, penalty)
-        self.average = MovingAverage(generator.params, 0.999 if settle else 0)
+    def __init__(self, name, config, g_steps=1):
+        self.config, self.rng, self.g_steps, self.step = config, np.random.default_rng(config.seed), g_steps, 0
+        self.gan = build_gan(config, 2, self.rng, images=False)
+        self.average = MovingAverage(self.gan.generator.params, config.average)
         self.batches = Minibatches(DATA[name].x, BATCH, self.rng)
 
     def draw_z(self):
@@ -59,8 +53,8 @@ class Game:
 
     def play(self, steps, total):
         for _ in range(steps):
-            if self.settle:  # ever smaller steps, to zero at the end
-                self.gan.d_optimizer.lr = self.gan.g_optimizer.lr = LR * (1 - self.step / total)
+            if self.config.decay_from == 0:  # ever smaller steps, to zero at the end
+                self.gan.d_optimizer.lr = self.gan.g_optimizer.lr = self.config.lr * (1 - self.step / total)
             self.gan.discriminator_step(self.batches.next(), self.draw_z())
             for _ in range(self.g_steps):
                 self.gan.generator_step(self.draw_z())
@@ -95,37 +89,32 @@ def draw(ax, gan, z, title):
 
 
 # %% one step at a time
-game = Game("ring", seed=0)
+game = Game("ring", SETTLING)
 game.play(30 if QUICK else 300, total=3000)
 gan, x_real, z = game.gan, game.batches.next().copy(), game.draw_z()
 before = gan.generator.forward(z).copy()
 fig, axes = plt.subplots(1, 3, figsize=(9, 3.2), layout="constrained")
+panels = iter(axes)
 print("on one batch     D's loss   G's loss   fakes that have moved along their arrow")
-for panel, title, d_steps, g_steps in (
-    (0, "before", 0, 0),
-    (None, "one step of D", 1, 0),
-    (1, "ten of D", 9, 0),
-    (None, "then one of G", 0, 1),
-    (2, "then ten of G", 0, 9),
-):
-    for _ in range(d_steps):
-        gan.discriminator_step(x_real, z)
-    pull = pull if g_steps else arrows(gan, before).copy()
-    for _ in range(g_steps):
-        gan.generator_step(z)
+turns = {"before": "", "one step of D": "D", "ten of D": 9 * "D", "then one of G": "G", "then ten of G": 9 * "G"}
+for title, turn in turns.items():
+    for player in turn:
+        gan.discriminator_step(x_real, z) if player == "D" else gan.generator_step(z)
+    if "G" not in turn:
+        pull = arrows(gan, before).copy()
     x_fake = gan.generator.forward(z)
     logits = gan.discriminator.forward(np.concatenate([x_real, x_fake]))
     d_loss, g_loss = gan.objective.discriminator(*np.split(logits, 2))[0], gan.objective.generator(logits[BATCH:])[0]
     along = np.mean(np.sum((x_fake - before) * pull, axis=1) > 0)
     print(f"{title:16} ~{d_loss:.3f}     ~{g_loss:.3f}     ~{along:.2f}")
-    if panel is not None:
-        draw(axes[panel], gan, z, title)
+    if len(turn) != 1:
+        draw(next(panels), gan, z, title)
 fig.savefig(IMAGES / "09_steps.png", dpi=100)
 
 # %% a film
 STEPS, FRAMES = (24, 3) if QUICK else (1500, 30)
-plain = {"settle": False, "gamma": 0}
-games = {"hasty": Game("ring", 1, g_steps=3, **plain), "plain": Game("ring", 1, **plain), "settling": Game("ring", 1)}
+settling, plain = (replace(config, seed=1) for config in (SETTLING, PLAIN))
+games = {"hasty": Game("ring", plain, g_steps=3), "plain": Game("ring", plain), "settling": Game("ring", settling)}
 shares = {name: [] for name in games}
 fig, axes = plt.subplots(1, 3, figsize=(8.4, 3.1), layout="constrained")
 
@@ -148,20 +137,21 @@ for ax, (name, history) in zip(axes, shares.items(), strict=True):
     picture = ax.imshow(np.transpose(history), aspect="auto", vmin=0, vmax=0.5, extent=(0, STEPS, 7.5, -0.5))
     ax.set(title=name, xlabel="step", ylabel="mode" if name == "hasty" else "")
     late = np.array(history[FRAMES // 2 :])  # (frames, modes)
-    changes = np.count_nonzero(np.diff(late.argmax(axis=1)))
     largest, smallest = late.max(axis=1).mean(), late.min(axis=1).mean()
+    changes = np.count_nonzero(np.diff(late.argmax(axis=1)))
     print(f"{name:26} ~{largest:.2f}                  ~{smallest:.2f}        ~{changes} times in {len(late) - 1} looks")
 fig.colorbar(picture, label="share of the fakes")
 fig.savefig(IMAGES / "09_shares.png", dpi=100)
 
 # %% ten seeds
 SEEDS, STEPS = (2, 10) if QUICK else (10, 1500)
-LADDER = {"He": {"init": "he", **plain}, "Xavier: plain": plain, "+ settling": {"gamma": 0}, "+ R1": {}}
+no_r1 = replace(SETTLING, penalty="none")
+LADDER = {"He": replace(PLAIN, init="he"), "Xavier: plain": PLAIN, "+ settling": no_r1, "+ R1": SETTLING}
 print("mean ± standard error          modes          within 3σ        KL from equal shares")
 for name, world in MIXTURES.items():
-    for row, options in LADDER.items():
+    for row, config in LADDER.items():
         results = []
-        for game in (Game(name, seed, **options) for seed in range(SEEDS)):
+        for game in (Game(name, replace(config, seed=seed)) for seed in range(SEEDS)):
             game.play(STEPS, STEPS)
             game.gan.generator.params[:] = game.average.params
             report = mode_report(game.gan.generator.forward(z_test), *world)

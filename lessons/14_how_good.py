@@ -88,8 +88,7 @@ spread = np.trace(real.moments.covariance)
 shuffled, sizes = rng.permutation(test_x), (100, 300, 1000, 3000, len(test_x))
 print("samples   tr Σ / n   test images   blurred")
 rows = [(n, spread / n, real.frechet(shuffled[:n]), real.frechet(blurred(shuffled[:n]))) for n in sizes]
-for row in rows:
-    print("{:<7,}   ~{:<7.2f}   ~{:<10.2f}   ~{:.1f}".format(*row))
+print(*("{:<7,}   ~{:<7.2f}   ~{:<10.2f}   ~{:.1f}".format(*row) for row in rows), sep="\n")
 
 fig, ax = plt.subplots(figsize=(6, 3.2), layout="constrained")
 n, mean_part, of_test, of_blurred = np.array(rows).T
@@ -123,8 +122,8 @@ for name, x in candidates.items():
     quality, variety = precision_recall(real_features, judge.features(x))
     sure = judge.probabilities(x).max(axis=1).mean()
     nearest, _ = nearest_neighbours(evenly(x, 300), train.x)
-    figures = real.frechet(x), sure, quality, variety, np.median(nearest)
-    print("{:23}    ~{:<6.1f}   ~{:<9.3f}   ~{:<8.3f}   ~{:<5.3f}   ~{:.2f}".format(name, *figures))
+    figures = name, real.frechet(x), sure, quality, variety, np.median(nearest)
+    print("{:23}    ~{:<6.1f}   ~{:<9.2f}   ~{:<8.2f}   ~{:<5.2f}   ~{:.1f}".format(*figures))
 
 
 # %% Parzen

@@ -65,10 +65,9 @@ for call, share in products.values():
 ladder("(64, 784) @ (784, 128)", products, flop=2 * 64 * 784 * 128)
 
 # %% the peak
-big = rng.standard_normal((512 if QUICK else 2048,) * 2, dtype=np.float32)
-peak = 2e-6 * len(big) ** 3 / clock(lambda: big @ big)
-print(f"the peak: ~{peak:.0f} GFLOP/s")
-print("rows of x   GFLOP/s   of the peak")
+big = rng.standard_normal((1024, 1024), dtype=np.float32)
+peak = 2e-6 * 1024**3 / clock(lambda: big @ big)
+print(f"the peak: ~{peak:.0f} GFLOP/s\nrows of x   GFLOP/s   of the peak")
 rows, speeds, x_many = 4 ** np.arange(6), [], rng.standard_normal((1024, 784), dtype=np.float32)
 for n in rows:
     speeds.append(2e-6 * n * 784 * 128 / clock(lambda n=n: x_many[:n] @ W32))
@@ -86,14 +85,13 @@ fig.savefig(IMAGES / "15_rows.png", dpi=110)
 def naive_gradients(layers, x, target, slope):
     """[dW, db, dW, db, ...] of the cross-entropy, for layers [(W, b), ...]."""
     inputs = [x]
-    for W, b in layers[:-1]:
+    for W, b in layers:
         out = inputs[-1] @ W + b
-        inputs.append(np.where(out > 0, out, slope * out))
-    W, b = layers[-1]
-    dout, grads = (sigmoid(inputs[-1] @ W + b) - target) / len(x), []
-    for x, (W, _) in zip(reversed(inputs), reversed(layers), strict=True):
+        inputs.append(np.where(out > 0, out, slope * out))  # the last one is bent in vain
+    dout, grads = (sigmoid(out) - target) / len(x), []
+    for x, (W, _) in zip(inputs[-2::-1], layers[::-1], strict=True):
         grads = [x.T @ dout, dout.sum(axis=0), *grads]
-        dout = dout @ W.T * np.where(x > 0, 1, slope)  # in the end for the images, which nobody asked for
+        dout = dout @ W.T * np.where(x > 0, 1, slope)  # in the end for the images, in vain too
     return grads
 
 
@@ -134,8 +132,8 @@ steps = {
     "float32": step_of_d(np.float32, slope=np.float32(0.2)),
     "the package": step_of_d(np.float32, naive=False),
 }
-step, wanted = step_of_d(naive=False)
-step()
+reference, wanted = step_of_d(naive=False)
+reference()
 for step, params in steps.values():
     step()
     assert np.linalg.norm(params - wanted) < (1e-9 if params.dtype == float else 1e-4) * np.linalg.norm(wanted)
@@ -144,24 +142,19 @@ ladder("one step of D", {name: (step, 1) for name, (step, _) in steps.items()}, 
 
 # %% where the time goes
 gan, x_real = build_gan(config, 784, rng), images[:64].astype(np.float32)
-z, count = rng.standard_normal((64, 100), dtype=np.float32), 20
-
-
-def play():
-    for _ in range(count):
-        gan.discriminator_step(x_real, z)
-        gan.generator_step(z)
-
-
-profiles = [cProfile.Profile() for _ in range(2 if QUICK else 100)]
-for profile in profiles:
-    profile.runcall(play)
-profile = min(map(pstats.Stats, profiles), key=lambda profile: profile.total_tt)  # the least disturbed
+z, count, profiles = rng.standard_normal((64, 100), dtype=np.float32), 5, []
+for _ in range(3 if QUICK else 400):
+    with cProfile.Profile() as profile:
+        for _ in range(count):
+            gan.discriminator_step(x_real, z)
+            gan.generator_step(z)
+    profiles.append(pstats.Stats(profile))
+profile = min(profiles, key=lambda profile: profile.total_tt)  # the one that was disturbed least
 print("function              calls a step   µs a step   share")
 layers = [method for layer in (Dense, LeakyReLU, Sigmoid) for method in (layer.forward, layer.backward)]
 for function in (*layers, bce_with_logits, Adam.step):
     code = function.__code__
     calls, _, _, seconds, _ = profile.stats[code.co_filename, code.co_firstlineno, code.co_name]
-    per_step, share = 1e6 * seconds / count, 100 * seconds / profile.total_tt
-    print(f"{function.__qualname__:19}   {calls / count:<12.0f}   ~{per_step:<8.0f}   ~{share:.0f} %")
+    figures = calls / count, 1e6 * seconds / count, 100 * seconds / profile.total_tt
+    print("{:19}   {:<12.0f}   ~{:<8.0f}   ~{:.0f} %".format(function.__qualname__, *figures))
 print(f"everything                           ~{1e6 * profile.total_tt / count:.0f}")

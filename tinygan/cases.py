@@ -193,11 +193,11 @@ def prepared(target, dtype, rng):
     elif isinstance(thing, Layer):
         Network([thing], rng, dtype)  # deals out W, b, dW, db
     for name, (array, _) in parameters(thing).items():
-        if not isinstance(array, np.ndarray):
-            kind, got = type(thing), type(array).__name__
-            raise TargetError(f"{where(kind)}: {kind.__name__}.{name} is a {got}, and must be a NumPy array")
+        if not isinstance(array, np.ndarray) or array.size == 0:
+            kind, got = type(thing), "empty" if isinstance(array, np.ndarray) else f"a {type(array).__name__}"
+            raise TargetError(f"{where(kind)}: {kind.__name__}.{name} is {got}, and must be a NumPy array")
         values = draw(rng, array.shape, 0.3, 1.2)
-        if array.dtype == dtype:
+        if array.dtype == dtype and array.flags.writeable:
             array[...] = values
         elif isinstance(getattr(thing, "params", None), dict):
             thing.params[name] = values.astype(dtype)
@@ -249,6 +249,9 @@ class LossCase(Case):
         chances = {name: self.rng.uniform(0.1, 0.9, shape) for name in names}
         logits = {name: draw(self.rng, shape) for name in names}
         n_gradients = len(self.run(chances.values())) - 1
+        if n_gradients > len(names):
+            given = f"{n_gradients} gradients for {len(names)} argument{'s' * (len(names) > 1)}"
+            raise TargetError(f"{where(function)}: {function.__name__} returns {given}")
         self.targets = [chances[name] for name in names[n_gradients:]]
         names = names[:n_gradients]
         probable = names[0] in ("p", "prob", "probs", "probability", "probabilities")
@@ -265,12 +268,16 @@ class LossCase(Case):
     def run(self, arrays):
         """(loss, gradient, ...) of these arrays and the targets, once it is known to be just that."""
         result = call(self.function, *[x.copy() for x in (*arrays, *self.targets)])
-        is_tuple = isinstance(result, tuple) and len(result) > 1
-        if not is_tuple or np.ndim(result[0]):
-            got = f"a loss of shape {np.shape(result[0])}" if is_tuple else type(result).__name__
-            wanted = "and must return (loss, gradient), the loss as one number"
-            raise TargetError(f"{where(self.function)}: {self.function.__name__} returns {got}, {wanted}")
-        return result
+        if not isinstance(result, tuple) or len(result) < 2:
+            got = type(result).__name__
+        elif not np.isscalar(result[0]) and np.shape(result[0]):
+            got = f"a loss of shape {np.shape(result[0])}"
+        elif np.asarray(result[0]).dtype.kind not in "biufc":
+            got = f"a loss that is {result[0]!r:.40}"
+        else:
+            return result
+        wanted = "and must return (loss, gradient), the loss as one number"
+        raise TargetError(f"{where(self.function)}: {self.function.__name__} returns {got}, {wanted}")
 
     def out(self):
         return np.array(finite(self.run(self.arrays.values())[0], self.function, "a loss"))
@@ -289,7 +296,7 @@ class LossCase(Case):
         self.found.append(Fact("random", "loss, once more", self.out(), loss))
         self.found.append(Fact("sum", "loss of the batch and its copy", twice, loss))
         if self.definition:
-            defined = call(self.definition, *self.arguments)
+            defined = finite(call(self.definition, *self.arguments), self.definition, "the loss")
             self.found.append(Fact("value", "loss, by definition", loss, defined))
         return self.found
 
@@ -313,18 +320,20 @@ def objective_cases(objective, setting, dtype):
         game = call(copy.copy, objective)
         game.a, game.b, game.c = -1.5, 0.5, 2.0
         zero, one = np.zeros((1, 1)), np.ones((1, 1))
-        at_0, at_1 = call(game.discriminator, zero, zero)[1:], call(game.discriminator, one, one)[1:]
-        targets = ("target of real_logits, b", game.b), ("target of fake_logits, a", game.a)
-        for low, high, (name, target) in zip(at_0, at_1, targets, strict=True):
-            result[0].found.append(Fact("targets", name, vanishes(low, high), target))
-        c = vanishes(call(game.generator, zero)[1], call(game.generator, one)[1])
+        at_0, at_1 = call(game.discriminator, zero, zero), call(game.discriminator, one, one)
+        b, a = (vanishes(*ends, game.discriminator) for ends in list(zip(at_0, at_1, strict=True))[1:])
+        c = vanishes(call(game.generator, zero)[1], call(game.generator, one)[1], game.generator)
+        result[0].found.append(Fact("targets", "target of real_logits, b", b, game.b))
+        result[0].found.append(Fact("targets", "target of fake_logits, a", a, game.a))
         result[2].found.append(Fact("targets", "target of fake_logits, c", c, game.c))
     return result
 
 
-def vanishes(at_0, at_1):
+def vanishes(at_0, at_1, function):
     """Where a straight line with these values at 0 and 1 crosses zero."""
-    return float((at_0 / (at_0 - at_1)).item())
+    at_0, at_1 = (np.mean(finite(value, function, "a gradient")) for value in (at_0, at_1))
+    with np.errstate(all="ignore"):
+        return at_0 / (at_0 - at_1)
 
 
 # ---- penalties and steps -------------------------------------------------------------------------

@@ -223,6 +223,9 @@ def check_case(report, case, twin, method, tolerance):
     dout = case.upstream(out)
     gradients = case.gradients(dout)
     report.unchecked += case.unchecked
+    for name, array in {"out": out, **gradients}.items():
+        if array.dtype.kind == "c":
+            raise TargetError(f"{describe(report.target)}: {case.prefix}{name} is made of complex numbers")
     for name, a in gradients.items():
         x, step = twin.arrays[name], case.steps.get(name, 1e-5)
         n, aside, rounding = numeric_gradient(twin.out, x, step, method, dout), np.zeros(x.shape, bool), 0.0
@@ -238,9 +241,8 @@ def check_case(report, case, twin, method, tolerance):
             n = np.where(aside, a, n)  # no evidence of anything
         report.measured[label] = Measured(case, a, n, out, dout)
     precision = [
-        Fact("float32", f"{name}, bits of a number", 8 * array.dtype.itemsize, 64)
+        Fact("float32", f"{name}, bits of a number", min(8 * array.dtype.itemsize, 64), 64)
         for name, array in {"out": out, **gradients}.items()
-        if array.dtype.kind == "f"
     ]
     for fact in [*precision, *case.facts()]:
         row = compare(case.prefix + fact.name, fact.got, fact.expected, 1e-12, zero=True)

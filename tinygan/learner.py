@@ -55,9 +55,14 @@ def place_of(error, function):
 
 
 def finite(value, function, name, x=None):
-    """The array that ``function`` gave as ``name``, once it is known to be one of finite numbers."""
-    array = np.asarray(value)
-    if array.dtype.kind not in "biufc":
+    """The array of finite numbers that ``function`` gave as ``name``, once it is known to be that."""
+    try:
+        array = np.asarray(value)
+    except ValueError:  # rows of different lengths
+        array = np.asarray(None)
+    if array.dtype.kind in "biu":
+        array = array.astype(np.float64)
+    if array.dtype.kind not in "fc" or array.size == 0:
         wrong = f"{function.__name__} gives {value!r:.60} where {name} is needed"
         raise TargetError(f"{where(function)}: {wrong}")
     if not np.all(np.isfinite(array)):
