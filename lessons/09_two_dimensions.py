@@ -29,14 +29,18 @@ for name, world in DATA.items():
     blob = np.random.default_rng(2).normal(0, np.std(world.x), (2500, 2))  # as wide as the data, and nothing else
     half = world.x[world.labels < len(centres) // 2][:2500]
     for kind, samples in (("the data", world.x[:2500]), ("half of the modes", half), ("one wide blob", blob)):
-        report = mode_report(samples, centres, sigma)
-        print(f"{name}: {kind:18} {report.modes:2d}     {report.high_quality:.3f}       {report.kl:.3f}")
+        modes, share, kl = mode_report(samples, centres, sigma)[:3]
+        print(f"{name}: {kind:18} {modes:2d}     {share:.3f}       {kl:.3f}")
 print(f"a perfect sampler has {1 - np.exp(-9 / 2):.4f} within 3σ")
 
 
 # %% a small GAN
 SETTLING = replace(PRESETS["points"], hidden=(64, 64, 64), batch=BATCH)
 PLAIN = replace(SETTLING, penalty="none", average=0.0, decay_from=1.0)  # 1.0: lr falls only after the end
+
+
+def draw_z(rng):
+    return rng.standard_normal((BATCH, 2), dtype=np.float32)
 
 
 class Game:
@@ -48,16 +52,13 @@ class Game:
         self.average = MovingAverage(self.gan.generator.params, config.average)
         self.batches = Minibatches(DATA[name].x, BATCH, self.rng)
 
-    def draw_z(self):
-        return self.rng.standard_normal((BATCH, 2), dtype=np.float32)
-
     def play(self, steps, total):
         for _ in range(steps):
             if self.config.decay_from == 0:  # ever smaller steps, to zero at the end
                 self.gan.d_optimizer.lr = self.gan.g_optimizer.lr = self.config.lr * (1 - self.step / total)
-            self.gan.discriminator_step(self.batches.next(), self.draw_z())
+            self.gan.discriminator_step(self.batches.next(), draw_z(self.rng))
             for _ in range(self.g_steps):
-                self.gan.generator_step(self.draw_z())
+                self.gan.generator_step(draw_z(self.rng))
             self.average.update(self.gan.generator.params)
             self.step += 1
 
@@ -91,7 +92,7 @@ def draw(ax, gan, z, title):
 # %% one step at a time
 game = Game("ring", SETTLING)
 game.play(30 if QUICK else 300, total=3000)
-gan, x_real, z = game.gan, game.batches.next().copy(), game.draw_z()
+gan, x_real, z = game.gan, game.batches.next().copy(), draw_z(game.rng)
 before = gan.generator.forward(z).copy()
 fig, axes = plt.subplots(1, 3, figsize=(9, 3.2), layout="constrained")
 panels = iter(axes)
@@ -123,12 +124,11 @@ def show(frame):
     for ax, (name, game) in zip(axes, games.items(), strict=True):
         game.play(STEPS // FRAMES if frame else 0, STEPS)
         draw(ax, game.gan, z_test[:80], f"{name}, step {game.step}")
-        counts = mode_report(game.gan.generator.forward(z_test), *MIXTURES["ring"]).counts
-        shares[name].append(counts / len(z_test))
+        shares[name].append(mode_report(game.gan.generator.forward(z_test), *MIXTURES["ring"]).counts / 2500)
 
 
-film = FuncAnimation(fig, show, FRAMES + 1, init_func=lambda: None)
-film.save(IMAGES / "09_film.gif", PillowWriter(fps=3), dpi=70)
+animation = FuncAnimation(fig, show, FRAMES + 1, init_func=lambda: None)
+animation.save(IMAGES / "09_film.gif", PillowWriter(fps=3), dpi=70)
 
 # %% collapse as it happens
 fig, axes = plt.subplots(1, 3, figsize=(8.4, 2.4), layout="constrained", sharey=True)
@@ -154,8 +154,7 @@ for name, world in MIXTURES.items():
         for game in (Game(name, replace(config, seed=seed)) for seed in range(SEEDS)):
             game.play(STEPS, STEPS)
             game.gan.generator.params[:] = game.average.params
-            report = mode_report(game.gan.generator.forward(z_test), *world)
-            results.append((report.modes, report.high_quality, report.kl))
+            results.append(mode_report(game.gan.generator.forward(z_test), *world)[:3])
         mean, error = np.mean(results, axis=0), np.std(results, axis=0, ddof=1) / SEEDS**0.5
         cells = [f"~{m:.{d}f} ± ~{e:.{d}f}" for m, e, d in zip(mean, error, (1, 2, 2), strict=True)]
         print(f"{name}: {row:22}  " + "    ".join(cells))

@@ -5,6 +5,7 @@ Whatever is in the file, the answer is an exit code and words about that file: n
 
 from __future__ import annotations
 
+import itertools
 import re
 import time
 from pathlib import Path
@@ -272,6 +273,22 @@ def spoiled(old, new):
 def test_broken_code_gets_a_sentence_with_file_and_line_and_one(judge, source, sentence):
     code, out, err = judge(source)
     assert code == 1 and err == "" and sentence in out, out
+
+
+ODD = ["None", "'a'", "1j * y", "[[1], [1, 2]]", "y[:0]", "y > 0", "y.astype(object)", "y.T", "(y, y)", "y[None]", "1.0"]
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_whatever_odd_thing_code_gives_it_is_judged_in_words(judge, odd):
+    for forward, backward in itertools.product([odd.replace("y", "x"), "x"], [odd.replace("y", "dout"), "dout"]):
+        code, out, err = judge(ACTIVATION.format(forward=forward, backward=backward))
+        assert code == (forward != "x" or backward != "dout") and err == "" and "mine.py" in out
+    for loss, gradient in itertools.product([odd, "y.mean()"], [odd, "0 * y + 1 / y.size"]):
+        for several in (gradient, f"{gradient}, {gradient}"):
+            source = f"def loss(y):\n    return {loss}, {several}\n"
+            code, out, err = judge(source)
+            right = loss == "y.mean()" and several == "0 * y + 1 / y.size"
+            assert code == (not right) and err == "" and "mine.py" in out
 
 
 def test_a_product_that_does_not_fit_is_explained(judge):

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from numbers import Number
 from typing import NamedTuple
 
 import numpy as np
@@ -270,9 +271,9 @@ class LossCase(Case):
         result = call(self.function, *[x.copy() for x in (*arrays, *self.targets)])
         if not isinstance(result, tuple) or len(result) < 2:
             got = type(result).__name__
-        elif not np.isscalar(result[0]) and np.shape(result[0]):
-            got = f"a loss of shape {np.shape(result[0])}"
-        elif np.asarray(result[0]).dtype.kind not in "biufc":
+        elif getattr(result[0], "shape", ()):
+            got = f"a loss of shape {result[0].shape}"
+        elif not isinstance(result[0], (Number, np.ndarray)):
             got = f"a loss that is {result[0]!r:.40}"
         else:
             return result

@@ -86,7 +86,7 @@ PRESETS = {
     # The ring and the grid.
     "points": Config(
         gamma=0.003, latent_dim=2, hidden=(128, 128, 128), init="xavier", batch=256, lr=2e-3, beta1=0.5,
-        decay_from=0.0, steps=10_000,
+        decay_from=0.0, steps=20_000,
     ),
 }
 
