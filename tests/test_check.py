@@ -275,20 +275,21 @@ def test_broken_code_gets_a_sentence_with_file_and_line_and_one(judge, source, s
     assert code == 1 and err == "" and sentence in out, out
 
 
-ODD = ["None", "'a'", "1j * y", "[[1], [1, 2]]", "y[:0]", "y > 0", "y.astype(object)", "y.T", "(y, y)", "y[None]", "1.0"]
+ODD = ["None", "'a'", "1j * y", "[[1], [1, 2]]", "y[:0]", "y > 0", "y.astype(object)", "(y, y)", "y[None]", "1.0"]
 
 
 @pytest.mark.parametrize("odd", ODD)
 def test_whatever_odd_thing_code_gives_it_is_judged_in_words(judge, odd):
     for forward, backward in itertools.product([odd.replace("y", "x"), "x"], [odd.replace("y", "dout"), "dout"]):
         code, out, err = judge(ACTIVATION.format(forward=forward, backward=backward))
-        assert code == (forward != "x" or backward != "dout") and err == "" and "mine.py" in out
+        right = forward == "x" and backward == "dout"
+        assert code == (not right) and err == "" and "mine.py" in out, (forward, backward)
     for loss, gradient in itertools.product([odd, "y.mean()"], [odd, "0 * y + 1 / y.size"]):
         for several in (gradient, f"{gradient}, {gradient}"):
             source = f"def loss(y):\n    return {loss}, {several}\n"
             code, out, err = judge(source)
             right = loss == "y.mean()" and several == "0 * y + 1 / y.size"
-            assert code == (not right) and err == "" and "mine.py" in out
+            assert code == (not right) and err == "" and "mine.py" in out, source
 
 
 def test_a_product_that_does_not_fit_is_explained(judge):

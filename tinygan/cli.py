@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import gc
 import json
 import shlex
 import shutil
@@ -269,6 +270,7 @@ class Album:
                 with checkpoint.whole(picture) as path:
                     path.parent.mkdir(exist_ok=True)
                     self.plots.save_samples(path, samples, f"{self.title}, step {step:,}", self.background)
+                gc.collect()  # a figure is large, and full of circles that would be found late
 
     def finish(self):
         """The curves and the film."""

@@ -7,7 +7,7 @@ import numpy as np
 
 
 def bce_with_logits_by_definition(logits, target):
-    """What the loss must be. (For large logits p is exactly 1, and this is infinite: yours is not.)"""
+    """What the loss must be. (For large logits p is exactly 1, and this is inf or nan: yours is not.)"""
     p = 1 / (1 + np.exp(-logits))
     return -np.mean(target * np.log(p) + (1 - target) * np.log(1 - p))
 

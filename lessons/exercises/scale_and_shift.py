@@ -3,6 +3,7 @@
     tinygan check lessons/exercises/scale_and_shift.py
 
 Ask of one entry at a time which outputs feel it, and how much. Shapes: N batch, I inputs.
+The check puts random numbers into W and b, and calls backward more than once: set dW and db, don't add.
 """
 
 import numpy as np
