@@ -157,8 +157,8 @@ def test_every_option_is_heard(tmp_path, monkeypatch):
     )
     typed = {
         "--objective": ("objective", "least-squares"), "--coding": ("coding", "-1,1,0"),
-        "--epochs": ("epochs", 2.5), "--batch": ("batch", 12), "--latent": ("latent_dim", 7), "--hidden": ("hidden", "9,8"),
-        "--optimizer": ("optimizer", "sgd"), "--lr": ("lr", 0.125), "--penalty": ("penalty", "wgan-gp"),
+        "--epochs": ("epochs", 2.5), "--batch": ("batch", 12), "--latent": ("latent_dim", 7),
+        "--hidden": ("hidden", "9,8"), "--optimizer": ("optimizer", "sgd"), "--lr": ("lr", 0.125), "--penalty": ("penalty", "wgan-gp"),
         "--gamma": ("gamma", 4.0), "--pack": ("pack", 3), "--seed": ("seed", 11),
     }  # fmt: skip
     command = [str(part) for option, (_, value) in typed.items() for part in (f"{option}={value}",)]

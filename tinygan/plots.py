@@ -53,7 +53,7 @@ def save_samples(path, samples, title, background=None):
     fig = figure(5, 5.3)
     ax = fig.subplots()
     draw_samples(ax, samples, background)
-    ax.set_title(title, fontsize=9)
+    ax.set_title(title, fontsize=9, parse_math=False)
     fig.savefig(path, dpi=120)
 
 
@@ -81,7 +81,7 @@ def save_curves(path, history, title, quality_name):
     if label == quality_name and column["quality"][seen].min() > 0:
         axes[-1].set_yscale("log")
     axes[-1].set_xlabel("step")
-    fig.suptitle(title, fontsize=10)
+    fig.suptitle(title, fontsize=10, parse_math=False)
     fig.savefig(path, dpi=110)
 
 
@@ -94,16 +94,27 @@ def save_film(gif_path, html_path, frames, title, background=None):
     def show(i):
         step, samples = frames[i]
         replace(samples)
-        ax.set_title(f"{title}, step {step:,}", fontsize=8)
+        ax.set_title(f"{title}, step {step:,}", fontsize=8, parse_math=False)
 
     order = [*range(len(frames)), *[len(frames) - 1] * 6]  # rest on the last picture
     film = FuncAnimation(fig, show, order)
     film.save(gif_path, PillowWriter(fps=6), dpi=70)
     with matplotlib.rc_context({"animation.embed_limit": 100}):
         film.save(html_path, HTMLWriter(fps=6, embed_frames=True, default_mode="once"), dpi=70)
-    page = html_path.read_text()
-    identity = re.search("_anim_img([0-9a-f]{32})", page)[1]  # random: it would make every film differ
-    html_path.write_text(page.replace(identity, "_film"))
+    html_path.write_text(self_contained(html_path.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+FACES = {  # of the player's buttons, which matplotlib fetches from the network as a font
+    "minus": "-", "plus": "+", "fast-backward": "|&lt;", "step-backward": "&lt;|", "pause": "||",
+    "step-forward": "|&gt;", "fast-forward": "&gt;|", "play fa-flip-horizontal": "&lt;", "play": "&gt;",
+}  # fmt: skip
+
+
+def self_contained(page):
+    """A film's page that loads nothing, and is the same for the same film."""
+    identity = re.search("_anim_img([0-9a-f]{32})", page)[1]  # random
+    page = re.sub(r"<link[^>]*>\n?", "", page.replace(identity, "_film"))
+    return re.sub(r'<i class="fa fa-([^"]*)"></i>', lambda icon: FACES[icon[1]], page)
 
 
 def save_neighbours(path, samples, neighbours, title):
@@ -115,5 +126,5 @@ def save_neighbours(path, samples, neighbours, title):
     ax = fig.subplots()
     ax.imshow(tiles(np.stack([above, below], axis=1).reshape(-1, 784), columns), cmap="gray")
     ax.set_axis_off()
-    ax.set_title(title, fontsize=9)
+    ax.set_title(title, fontsize=9, parse_math=False)
     fig.savefig(path, dpi=110)

@@ -115,13 +115,18 @@ def build_gan(config, n_inputs, rng, dtype=np.float32, images=True):
     objective = OBJECTIVES[config.objective]
     make = OPTIMIZERS[config.optimizer]
     extra = {"beta1": config.beta1} if config.optimizer == "adam" else {}
-    penalty = {"r1": R1(config.gamma, config.penalty_every), "wgan-gp": WGANGP(rng, config.gamma)}
+    penalties = {
+        "none": None,
+        "r1": R1(config.gamma, config.penalty_every),
+        "wgan-gp": WGANGP(rng, config.gamma),
+        "clip": None,  # not a term of the loss: the training loop does it
+    }
     return GAN(
         build_generator(config, n_inputs, rng, dtype, images),
         build_discriminator(config, n_inputs, rng, dtype),
         objective(*config.coding) if config.objective == "least-squares" else objective(),
         make(config.lr, **extra),
         make(config.lr, **extra),
-        penalty.get(config.penalty),
+        penalties[config.penalty],
         config.pack,
     )
