@@ -145,8 +145,8 @@ def test_the_same_command_gives_the_same_files_and_so_does_a_resumed_one_with_re
             main(train(folder, tmp_path / run))
     assert step_of(tmp_path / "two") == 4
     assert main(["train", "--resume", str(tmp_path / "two")]) == 0
-    for name, begins in {"curves.png": b"\x89PNG", "film.gif": b"GIF89a", "film.html": b"\n<"}.items():
-        assert (tmp_path / "one" / name).read_bytes().startswith(begins)
+    for name, begins in {"curves.png": b"\x89PNG", "film.gif": b"GIF89a", "film.html": b"<"}.items():
+        assert (tmp_path / "one" / name).read_bytes().lstrip().startswith(begins)
     assert_same_folder(tmp_path / "two", tmp_path / "one")
 
 
@@ -158,7 +158,8 @@ def test_every_option_is_heard(tmp_path, monkeypatch):
     typed = {
         "--objective": ("objective", "least-squares"), "--coding": ("coding", "-1,1,0"),
         "--epochs": ("epochs", 2.5), "--batch": ("batch", 12), "--latent": ("latent_dim", 7),
-        "--hidden": ("hidden", "9,8"), "--optimizer": ("optimizer", "sgd"), "--lr": ("lr", 0.125), "--penalty": ("penalty", "wgan-gp"),
+        "--hidden": ("hidden", "9,8"), "--optimizer": ("optimizer", "sgd"), "--lr": ("lr", 0.125),
+        "--penalty": ("penalty", "wgan-gp"),
         "--gamma": ("gamma", 4.0), "--pack": ("pack", 3), "--seed": ("seed", 11),
     }  # fmt: skip
     command = [str(part) for option, (_, value) in typed.items() for part in (f"{option}={value}",)]

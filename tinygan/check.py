@@ -12,6 +12,10 @@ what to write, and has NotImplementedError where that belongs.
         def backward(self, dout):
             raise NotImplementedError("fill in")
 
+A learner's class keeps its parameters in the attributes W and b, and backward sets their gradients
+on self as dW and db (or there are two dictionaries, params and grads). The check overwrites W and b
+with random numbers and calls backward several times: it must set gradients, not add to them.
+
 A loss could be right and another loss than the one asked for. Its exercise says which it must be
 with a second function, ``name_by_definition``, of the same arguments, which gives the value alone.
 """
@@ -83,7 +87,8 @@ def things_in(target):
     if not found:
         raise Unusable(
             f"{path} has nothing to check: no class with forward(x) and backward(dout), "
-            "and no function that returns (loss, gradient)"
+            "and no function that returns (loss, gradient) "
+            f"(one that does so in a roundabout way can be named, {path}:name)"
         )
     return {k: (thing, getattr(module, f"{k}_by_definition", None)) for k, thing in found.items()}
 

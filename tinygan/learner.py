@@ -56,6 +56,10 @@ def place_of(error, function):
 
 def finite(value, function, name, x=None):
     """The array of finite numbers that ``function`` gave as ``name``, once it is known to be that."""
+    if isinstance(value, tuple):
+        several = f"{function.__name__} returns a tuple of {len(value)}, and must return {name} alone"
+        beside = "; dW and db are set on self" if name == "dx" else ""
+        raise TargetError(f"{where(function)}: {several}{beside}")
     try:
         array = np.asarray(value)
     except ValueError:  # rows of different lengths
@@ -165,8 +169,8 @@ def load(path):
 def targets(module):
     """{name: class or function} that can be checked, among those which a module defines itself.
 
-    A function counts where it is one of one or two arguments and its source returns several things,
-    or nothing yet; a class where it has one of the methods of a layer, an objective, a penalty or a
+    A function counts where its name_by_definition is there too, or where it is one of one or two
+    arguments and its source returns several things, or nothing yet; a class where it has one of the methods of a layer, an objective, a penalty or a
     GAN. Left out are names with an underscore, and classes that others here build on and that do
     nothing (NotImplementedError).
     """
@@ -176,7 +180,9 @@ def targets(module):
         if isinstance(node, ast.ClassDef) and isinstance(thing, type):
             counts = has_derivative(thing) and not (is_unfilled(node) and is_base(thing, module))
         elif isinstance(node, ast.FunctionDef) and isinstance(thing, types.FunctionType):
-            counts = (returns_several(node) or is_unfilled(node)) and 1 <= len(required(thing)) <= 2
+            looks_so = returns_several(node) or is_unfilled(node)
+            counts = f"{node.name}_by_definition" in vars(module)
+            counts = counts or (looks_so and 1 <= len(required(thing)) <= 2)
         else:
             counts = False
         if counts and not node.name.startswith("_"):
@@ -208,9 +214,15 @@ def is_unfilled(node):
     return any(isinstance(part, ast.Name) and part.id == "NotImplementedError" for part in ast.walk(node))
 
 
-def returns_several(node):
-    """Does this piece of a function's source return a tuple? (Functions inside it do not count.)"""
-    if isinstance(node, ast.Return):
-        return isinstance(node.value, ast.Tuple)
-    inner = (ast.FunctionDef, ast.ClassDef, ast.Lambda)
-    return any(returns_several(part) for part in ast.iter_child_nodes(node) if not isinstance(part, inner))
+def returns_several(function):
+    """Does this function's source return a tuple, or a name for one? (Functions inside it do not count.)"""
+    parts, returned, tuples = list(function.body), [], set()
+    for part in parts:  # it grows on the way
+        if isinstance(part, (ast.FunctionDef, ast.ClassDef, ast.Lambda)):
+            continue
+        parts += ast.iter_child_nodes(part)
+        if isinstance(part, ast.Return):
+            returned.append(part.value)
+        elif isinstance(part, ast.Assign) and isinstance(part.value, ast.Tuple):
+            tuples |= {target.id for target in part.targets if isinstance(target, ast.Name)}
+    return any(isinstance(value, ast.Tuple) or getattr(value, "id", None) in tuples for value in returned)
