@@ -45,6 +45,10 @@ TESTS = {  # the tests of each file; those of all the others follow
 ALSO = {"gradcheck.py": "test_gradcheck.py"}  # mutated only if asked for; its tests judge all
 SECONDS = 100  # of computing; all the tests together take a quarter of it
 
+SAME_FUNCTION = "both branches are the same function, and differ only where one of them would overflow"
+ANY_NUMBER = "where the norm is 0, g is 0, and may be divided by any number"
+ONE_FOR_EACH = "us has one entry for each layer: strict says so, and never speaks"
+
 # (file, statement, what became of it): why it changes nothing
 EQUIVALENT: dict[tuple[str, str, str], str] = {
     ("network.py", "self.params = np.zeros(size, dtype)", "self.params = np.ones(size, dtype)"): (
@@ -59,25 +63,25 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "gradient_penalty.py",
         "direction = g / np.where(norm > 0, norm, 1)",
         "direction = g / np.where(norm > 0, norm, 2)",
-    ): "where the norm is 0, g is 0, and may be divided by any number",
+    ): ANY_NUMBER,
     (
         "gradient_penalty.py",
         "direction = g / np.where(norm > 0, norm, 1)",
         "direction = g / np.where(norm > 0, norm, 1.001)",
-    ): "where the norm is 0, g is 0, and may be divided by any number",
+    ): ANY_NUMBER,
     (
         "gradient_penalty.py",
         "for layer, u in zip(reversed(network.layers), us, strict=True):",
         "for layer, u in zip(reversed(network.layers), us):",
-    ): "us has one entry for each layer; strict says so, and never speaks",
+    ): ONE_FOR_EACH,
     (
         "gradient_penalty.py",
         "for layer, u in zip(reversed(network.layers), us, strict=True):",
         "for layer, u in zip(reversed(network.layers), us, strict=False):",
-    ): "us has one entry for each layer; strict says so, and never speaks",
-    ("losses.py", "positive = s.real > 0", "positive = s.real > -1"): (
-        "both branches are the same function; which is taken matters only where one of them overflows"
-    ),
+    ): ONE_FOR_EACH,
+    ("losses.py", "positive = s.real > 0", "positive = s.real > -1"): SAME_FUNCTION,
+    ("losses.py", "positive = s.real > 0", "positive = s.real > 1"): SAME_FUNCTION,
+    ("losses.py", "positive = s.real > 0", "positive = s.real >= 0"): SAME_FUNCTION,
     ("losses.py", "p = np.where(p.real < tiny, tiny, p)", "p = np.where(p.real <= tiny, tiny, p)"): (
         "at p = tiny both branches give tiny"
     ),
