@@ -267,8 +267,10 @@ def test_the_path_is_complete_and_the_readme_knows_every_lesson():
         assert path.with_suffix(".py") in SCRIPTS, f"{path.name} has no script beside it"
     for path in SCRIPTS:
         assert path.with_suffix(".md") in TEXTS, f"{path.name} has no text beside it"
-    assert [path.name[:2] for path in TEXTS] == [f"{i:02d}" for i in range(1, 16)]
     readme = (LESSONS / "README.md").read_text(encoding="utf-8")
+    numbers = [path.name[:2] for path in TEXTS]
+    to_come = re.findall(r"^\| (\d\d) · .*\(to come\)", readme, re.MULTILINE)
+    assert sorted(numbers + to_come) == [f"{i:02d}" for i in range(1, 16)]
     for path in TEXTS:
         title = path.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")
         assert f"[{title}]({path.name})" in readme, f"lessons/README.md has no link [{title}]({path.name})"
