@@ -165,3 +165,11 @@ def test_the_film_page_plays_by_itself(film):
     )
     defined = set(re.findall(r"""(?:id|name)=["'](\w+)["']""", page))
     assert needed and needed <= defined, f"{needed - defined} are used but nowhere defined"
+
+
+def test_samples_as_floats_are_as_bright_as_neighbours_as_bytes(tmp_path):
+    images = np.tile(IMAGES, (6, 1))[:16]
+    as_bytes = images if images.dtype == np.uint8 else np.round(images * 255).astype(np.uint8)
+    for name, samples in (("floats", as_bytes / 255), ("bytes", as_bytes)):
+        plots.save_neighbours(tmp_path / f"{name}.png", samples, as_bytes, "title")
+    assert (tmp_path / "floats.png").read_bytes() == (tmp_path / "bytes.png").read_bytes()

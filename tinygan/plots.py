@@ -121,7 +121,8 @@ def save_neighbours(path, samples, neighbours, title):
     """Each sample above its nearest training image, (n, 784) both: does the generator just remember?"""
     columns = 16
     n = len(samples) // columns * columns
-    above, below = (x[:n].reshape(-1, columns, 784) for x in (samples, neighbours))
+    as_floats = [x[:n] / 255 if x.dtype == np.uint8 else x[:n] for x in (samples, neighbours)]
+    above, below = (x.reshape(-1, columns, 784) for x in as_floats)
     fig = figure(8, 0.7 + 8 * 2 * (n // columns) / columns)
     ax = fig.subplots()
     ax.imshow(tiles(np.stack([above, below], axis=1).reshape(-1, 784), columns), cmap="gray")
