@@ -195,30 +195,41 @@ def test_minutes_are_training_time_and_go_on_after_an_interruption(tmp_path, mon
 
 def no_mnist(monkeypatch):
     def no_network(*args, **kwargs):
-        raise data.DataError("no network")
+        raise data.DataError("no network", data.BY_HAND)
 
     monkeypatch.delenv("TINYGAN_DATA", raising=False)
     monkeypatch.setattr(data, "find_mnist", lambda: None)
     monkeypatch.setattr(data, "download_mnist", no_network)
 
 
-def test_auto_says_in_one_line_that_it_trains_on_drawn_digits(tmp_path, monkeypatch, capsys):
+def test_auto_says_in_short_lines_that_it_trains_on_drawn_digits_and_why_and_what_to_do(
+    tmp_path, monkeypatch, capsys
+):
     no_mnist(monkeypatch)
     digits = synthetic.digits
-    monkeypatch.setattr(synthetic, "digits", lambda n, rng: digits(10, rng))
+    monkeypatch.setattr(synthetic, "digits", lambda n, rng: digits(100, rng))
     seen = []
     monkeypatch.setattr(
         cli, "train", lambda args, run, training, dataset, about: seen.append((dataset.name, about))
     )
     code, out, err = answer(capsys, "train", "--out", tmp_path / "run")
     assert (code, err) == (0, "")
-    assert len(out.splitlines()) == 1 and "drawn digits" in out and "no network" in out
+    first, second, *rest, last = out.splitlines()
+    assert last == f"Training on digits, 100 examples; all that comes of it goes to {tmp_path / 'run'}/"
+    assert first == "MNIST cannot be had, so this trains on drawn digits instead."
+    assert second == "Why: no network"
+    assert rest[0].startswith("To have MNIST: fetch {train,t10k}-{images-idx3,labels-idx1}-ubyte.gz")
+    assert len(rest) <= 3 and all(len(line) <= 100 for line in rest)
     assert seen[0][0] == seen[0][1]["data"] == seen[0][1]["name"] == "digits"
 
 
 def test_mnist_is_never_substituted(tmp_path, monkeypatch, capsys):
     no_mnist(monkeypatch)
-    assert "no network" in refusal(capsys, "train", "--data", "mnist", "--out", tmp_path / "run")
+    code, out, err = answer(capsys, "train", "--data", "mnist", "--out", tmp_path / "run")
+    assert code == 2 and out == "", (code, out)
+    fault, *remedy = err.splitlines()
+    assert fault == "tinygan train: no network" and remedy[0].startswith("To have MNIST: fetch {train,t10k}-")
+    assert all(len(line) <= 100 for line in remedy), remedy
     assert not (tmp_path / "run").exists()
 
 
@@ -260,8 +271,8 @@ BAD_OPTIONS = [
     ("--lr nan", "--lr: must be greater than zero"),
     ("--lr inf", "--lr: must be greater than zero"),
     ("--lr fast", "--lr: must be a number"),
-    ("--hidden 0", "--hidden: must be greater than zero"),
-    ("--hidden 128,", "--hidden: must be a whole number"),
+    *((f"--hidden {x}", f"must be sizes with commas between them, as in 128,128, got '{x}'")
+      for x in ("0", "128,", "128x128", "-5")),
     ("--latent -3", "--latent: must be greater than zero"),
     ("--objective maximax", "--objective: invalid choice: 'maximax'"),
     ("--optimizer magic", "--optimizer: invalid choice"),
@@ -275,20 +286,26 @@ BAD_OPTIONS = [
     ("--pack 5 --batch 64", "--batch 64 cannot be divided into packs of 5"),
     ("--coding 1,0,0", "--coding belongs to --objective least-squares"),
     ("--objective least-squares --coding 1,0", "--coding: must be 0-1, pearson, or three numbers"),
-    ("--checkpoint-every 0", "--checkpoint-every: must be greater than zero"),
-    ("--checkpoint-every 0s", "--checkpoint-every: must be greater than zero"),
-    ("--checkpoint-every often", "--checkpoint-every: must be a whole number"),
-    ("--colour red", "unrecognized arguments: --colour red"),
+    *((f"--checkpoint-every {x}", f"must be steps, as in 100, or seconds, as in 30s, got '{x}'")
+      for x in ("0", "0s", "often", "5x", "s")),
+    ("--colour red", "unknown: --colour red (see tinygan train --help)"),
     ("--data", "--data: expected one argument"),
-    ("--data no/such/folder", "no/such/folder"),
-    ("--batch 100000000000", "out of memory"),
+    ("--data no/such/folder", "no folder no/such/folder; give a folder with MNIST's files, or one of auto, mnist, "),
+    ("--data Ring", "no folder Ring; did you mean ring?"),
+    ("ring", "ring needs the name of its option; did you mean --data ring?"),
+    ("--latent 100000000000", "out of memory"),
+    ("--batch 100001", "--batch 100,001 is more than ring has, 100,000 examples"),
+    ("--gamma 1 --penalty none", "--gamma is the strength of a penalty, and this run has none; add --penalty r1"),
+    ("--gamma 1 --preset lsgan", "--gamma is the strength of a penalty, and this run has none; add --penalty r1"),
+    ("--preset wgan-gp --coding 0-1", "--coding belongs to --objective least-squares, not to wasserstein"),
 ]
 
 
 @pytest.mark.parametrize("typed, why", BAD_OPTIONS)
 def test_what_cannot_be_meant_is_refused(tmp_path, capsys, typed, why):
     given = typed if "--data" in typed else f"--data ring {typed}"
-    assert why in refusal(capsys, "train", *given.split(), "--out", tmp_path / "run")
+    err = refusal(capsys, "train", *given.split(), "--out", tmp_path / "run")
+    assert why in err and len(err) < 150, err
     assert not (tmp_path / "run").exists()
 
 
@@ -350,7 +367,8 @@ def test_samples_of_images_are_float32_of_28_by_28_in_0_to_1(reference, tmp_path
 
 def test_samples_are_those_of_the_averaged_generator(reference, tmp_path):
     """The last snapshot, again: the same latents through the weights in the checkpoint."""
-    generator, config, name, source = cli.load_generator(reference)
+    generator, config, name, source, step = cli.load_generator(reference)
+    assert step == 6
     latents = np.random.default_rng([config.seed, 1]).standard_normal((64, 3), dtype=np.float32)
     frames = checkpoint.load(reference / "checkpoint.npz")[0]["frames"]
     np.testing.assert_array_equal(np.round(generator.forward(latents) * 255), frames[-1])
@@ -370,7 +388,11 @@ def test_samples_of_points_are_pairs(tmp_path):
 def test_a_picture_of_samples_lies_in_the_run_unless_told_otherwise(finished, capsys, monkeypatch):
     monkeypatch.undo()
     code, out, err = answer(capsys, "sample", finished, "--count", 3)
-    assert (code, out, err) == (0, f"3 samples in {finished / 'sample.png'}\n", "")
+    assert (code, out, err) == (
+        0,
+        f"3 samples of {finished} at step 6 in {finished / 'sample.png'}\n",
+        "",
+    )
     assert (finished / "sample.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -452,7 +474,7 @@ def test_checkpoints_come_as_often_as_was_asked(folder, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "typed", ["--lr 0.1", "--steps 12", "--seed 1", "--out there", "--preset default", "--latent 9"]
+    "typed", ["--lr 0.1", "--epochs 12", "--minutes 1", "--seed 1", "--out there", "--preset default", "--latent 9"]
 )
 def test_resume_refuses_what_the_run_has_settled(finished, capsys, typed):
     saved = (finished / "checkpoint.npz").read_bytes()
@@ -558,9 +580,11 @@ def test_a_lost_number_stops_the_run_and_keeps_the_last_good_checkpoint(
     monkeypatch.setattr(Training, "train_step", lambda t: (spoil(t), whole_step(t)))
     run = tmp_path / "run"
     code, _, err = answer(capsys, *train(folder, run, "--checkpoint-every", 2))
-    assert code == 1 and len(err.splitlines()) == 1 and spoilt
-    assert err.startswith("tinygan train: step 5: not a finite number, first in ")
-    assert "try a smaller --lr" in err and f"step 4 is safe in {run / 'checkpoint.npz'}" in err
+    assert code == 1 and spoilt
+    fault, advice, kept = err.splitlines()
+    assert fault.startswith("tinygan train: step 5: not a finite number, first in ")
+    assert advice == "try a smaller --lr than 0.01, a larger --batch than 6"
+    assert kept == f"{run / 'checkpoint.npz'} holds step 4, to be sampled and scored"
     arrays, values = checkpoint.load(run / "checkpoint.npz")
     assert values["step"] == 4
     assert all(np.isfinite(arrays[name]).all() for name in ("generator", "discriminator", "average"))
@@ -791,8 +815,8 @@ def test_progress_is_shown_on_a_terminal_in_one_line_that_fits(folder, tmp_path)
     assert (process.returncode, err) == (0, "")
     progress = [line for line in shown.decode().replace("\n", "\r").split("\r") if line.startswith("step ")]
     assert len(progress) >= 6
-    assert progress[0].startswith("step 1/6  epoch 0.3  loss D ")
-    assert progress[-1].startswith("step 6/6  epoch 1.8  loss D ")
+    assert progress[0].startswith("step 1/6  0:00 left  epoch 0.3  loss D ")
+    assert progress[-1].startswith("step 6/6  0:00 left  epoch 1.8  loss D ")
     assert {len(line) for line in progress} == {69}
 
 
@@ -800,5 +824,5 @@ def test_nothing_but_lines_is_printed_where_there_is_no_terminal(folder, tmp_pat
     process = start(*train(folder, tmp_path / "run"), code=QUICKLY)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (0, "")
-    assert "\r" not in out and "loss" not in out
+    assert "\r" not in out
     assert "scribbles: 6 steps in" in out and f"Look at {tmp_path / 'run'}" in out

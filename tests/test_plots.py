@@ -121,6 +121,21 @@ def test_curves_show_quality_only_where_it_was_measured(tmp_path):
     assert heights(tmp_path, [*history(5), *history(1, quality=-3.0)]) > without
 
 
+def test_every_line_of_the_curves_has_its_name_in_a_legend(tmp_path, monkeypatch):
+    figures, figure = [], plots.figure
+    monkeypatch.setattr(plots, "figure", lambda *size: figures.append(figure(*size)) or figures[-1])
+    plots.save_curves(tmp_path / "a.png", history(5, quality=300.0), "title", "quality")
+    seen = {ax.get_ylabel(): [text.get_text() for text in ax.get_legend().texts] for ax in figures[0].axes}
+    assert seen == {
+        "loss": ["of D", "of G"],
+        "mean score": ["D(real)", "D(fake)"],
+        "gradient norm": ["of D", "of G"],
+        "quality": ["of the samples"],
+    }
+    ticks = [label.get_text() for label in figures[0].axes[-1].get_yticklabels(which="both")]
+    assert any(ticks) and not [text for text in ticks if "$" in text], f"powers of ten are hard to read: {ticks}"
+
+
 def test_curves_of_a_single_row_can_be_drawn(tmp_path):
     assert heights(tmp_path, history(1)) > 100
 

@@ -13,7 +13,7 @@ import pytest
 from tinygan.data import DataError, Dataset, load_mnist
 from tinygan.judge import Judge, pixels
 from tinygan.metrics import frechet, moments
-from tinygan.scores import Examiner, RealImages, evenly, score_images, score_points, table, verdict
+from tinygan.scores import Examiner, RealImages, Score, evenly, score_images, score_points, table, verdict
 from tinygan.synthetic import MIXTURES, digits, grid
 
 MNIST = os.environ.get("TINYGAN_DATA", "")
@@ -255,8 +255,45 @@ def test_the_table_has_a_line_for_every_score_and_the_verdict_names_what_is_miss
     lines = table(part).splitlines()
     assert len(lines) == 1 + len(part)
     assert {line.split()[0] for line in lines[1:]} == {row.name for row in part}
-    assert verdict(whole) == ""
-    assert verdict(part) == "Collapsed: its samples lack the modes 3, 4, 5, 6, 7."
+    assert verdict(whole, step=5000) == verdict(whole, step=5) == ""
+    assert verdict(part, step=5000) == "Collapsed: its samples lack the modes 3, 4, 5, 6, 7."
+
+
+def scored(frechet, missing):
+    """Scores of images, as far as the verdict asks for them; real images have a Fréchet distance of 2."""
+    return [Score("frechet", frechet, 2.0, ""), Score("missing", missing, [], "")]
+
+
+@pytest.mark.parametrize(
+    "step, frechet, missing, words",
+    [
+        (10, 527.0, [0, 1, 2, 4], "Not trained yet: after 10 steps the samples do not look like the data; take more"),
+        (900, 40.0, [7], "Too early to judge: after 900 steps its samples lack the classes 7; take more steps."),
+        (900, 40.0, [], ""),
+        (24_000, 430.0, [0, 1], "Collapsed: its samples lack the classes 0, 1."),
+        (24_000, 10.0, [3], "Collapsed: its samples lack the classes 3."),
+        (24_000, 430.0, [], "Not trained yet: after 24,000 steps the samples do not look like the data"),
+        (24_000, 5.0, [], ""),
+    ],
+)
+def test_a_run_that_has_not_learned_yet_is_told_from_one_that_has_collapsed(step, frechet, missing, words):
+    said = verdict(scored(frechet, missing), step)
+    assert said.startswith(words) and bool(said) == bool(words)
+    assert len(said) <= 100
+
+
+def test_points_that_are_nowhere_near_a_mode_are_not_trained_yet():
+    scores = score_points(np.random.default_rng(0).normal(size=(900, 2)), "ring")
+    assert verdict(scores, step=10).startswith("Not trained yet: after 10 steps")
+
+
+def test_the_table_says_which_share_is_which_class():
+    rows = [Score("frechet", 3.0, 1.5, "distance"), Score("classes", [0.25, 0.75, 0.0], [0.5, 0.5, 0.0], "share")]
+    assert table(rows).splitlines()[2:] == [
+        "class              0     1     2",
+        "samples, %      25.0  75.0   0.0",
+        "real, %         50.0  50.0   0.0",
+    ]
 
 
 # ---- MNIST -------------------------------------------------------------------------------------

@@ -37,8 +37,8 @@ FILES = {
 }
 MIRRORS = ("https://ossci-datasets.s3.amazonaws.com/mnist/",
            "https://storage.googleapis.com/cvdf-datasets/mnist/")
-BY_HAND = (f"fetch {', '.join(FILES)} by hand from {MIRRORS[0]} into a folder and set TINYGAN_DATA "
-           "to it, or use --data digits")
+BY_HAND = ("fetch {train,t10k}-{images-idx3,labels-idx1}-ubyte.gz, four files, by hand from "
+           f"{MIRRORS[0]} into a folder and set TINYGAN_DATA to it, or use --data digits")
 SPLITS = {"train": "train", "test": "t10k"}     # our name: how the files' names begin
 MAX_BYTES = 1 << 30     # largest IDX file we read, unpacked: 1 GiB, about 23 times MNIST
 CHUNK = 1 << 20         # bytes read at once, and so the most that a false promise costs
@@ -46,10 +46,11 @@ SLOWEST = 50_000        # bytes per second; a download slower than this has fail
 
 
 class DataError(Exception):
-    """Data that is missing, damaged or not to be had; the message is one line with the remedy."""
+    """Data that is missing, damaged or not to be had; the message is one line, the fault and its remedy."""
 
-    def __init__(self, message: str):
-        super().__init__(" ".join(message.splitlines()))
+    def __init__(self, fault: str, remedy: str = ""):
+        self.fault, self.remedy = " ".join(fault.splitlines()), remedy
+        super().__init__(f"{self.fault}: {remedy}" if remedy else self.fault)
 
 
 class Dataset(NamedTuple):
@@ -183,7 +184,7 @@ def load_mnist(split: str = "train", download: bool = True,
     """MNIST from TINYGAN_DATA, the cache or (if `download`) a mirror; DataError if none has it."""
     folder = find_mnist()
     if folder is None and not download:
-        raise DataError(f"MNIST is not in {cache_folder()}: {BY_HAND}")
+        raise DataError(f"MNIST is not in {cache_folder()}", BY_HAND)
     folder = folder or download_mnist(report=report)
     return load_folder(folder, split)._replace(name="mnist")
 
@@ -230,11 +231,12 @@ def _fetch_from_any(mirrors, name: str, timeout: float, report) -> bytes:
             if not (fault := _fault(body, size, sha256)):
                 return body
         except (OSError, HTTPException, ValueError) as error:
-            fault = str(error).strip("<>") or type(error).__name__
+            reason = getattr(getattr(error, "reason", None), "strerror", None)  # without "urlopen error"
+            fault = reason or str(error).strip("<>") or type(error).__name__
             if isinstance(error, HTTPError):    # it is the response, too, and holds a connection
                 error.close()
         answers.append(f"{host}: {fault}")
-    raise DataError(f"{name} cannot be downloaded ({'; '.join(answers)}): {BY_HAND}")
+    raise DataError(f"{name} cannot be downloaded ({'; '.join(answers)})", BY_HAND)
 
 
 def _fetch(url: str, size: int, timeout: float) -> bytes:

@@ -13,6 +13,7 @@ import numpy as np
 from matplotlib.animation import FuncAnimation, HTMLWriter, PillowWriter
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 
 def tiles(images, columns=None):
@@ -62,24 +63,26 @@ def save_curves(path, history, title, quality_name):
     rows = np.array(history, np.float64).reshape(len(history), -1)
     column = {name: rows[:, i] for i, name in enumerate(history[0]._fields)}
     panels = [
-        ("loss", ("d_loss", "g_loss")),
-        ("mean score", ("d_real", "d_fake")),
-        ("gradient norm", ("d_grad", "g_grad")),
-        (quality_name, ("quality",)),
+        ("loss", {"d_loss": "of D", "g_loss": "of G"}),
+        ("mean score", {"d_real": "D(real)", "d_fake": "D(fake)"}),
+        ("gradient norm", {"d_grad": "of D", "g_grad": "of G"}),
+        (quality_name, {"quality": "of the samples"}),
     ]
-    panels = [(label, names) for label, names in panels if np.isfinite(column[names[0]]).any()]
+    panels = [(label, lines) for label, lines in panels if np.isfinite(column[min(lines)]).any()]
     fig = figure(7, 1 + 1.8 * len(panels))
     axes = fig.subplots(len(panels), sharex=True, squeeze=False)[:, 0]
-    for ax, (label, names) in zip(axes, panels, strict=True):
-        for name in names:
+    for ax, (label, lines) in zip(axes, panels, strict=True):
+        for name, meaning in lines.items():
             seen = np.isfinite(column[name])
-            ax.plot(column["step"][seen], column[name][seen], label=name.replace("_", " "))
+            ax.plot(column["step"][seen], column[name][seen], label=meaning)
         ax.set_ylabel(label)
         ax.grid(alpha=0.3)
-        if len(names) > 1:
-            ax.legend(fontsize=8)
+        ax.legend(fontsize=8)
     if label == quality_name and column["quality"][seen].min() > 0:
         axes[-1].set_yscale("log")
+        axes[-1].yaxis.set_minor_locator(LogLocator(subs=(2, 3, 5, 7)))  # more would overlap
+        axes[-1].yaxis.set_major_formatter("{x:g}")  # 300, not 3 x 10^2
+        axes[-1].yaxis.set_minor_formatter("{x:g}")
     axes[-1].set_xlabel("step")
     fig.suptitle(title, fontsize=10, parse_math=False)
     fig.savefig(path, dpi=110)

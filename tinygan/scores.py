@@ -191,15 +191,37 @@ def table(scores):
             return " ".join(map(text, value)) or "none"
         return f"{value:.4g}" if isinstance(value, float) else str(value)
 
-    short = [row for row in scores if not (isinstance(row.value, list) and len(row.value) > 3)]
     lines = [f"{'':14} {'samples':>10} {'real':>10}"]
-    lines += [f"{row.name:14} {text(row.value):>10} {text(row.real):>10}  {row.meaning}" for row in short]
-    lines += [f"{row.name:14} {text(row.value)}  ({row.meaning})" for row in scores if row not in short]
+    for row in scores:
+        if row.name == "classes":
+            continue
+        if isinstance(row.value, list) and len(row.value) > 3:
+            lines.append(f"{row.name:14} {text(row.value)}  ({row.meaning})")
+        else:
+            lines.append(f"{row.name:14} {text(row.value):>10} {text(row.real):>10}  {row.meaning}")
+    for row in scores:
+        if row.name == "classes":
+            percent = [["class", *range(len(row.value))]]
+            percent += [[name, *(f"{100 * share:.1f}" for share in shares)] for name, shares in
+                        (("samples, %", row.value), ("real, %", row.real))]
+            lines += [f"{name:14}" + "".join(f"{cell:>6}" for cell in cells) for name, *cells in percent]
     return "\n".join(lines)
 
 
-def verdict(scores):
-    """One line that says so if the generator has collapsed, or ""."""
-    lost = next(row for row in scores if row.name == "missing").value
-    kind = "modes" if any(row.name == "modes" for row in scores) else "classes"
-    return f"Collapsed: its samples lack the {kind} {', '.join(map(str, lost))}." if lost else ""
+EARLY = 1000  # steps; a run of fewer has hardly begun
+
+
+def verdict(scores, step):
+    """One line that says so if the generator of a run at ``step`` has not learned, or has collapsed, or ""."""
+    rows = {row.name: row for row in scores}
+    images, lost = "frechet" in rows, rows["missing"].value
+    if images:
+        unlike = rows["frechet"].value > 100 * rows["frechet"].real
+    else:
+        unlike = rows["high_quality"].value < 0.1
+    lack = f"its samples lack the {'classes' if images else 'modes'} {', '.join(map(str, lost))}"
+    if unlike and (step < EARLY or not lost):
+        return f"Not trained yet: after {step:,} steps the samples do not look like the data; take more steps."
+    if lost and step < EARLY:
+        return f"Too early to judge: after {step:,} steps {lack}; take more steps."
+    return f"Collapsed: {lack}." if lost else ""

@@ -31,7 +31,11 @@ from tinygan.recipes import build_gan, build_generator
 
 
 class NumericalError(ArithmeticError):
-    """A loss or a parameter is no longer a finite number; the message says where and what to do."""
+    """A loss or a parameter is no longer a finite number; the message says where, and what to do."""
+
+    def __init__(self, fault, advice):
+        self.fault, self.advice = fault, advice
+        super().__init__(f"{fault}; {advice}")
 
 
 class Row(NamedTuple):
@@ -106,10 +110,11 @@ class Training:
             yield "frame"
         while self.progress() < 1:
             before, start = self.progress(), time.perf_counter()
-            with np.errstate(over="ignore", invalid="ignore"):  # check_finite says it better
+            with np.errstate(all="ignore"):  # check_finite says it better
                 self.train_step()
-            self.seconds += time.perf_counter() - start
-            yield self.take_note(before, self.progress())
+                self.seconds += time.perf_counter() - start
+                event = self.take_note(before, self.progress())
+            yield event
 
     def train_step(self):
         """One step of the game."""
@@ -134,7 +139,9 @@ class Training:
 
     def check_finite(self, d_loss, g_loss):
         """Stop at the very step at which a number is lost, and say where."""
-        advice = "try a smaller --lr, a larger --batch, or --penalty r1"
+        advice = f"try a smaller --lr than {self.config.lr:g}, a larger --batch than {self.config.batch}"
+        if self.config.penalty != "r1":
+            advice += ", or --penalty r1"
         for player in ("discriminator", "generator"):
             network = getattr(self.gan, player)
             if np.isfinite(np.dot(network.params, network.params)):  # one fast pass; nan and inf survive it
@@ -143,10 +150,10 @@ class Training:
                 if not np.isfinite(values).all():
                     index, parameter = name.split(".")
                     where = f"{parameter} of the {player}'s layer {index}, {network.layers[int(index)]}"
-                    raise NumericalError(f"step {self.step}: not a finite number, first in {where}; {advice}")
+                    raise NumericalError(f"step {self.step}: not a finite number, first in {where}", advice)
         if not (math.isfinite(d_loss) and math.isfinite(g_loss)):
             losses = f"D {d_loss:.3g}, G {g_loss:.3g}"
-            raise NumericalError(f"step {self.step}: a loss is not a finite number ({losses}); {advice}")
+            raise NumericalError(f"step {self.step}: a loss is not a finite number ({losses})", advice)
 
     def take_note(self, before, now):
         """Add to the history and to the frames where a mark was passed; says which."""
