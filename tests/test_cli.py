@@ -25,6 +25,7 @@ from small_runs import (
     TINY,
     TYPED,
     assert_same_folder,
+    assert_same_state,
     draw_quickly,
     images,
     points,
@@ -34,8 +35,10 @@ from small_runs import (
     write_folder,
 )
 
-from tinygan import checkpoint, cli, data, plots, runs, synthetic
+from tinygan import checkpoint, cli, data, plots, runs, scores, synthetic
+from tinygan.arguments import build_parser
 from tinygan.cli import main
+from tinygan.judge import Judge
 from tinygan.training import Training
 
 
@@ -349,6 +352,26 @@ def test_an_impatient_ctrl_c_is_no_traceback(folder, tmp_path, capsys, monkeypat
     assert answer(capsys, *train(folder, tmp_path / "run")) == (130, "", "tinygan train: interrupted\n")
 
 
+def subparsers():
+    return next(action.choices for action in build_parser()._actions if action.choices)
+
+
+@pytest.mark.parametrize("name", ["train", "sample", "score", "check"])
+def test_every_option_has_a_text_and_says_its_default(name):
+    for action in subparsers()[name]._actions:
+        typed = "/".join(action.option_strings) or action.dest
+        assert action.help, f"{name} {typed} has no text"
+        if action.dest not in ("help", "run"):
+            assert "default: " in action.help, f"{name} {typed} does not say what happens without it"
+
+
+def test_the_help_of_train_has_the_defaults_of_both_kinds_of_data(capsys):
+    code, out, err = answer(capsys, "train", "--help")
+    text = " ".join(out.split())
+    assert "samples in a batch; default: the preset's, 64 (256 for ring and grid)" in text
+    assert "learning rate of both players; default: the preset's, 0.002 --" in text
+
+
 # ---- sample --------------------------------------------------------------------------------------
 
 
@@ -430,6 +453,49 @@ def test_a_checkpoint_that_does_not_fit_is_refused(finished, capsys, change):
     assert (finished / "checkpoint.npz").read_bytes() == before
 
 
+# ---- score ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def ring(tmp_path_factory):
+    run = tmp_path_factory.mktemp("ring") / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        draw_quickly(patch.setattr)
+        assert main(["train", "--data", "ring", "--steps", "20", *TYPED, "--out", str(run)]) == 0
+    return run
+
+
+def test_a_score_names_the_run_and_its_step_and_says_what_it_is_doing(ring, capsys):
+    code, out, err = answer(capsys, "score", ring, "--count", 500)
+    assert (code, err) == (0, "")
+    first, second, *table = out.splitlines()
+    assert first == "Scoring 500 samples, which takes a second ..."
+    assert second == f"ring: 500 samples of {ring} at step 20, beside as many real examples"
+    assert {"modes", "high_quality", "missing", "mode_kl", "spread"} <= {line.split()[0] for line in table if line}
+    assert table[-1].startswith("Not trained yet: after 20 steps")
+
+
+def test_a_score_for_programs_is_json_and_nothing_else(ring, capsys):
+    code, out, err = answer(capsys, "score", ring, "--count", 500, "--json")
+    assert code == 0 and err == "Scoring 500 samples, which takes a second ...\n"
+    assert json.loads(out)["modes"]["real"] == 8
+
+
+def test_a_score_of_images_has_all_lines_and_a_picture_of_neighbours(tmp_path, capsys, monkeypatch):
+    digits = synthetic.digits
+    monkeypatch.setattr(synthetic, "digits", lambda n, rng: digits(120, rng))
+    monkeypatch.setattr(scores, "load_judge", lambda dataset, report: Judge.train(dataset, steps=20))
+    run = tmp_path / "run"
+    code, out, err = answer(capsys, "train", "--data", "digits", "--steps", 6, *TYPED, "--out", run)
+    assert (code, err) == (0, "")
+    assert "Scoring 5,000 samples, which takes some seconds ..." in out and "samples, %" in out
+    code, out, err = answer(capsys, "score", run, "--count", 100)
+    assert (code, err) == (0, "")
+    assert out.startswith("Scoring 100 samples, which takes up to a minute ...\n")
+    assert f"digits: 100 samples of {run} at step 6" in out and "parzen_sigma" in out and "real, %" in out
+    assert (run / "neighbours.png").read_bytes().startswith(b"\x89PNG")
+
+
 # ---- stopped and resumed -------------------------------------------------------------------------
 
 
@@ -481,6 +547,39 @@ def test_resume_refuses_what_the_run_has_settled(finished, capsys, typed):
     err = refusal(capsys, "train", "--resume", finished, *typed.split())
     assert f"leave out {typed.split()[0]}\n" in err
     assert (finished / "checkpoint.npz").read_bytes() == saved
+
+
+@pytest.mark.parametrize("first", [6, 3])
+def test_a_run_goes_on_to_a_later_step_as_if_it_had_been_asked_for_at_once(
+    folder, tmp_path, capsys, monkeypatch, first
+):
+    """All but the marks of the shorter run: it has more rows and pictures of its beginning."""
+    at_once, longer = tmp_path / "at once", tmp_path / "longer"
+    assert main([*train(folder, at_once), "--steps", "500"]) == 0
+    with monkeypatch.context() as patch:
+        at_step(patch, first, lambda: signal.raise_signal(signal.SIGINT))
+        main(train(folder, longer))
+    assert step_of(longer) == first
+    code, out, err = answer(capsys, "train", "--resume", longer, "--steps", 500)
+    assert (code, err) == (0, "") and f"going on at step {first}\n" in out and "scribbles: 500 steps in" in out
+    states = []
+    for run in (longer, at_once):
+        arrays, values = checkpoint.load(run / "checkpoint.npz")
+        marks = ("history", "frames", "frame_steps", "sums")
+        states.append(({name: array for name, array in arrays.items() if name not in marks}, values))
+        assert arrays["frame_steps"][-1] == arrays["history"][-1, 0] == values["config"]["steps"] == 500
+    assert_same_state(*states)
+
+
+def test_a_run_goes_on_to_no_step_that_would_make_another_run_of_it(finished, tmp_path, capsys):
+    for steps in (5, 6):
+        err = refusal(capsys, "train", "--resume", finished, "--steps", steps)
+        assert f"--steps {steps}: the run is at step 6 already; name a later one" in err
+    ring = tmp_path / "ring"
+    assert main(["train", "--data", "ring", "--steps", "3", *TYPED, "--out", str(ring)]) == 0
+    err = refusal(capsys, "train", "--resume", ring, "--steps", 6)
+    assert "--steps: this run's lr falls to zero at its end, so it has one length; leave it out" in err
+    assert step_of(ring) == 3 and step_of(finished) == 6
 
 
 def test_resume_refuses_other_data_and_finds_moved_ones(tmp_path, reference, capsys, monkeypatch):
@@ -589,6 +688,20 @@ def test_a_lost_number_stops_the_run_and_keeps_the_last_good_checkpoint(
     assert values["step"] == 4
     assert all(np.isfinite(arrays[name]).all() for name in ("generator", "discriminator", "average"))
     assert not list(recwarn), [str(w.message) for w in recwarn]
+
+
+@pytest.mark.parametrize("penalty, lr", [("none", "1e+12"), ("r1", "1e+09")])
+def test_a_run_that_blows_up_leaks_no_warning_and_says_what_to_change(
+    folder, tmp_path, capsys, recwarn, penalty, lr
+):
+    typed = ["--steps", "50", "--batch", "6", "--lr", lr, "--penalty", penalty]
+    code, out, err = answer(capsys, "train", "--data", folder, *typed, "--out", tmp_path / "run")
+    assert code == 1 and not list(recwarn), [str(w.message) for w in recwarn]
+    fault, advice, kept = err.splitlines()
+    assert fault.startswith("tinygan train: step ") and "not a finite number" in fault
+    or_r1 = ", or --penalty r1" if penalty == "none" else ""
+    assert advice == f"try a smaller --lr than {lr}, a larger --batch than 6{or_r1}"
+    assert kept == "there is no checkpoint yet but that of the untrained start"
 
 
 def test_a_full_disk_stops_the_run_with_the_last_checkpoint_intact(folder, tmp_path, reference, capsys):
@@ -818,6 +931,25 @@ def test_progress_is_shown_on_a_terminal_in_one_line_that_fits(folder, tmp_path)
     assert progress[0].startswith("step 1/6  0:00 left  epoch 0.3  loss D ")
     assert progress[-1].startswith("step 6/6  0:00 left  epoch 1.8  loss D ")
     assert {len(line) for line in progress} == {69}
+
+
+@pytest.mark.parametrize("width", [24, 40])
+def test_the_time_left_is_seen_on_a_narrow_terminal(folder, tmp_path, monkeypatch, capsys, width):
+    monkeypatch.setattr(cli.sys.stdout, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(shutil, "get_terminal_size", lambda: os.terminal_size((width, 24)))
+    code, out, err = answer(capsys, *train(folder, tmp_path / "run"))
+    lines = [line for line in out.replace("\n", "\r").split("\r") if line.startswith("step ")]
+    assert lines and all("0:00 left" in line and len(line) == width - 1 for line in lines), lines
+
+
+def test_a_run_without_a_terminal_says_now_and_then_where_it_is(folder, tmp_path, monkeypatch, capsys):
+    for quiet, told in ((0, [1, 2, 3, 4, 5, 6, 6]), (1000, [])):
+        monkeypatch.setattr(cli, "QUIET", quiet)
+        code, out, err = answer(capsys, *train(folder, tmp_path / str(quiet)))
+        lines = [line for line in out.splitlines() if line.startswith("step ")]
+        assert [int(line.split("/")[0].removeprefix("step ")) for line in lines] == told
+        assert all("0:00 left  epoch" in line for line in lines)
+        assert "Drawing the curves and the film, which takes" in out
 
 
 def test_nothing_but_lines_is_printed_where_there_is_no_terminal(folder, tmp_path):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import graphlib
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -171,6 +172,25 @@ def test_tests_and_lessons_import_only_what_is_agreed(path):
     if "benchmarks" in path.parts:  # inside its functions a benchmark may race others, where installed
         tree.body = [node for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom))]
     assert not [f"line {line}: {name}" for line, name in imports(tree) if root(name) not in agreed]
+
+
+# ---- the page at the front -----------------------------------------------------------------------
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_map_in_the_readme_shows_every_room():
+    rooms = [room for room in ROOMS if not room.startswith("__")]
+    absent = [room for room in rooms if f"[{room}](tinygan/{room}.py)" not in README]
+    assert not absent, f"README.md does not show {absent}"
+
+
+def test_the_snippet_in_the_readme_prints_what_stands_below_it():
+    blocks = re.findall(r"```python\n(.*?)```\n\nwhich prints\n\n```\n(.*?)```", README, re.DOTALL)
+    assert len(blocks) == README.count("```python") == 1
+    for code, printed in blocks:
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+        assert (done.stdout, done.stderr) == (printed, "")
 
 
 # ---- the rules find what they look for -----------------------------------------------------------

@@ -101,8 +101,10 @@ def resume(args):
         say(remark)
         runs.set_aside(run)
     with runs.understanding(run):
-        config = runs.config_of(arrays, values)
+        config, step = runs.config_of(arrays, values), int(values["step"])
         about = {name: str(values[name]) for name in ("data", "name", "sha256")}
+    if args.steps:
+        config = extended(config, args.steps, step)
     if args.data:
         about["data"] = absolute(args.data)
     try:
@@ -112,8 +114,6 @@ def resume(args):
     if fingerprint(dataset) != about["sha256"]:
         raise UsageError(f"{run} was begun with other data than {about['data']}; name the same with --data")
     with runs.understanding(run):
-        if args.steps:
-            config = extended(config, args.steps, values["step"])
         training = Training(config, dataset)
         training.restore(arrays, values)
     say(f"{run}: {'going on at' if training.progress() < 1 else 'was finished at'} step {training.step:,}")
@@ -349,7 +349,7 @@ def score_command(args):
         return 2
     z = draw_latents(np.random.default_rng(args.seed), args.count, trained.config.latent_dim)
     samples = generate(trained.generator, z)
-    report(f"Scoring {args.count:,} samples, which takes {'a minute or two' if examiner.images else 'a second'} ...")
+    report(f"Scoring {args.count:,} samples, which takes {'up to a minute' if examiner.images else 'a second'} ...")
     rows = examiner.scores(samples, full=True)
     if args.json:
         print(json.dumps({row.name: {"value": row.value, "real": row.real} for row in rows}))

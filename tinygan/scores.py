@@ -168,7 +168,7 @@ class Examiner:
         return metrics.mode_report(samples, *MIXTURES[self.dataset.name]).high_quality
 
     def scores(self, samples, full=False):
-        """[Score, ...] of samples; ``full`` takes a minute or two for images."""
+        """[Score, ...] of samples; ``full`` takes up to a minute for images."""
         if self.images:
             return score_images(samples, self.real, full)
         return score_points(samples, self.dataset.name)
