@@ -202,9 +202,12 @@ def other_constants(value):
     return []
 
 
+COMMUTATIVE = {"add", "multiply", "maximum", "minimum", "max", "min"}  # their arguments may be swapped
+
+
 def other_calls(node):
     args, keywords = node.args, node.keywords
-    if len(args) > 1:
+    if len(args) > 1 and ast.unparse(node.func).split(".")[-1] not in COMMUTATIVE:
         yield ast.Call(node.func, [args[1], args[0], *args[2:]], keywords)
     for i in range(len(keywords)):
         yield ast.Call(node.func, args, keywords[:i] + keywords[i + 1 :])

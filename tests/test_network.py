@@ -215,6 +215,13 @@ def test_float32_is_the_default_and_stays():
     assert {a.dtype for a in (network.params, network.grads, out, dx)} == {np.dtype(np.float32)}
 
 
+def test_a_network_keeps_a_list_of_its_own():
+    layers = [Dense(3, 4), Tanh()]
+    network = Network(layers, np.random.default_rng(0))
+    layers.append(Dense(7, 2))
+    assert network.forward(np.ones((5, 3), np.float32)).shape == (5, 4)
+
+
 def test_a_network_introduces_itself():
     network = Network([Dense(2, 1), Sigmoid()], np.random.default_rng(0))
     assert repr(network) == "Network([Dense(2, 1), Sigmoid()])"

@@ -221,6 +221,7 @@ def test_restored_it_goes_on_bit_for_bit(kind):
     for g in gradients[:5]:
         optimizer.step(params, g)
     saved = {slot: getattr(optimizer, slot).copy() for slot in optimizer.slots}
+    untouched = {slot: array.copy() for slot, array in saved.items()}
     resumed_params, resumed = params.copy(), kind(lr=0.1)
     resumed.restore(optimizer.t, saved)
     for g in gradients[5:]:
@@ -228,6 +229,8 @@ def test_restored_it_goes_on_bit_for_bit(kind):
         resumed.step(resumed_params, g)
     assert_same_bits("params", resumed_params, params)
     assert resumed.t == optimizer.t == 10
+    for slot, array in untouched.items():
+        assert_same_bits(f"{slot}, as it was handed to restore", saved[slot], array)
 
 
 @for_every_optimizer
