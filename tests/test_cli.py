@@ -36,7 +36,6 @@ from small_runs import (
 )
 
 from tinygan import checkpoint, cli, data, plots, runs, scores, synthetic
-from tinygan.arguments import build_parser
 from tinygan.cli import main
 from tinygan.judge import Judge
 from tinygan.training import Training
@@ -293,7 +292,7 @@ BAD_OPTIONS = [
       for x in ("0", "0s", "often", "5x", "s")),
     ("--colour red", "unknown: --colour red (see tinygan train --help)"),
     ("--data", "--data: expected one argument"),
-    ("--data no/such/folder", "no folder no/such/folder; give a folder with MNIST's files, or one of auto, mnist, "),
+    ("--data no/such/folder", "no folder no/such/folder; name one with MNIST's files, or one of auto, mnist, "),
     ("--data Ring", "no folder Ring; did you mean ring?"),
     ("ring", "ring needs the name of its option; did you mean --data ring?"),
     ("--latent 100000000000", "out of memory"),
@@ -350,26 +349,6 @@ def test_help_and_version_are_no_mistakes(capsys):
 def test_an_impatient_ctrl_c_is_no_traceback(folder, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(cli, "load_data", lambda *args: (_ for _ in ()).throw(KeyboardInterrupt))
     assert answer(capsys, *train(folder, tmp_path / "run")) == (130, "", "tinygan train: interrupted\n")
-
-
-def subparsers():
-    return next(action.choices for action in build_parser()._actions if action.choices)
-
-
-@pytest.mark.parametrize("name", ["train", "sample", "score", "check"])
-def test_every_option_has_a_text_and_says_its_default(name):
-    for action in subparsers()[name]._actions:
-        typed = "/".join(action.option_strings) or action.dest
-        assert action.help, f"{name} {typed} has no text"
-        if action.dest not in ("help", "run"):
-            assert "default: " in action.help, f"{name} {typed} does not say what happens without it"
-
-
-def test_the_help_of_train_has_the_defaults_of_both_kinds_of_data(capsys):
-    code, out, err = answer(capsys, "train", "--help")
-    text = " ".join(out.split())
-    assert "samples in a batch; default: the preset's, 64 (256 for ring and grid)" in text
-    assert "learning rate of both players; default: the preset's, 0.002 --" in text
 
 
 # ---- sample --------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import gzip
 import hashlib
 import json
 import os
+import re
 import signal
 import socket
 import struct
@@ -563,7 +564,7 @@ def test_no_network_is_one_line_at_once(server, tmp_path, monkeypatch):
         raise socket.gaierror(-2, "Name or service not known")
     monkeypatch.setattr(socket, "getaddrinfo", no_name)
     message = refusal(download_mnist, tmp_path, ["https://a.example/", "https://b.example/"])
-    assert message.count("Name or service not known") == 2
+    assert message.count("Name or service not known") == 2 and "urlopen" not in message
     assert "a.example" in message and "b.example" in message
     assert contents(tmp_path) == {}
 
@@ -723,6 +724,19 @@ def test_load_mnist_downloads_into_the_cache_only_when_allowed(home, tmp_path, m
     assert asked == []
     dataset = data.load_mnist(report=print)
     assert asked == [print] and dataset.name == "mnist" and len(dataset.x) == 5
+
+
+def test_a_fault_and_its_remedy_are_said_in_one_line_or_in_two():
+    error = DataError("two\nlines", "do this")
+    assert (error.fault, error.remedy, str(error)) == ("two lines", "do this", "two lines: do this")
+    assert (DataError("alone").remedy, str(DataError("alone"))) == ("", "alone")
+
+
+def test_what_is_to_be_fetched_by_hand_are_the_four_files():
+    left, right, end = re.search(r"fetch \{(.*?)\}-\{(.*?)\}(\S+), four files", data.BY_HAND).groups()
+    names = {f"{a}-{b}{end}" for a in left.split(",") for b in right.split(",")}
+    assert names == set(data.FILES)
+    assert data.MIRRORS[0] in data.BY_HAND
 
 
 def test_four_files_and_two_secure_mirrors_are_known():

@@ -188,7 +188,7 @@ def source(text):
     if text.lower() in DATA:
         raise argparse.ArgumentTypeError(f"no folder {text}; did you mean {text.lower()}?")
     names = ", ".join(DATA)
-    raise argparse.ArgumentTypeError(f"no folder {text}; give a folder with MNIST's files, or one of {names}")
+    raise argparse.ArgumentTypeError(f"no folder {text}; name one with MNIST's files, or one of {names}")
 
 
 # ---- what fits together --------------------------------------------------------------------------

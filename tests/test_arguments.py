@@ -1,0 +1,145 @@
+"""What is typed becomes what is meant, and what cannot be meant is refused with a hint.
+
+That every refusal is one line, with nothing made or overwritten, is proven in ``test_cli.py``.
+"""
+
+from __future__ import annotations
+
+from argparse import ArgumentTypeError
+
+import pytest
+from small_runs import TINY, images, points
+
+from tinygan import arguments
+from tinygan.arguments import DATA, UsageError, build_parser, config_from, extended, parse
+from tinygan.recipes import PRESETS, Config
+
+# ---- kinds of values -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "kind, text, value",
+    [
+        (arguments.positive(int), "7", 7),
+        (arguments.positive(float), "1e-3", 0.001),
+        (arguments.natural, "0", 0),
+        (arguments.sizes, "128", (128,)),
+        (arguments.sizes, "128,64", (128, 64)),
+        (arguments.interval, "100", (100, "steps")),
+        (arguments.interval, "2.5s", (2.5, "seconds")),
+        (arguments.coding, "pearson", (-1.0, 1.0, 0.0)),
+        (arguments.coding, "0,1,0.9", (0.0, 1.0, 0.9)),
+        *((arguments.source, name, name) for name in DATA),
+    ],
+)
+def test_what_is_typed_is_what_is_meant(kind, text, value):
+    assert kind(text) == value
+
+
+@pytest.mark.parametrize(
+    "kind, text, hint",
+    [
+        (arguments.sizes, "128x128", "as in 128,128, got '128x128'"),
+        (arguments.sizes, "", "as in 128,128, got ''"),
+        (arguments.interval, "5x", "as in 100, or seconds, as in 30s, got '5x'"),
+        (arguments.interval, "-5s", "as in 30s, got '-5s'"),
+        (arguments.coding, "0,1", "must be 0-1, pearson, or three numbers A,B,C, got '0,1'"),
+        (arguments.source, "MNIST", "no folder MNIST; did you mean mnist?"),
+        (arguments.source, "nowhere", "or one of auto, mnist, digits, ring, grid"),
+    ],
+)
+def test_what_cannot_be_meant_is_answered_with_an_example(kind, text, hint):
+    with pytest.raises(ArgumentTypeError) as caught:
+        kind(text)
+    assert hint in str(caught.value)
+
+
+def test_a_folder_that_exists_is_data_whatever_its_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "Ring").mkdir()
+    assert arguments.source("Ring") == "Ring"
+
+
+# ---- what fits together --------------------------------------------------------------------------
+
+
+def test_the_preset_follows_from_the_data_and_is_changed_by_what_was_typed():
+    assert config_from(parse(["train", "--batch", "10"]), images()) == Config(batch=10, steps=24_000)
+    typed = parse(["train", "--batch", "10", "--minutes", "2"])
+    expected = PRESETS["points"].to_dict() | {"batch": 10, "steps": None, "minutes": 2.0}
+    assert config_from(typed, points()) == Config.from_dict(expected)
+
+
+def test_a_batch_may_be_as_large_as_the_data_but_no_larger():
+    assert config_from(parse(["train", "--batch", "20"]), images(20)).batch == 20
+    with pytest.raises(UsageError, match="--batch 21 is more than images has, 20 examples"):
+        config_from(parse(["train", "--batch", "21"]), images(20))
+
+
+def test_a_strength_needs_a_penalty_but_a_penalty_no_strength():
+    for typed in (["--penalty", "r1", "--gamma", "2"], ["--penalty", "clip"], ["--penalty", "none"], ["--gamma", "2"]):
+        config_from(parse(["train", "--batch", "2", *typed]), images())
+    with pytest.raises(UsageError, match="--gamma is the strength of a penalty"):
+        config_from(parse(["train", "--batch", "2", "--penalty", "none", "--gamma", "2"]), images())
+
+
+def test_a_longer_run_differs_in_its_length_alone():
+    assert extended(TINY, 50, step=6).to_dict() == TINY.to_dict() | {"steps": 50}
+    by_the_clock = Config.from_dict(TINY.to_dict() | {"steps": None, "minutes": 3.0})
+    assert extended(by_the_clock, 50, step=6) == extended(TINY, 50, step=6)
+    with pytest.raises(UsageError, match="lr falls to zero at its end"):
+        extended(PRESETS["points"], 50_000, step=6)
+
+
+# ---- words in the wrong place --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "typed, hint",
+    [
+        ("train ring", "did you mean --data ring?"),
+        ("train data", "did you mean --data data?"),
+        ("train run", "did you mean --resume run?"),
+        ("train paint", "unknown: paint (see tinygan train --help)"),
+        ("score run now", "unknown: now (see tinygan score --help)"),
+    ],
+)
+def test_a_word_without_its_option_is_answered_with_the_option(tmp_path, monkeypatch, capsys, typed, hint):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "checkpoint.npz").touch()
+    with pytest.raises(SystemExit) as caught:
+        parse(typed.split())
+    out, err = capsys.readouterr()
+    assert (caught.value.code, out) == (2, "") and err.endswith(hint + "\n") and err.count("\n") == 1
+
+
+# ---- help ----------------------------------------------------------------------------------------
+
+
+def subparsers():
+    return next(action.choices for action in build_parser()._actions if action.choices)
+
+
+@pytest.mark.parametrize("name", ["train", "sample", "score", "check"])
+def test_every_option_has_a_text_and_says_its_default(name):
+    for action in subparsers()[name]._actions:
+        typed = "/".join(action.option_strings) or action.dest
+        assert action.help, f"{name} {typed} has no text"
+        if action.dest not in ("help", "run"):
+            assert "default: " in action.help, f"{name} {typed} does not say what happens without it"
+
+
+def test_the_help_has_the_defaults_of_both_kinds_of_data():
+    texts = {action.dest: action.help for action in subparsers()["train"]._actions}
+    assert texts["batch"] == "samples in a batch; default: the preset's, 64 (256 for ring and grid)"
+    assert texts["lr"] == "learning rate of both players; default: the preset's, 0.002"
+    assert texts["hidden"].endswith("default: the preset's, 128,128 (128,128,128 for ring and grid)")
+
+
+def test_a_default_that_is_told_is_the_one_that_is_taken():
+    for name, sub in subparsers().items():
+        for action in sub._actions:
+            if action.option_strings and isinstance(action.default, int) and action.const is None:
+                assert action.help.endswith(f"default: {action.default}"), f"{name} --{action.dest}"
