@@ -217,7 +217,7 @@ def test_auto_says_in_short_lines_that_it_trains_on_drawn_digits_and_why_and_wha
     code, out, err = answer(capsys, "train", "--out", tmp_path / "run")
     assert (code, err) == (0, "")
     first, second, *rest, last = out.splitlines()
-    assert last == f"Training on digits, 100 examples; all that comes of it goes to {tmp_path / 'run'}/"
+    assert last == f"Training on digits, 100 examples; the run's folder is {tmp_path / 'run'}"
     assert first == "MNIST cannot be had, so this trains on drawn digits instead."
     assert second == "Why: no network"
     assert rest[0].startswith("To have MNIST: fetch {train,t10k}-{images-idx3,labels-idx1}-ubyte.gz")

@@ -89,7 +89,7 @@ def train_command(args):
     source = dataset.name if args.data in (None, "auto") else absolute(args.data)
     about = {"data": source, "name": dataset.name, "sha256": fingerprint(dataset)}
     with runs.new(args.out) as run:
-        say(f"Training on {dataset.name}, {len(dataset.x):,} examples; all that comes of it goes to {run}/")
+        say(f"Training on {dataset.name}, {len(dataset.x):,} examples; the run's folder is {run}")
         return train(args, run, training, dataset, about)
 
 
@@ -110,7 +110,7 @@ def resume(args):
     try:
         dataset = load_data(about["data"])._replace(name=about["name"])
     except data.DataError as error:
-        raise UsageError(f"{error} (if the data have moved: --data FOLDER)") from None
+        raise UsageError(f"{error.fault} (if the data have moved: --data FOLDER)") from None
     if fingerprint(dataset) != about["sha256"]:
         raise UsageError(f"{run} was begun with other data than {about['data']}; name the same with --data")
     with runs.understanding(run):
@@ -180,9 +180,9 @@ class Album:
     def update(self):
         """config.json, history.csv, and those pictures of samples that are not there yet."""
         config, dataset = self.training.config.to_dict(), self.dataset
-        describe = {"data": dataset.name, "examples": len(dataset.x), "version": __version__, **config}
+        content = {"data": dataset.name, "examples": len(dataset.x), "version": __version__, **config}
         with checkpoint.whole(self.run / "config.json") as path:
-            path.write_text(json.dumps(describe, indent=2) + "\n")
+            path.write_text(json.dumps(content, indent=2) + "\n")
         with checkpoint.whole(self.run / "history.csv") as path, open(path, "w", newline="") as file:
             csv.writer(file).writerows([Row._fields, *self.training.history])
         for step, samples in self.training.frames:
