@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from tinygan.cases import NotCheckable, Setting
 from tinygan.check import own_things
-from tinygan.gradcheck import check_gradients, compare, numeric_gradient, relative_error, remeasure
+from tinygan.gradcheck import check_gradients, compare, numbers, numeric_gradient, relative_error, remeasure
 from tinygan.layers import Dense, LeakyReLU, Sigmoid, Tanh
 from tinygan.losses import bce_with_logits
 from tinygan.network import Network
@@ -133,6 +133,17 @@ def test_a_smooth_function_is_never_set_aside_nor_changed(seed):
     measured = numeric_gradient(f, x)
     again, aside = remeasure(f, x, measured, np.ones(6, bool))
     assert not np.any(aside) and relative_error(again, measured) < 1e-4
+
+
+def test_rounding_is_no_kink():
+    """1 - p is a multiple of 1e-16, and log(1 - p + 1e-8) therefore a staircase."""
+    x = np.array([30.0, 30.7, 31.9, 33.3])
+
+    def f():
+        return np.sum(np.log(1 - 1 / (1 + np.exp(-x)) + 1e-8))
+
+    _, aside = remeasure(f, x, numeric_gradient(f, x), np.ones(4, bool))
+    assert not np.any(aside)
 
 
 def test_entries_on_a_kink_are_reported_and_the_others_still_compared():
@@ -295,6 +306,13 @@ def test_the_table_says_argument_size_error_place_and_both_numbers():
     assert [row.split()[0] for row in rows] == ["x", "W", "b"]
     name, size, error, index, got, expected, verdict = rows[2].split()
     assert (size, error, verdict) == ("3", "2.0e+00", "WRONG") and float(got) == -float(expected)
+
+
+@pytest.mark.parametrize("difference", [1e-3, 1e-9, 1e-15])
+def test_numbers_that_are_not_alike_look_so(difference):
+    text, other = numbers(0.7, 0.7 + difference, False)
+    assert text != other and len(text) <= len(other) < 20
+    assert numbers(0.7, 0.7, False) == numbers(0.7, 0.7 + 1e-9, True) == ("0.7", "0.7")
 
 
 def test_ordinary_and_large_numbers_are_both_looked_at():

@@ -132,7 +132,7 @@ class LayerCase(Case):
         self.x_other = draw(self.rng, drawn.shape).astype(dtype)
         for _ in range(setting.warm):
             out = self.forward(self.thing, self.x_other.copy())
-            self.backward(self.thing, self.upstream(out, seed=2))
+            self.backward(self.thing, self.upstream(out, seed=2), self.x_other)
         x = np.array(drawn if x is None else x, dtype)
         if setting.at == "out":
             x = self.forward(self.thing, x)
@@ -144,10 +144,10 @@ class LayerCase(Case):
         return self.forward(self.thing, self.arrays["x"].copy())
 
     def forward(self, thing, x):
-        return np.array(finite(call(thing.forward, x), thing.forward, "out", x))
+        return np.array(finite(call(thing.forward, x), thing.forward, "out", x=x))
 
-    def backward(self, thing, dout):
-        return np.array(finite(call(thing.backward, dout), thing.backward, "dx"))
+    def backward(self, thing, dout, x):
+        return np.array(finite(call(thing.backward, dout), thing.backward, "dx", x=x))
 
     def upstream(self, out, seed=1):
         """Random and of both signs: ones would hide a backward that forgets to multiply by dout."""
@@ -163,12 +163,13 @@ class LayerCase(Case):
         if self.setting.warm:
             self.forward(self.neighbour, self.x_other.copy())
         self.transpose()
-        gradients = {"x": self.backward(self.thing, given)}
+        gradients = {"x": self.backward(self.thing, given, self.arrays["x"])}
         self.transpose()
         for name, (_, gradient) in parameters(self.thing).items():
             if gradient is None:
                 backward = self.thing.backward
-                raise TargetError(f"{where(backward)}: backward does not set the gradient of {name}")
+                place = f"d{name}" if not isinstance(getattr(self.thing, "grads", None), dict) else f"grads[{name!r}]"
+                raise TargetError(f"{where(backward)}: backward does not set the gradient of {name} (self.{place})")
             gradients[name] = np.array(finite(gradient, self.thing.backward, "d" + name))
         self.found += [Fact("in place", "x, afterwards", x, self.arrays["x"])]
         self.found += [Fact("in place", "dout, afterwards", given, dout)]
@@ -269,19 +270,38 @@ class LossCase(Case):
     def run(self, arrays):
         """(loss, gradient, ...) of these arrays and the targets, once it is known to be just that."""
         result = call(self.function, *[x.copy() for x in (*arrays, *self.targets)])
-        if not isinstance(result, tuple) or len(result) < 2:
-            got = type(result).__name__
+        if result is None:
+            got = "None"
+        elif isinstance(result, Number) or getattr(result, "shape", None) == ():
+            got = "one number"
+        elif not isinstance(result, (tuple, list)) or len(result) < 2:
+            got = f"a {type(result).__name__}{' of one' * isinstance(result, (tuple, list))}"
         elif getattr(result[0], "shape", ()):
             got = f"a loss of shape {result[0].shape}"
         elif not isinstance(result[0], (Number, np.ndarray)):
             got = f"a loss that is {result[0]!r:.40}"
         else:
-            return result
+            return tuple(result)
         wanted = "and must return (loss, gradient), the loss as one number"
         raise TargetError(f"{where(self.function)}: {self.function.__name__} returns {got}, {wanted}")
 
     def out(self):
-        return np.array(finite(self.run(self.arrays.values())[0], self.function, "a loss"))
+        loss = self.run(self.arrays.values())[0]
+        try:
+            return np.array(finite(loss, self.function, "a loss"))
+        except TargetError:
+            finite(self.entry_by_entry(loss), self.function, "a loss", **self.named_arguments)
+            raise
+
+    def entry_by_entry(self, loss):
+        """The loss of every entry alone, (N, O), to see whose fault it is; or else this loss of all."""
+        each = [np.ix_([i], [j]) for i, j in np.ndindex(self.arguments[0].shape)]
+        try:
+            alone = [call(self.function, *[x[one] for x in self.arguments])[0] for one in each]
+            alone = np.array(alone, complex).reshape(self.arguments[0].shape)
+        except (TargetError, TypeError, ValueError):
+            return loss
+        return loss if np.all(np.isfinite(alone)) else alone
 
     def gradients(self, dout):
         lent = [x.copy() for x in self.arguments]
@@ -289,7 +309,8 @@ class LossCase(Case):
         for name, after, before in zip(required(self.function), lent, self.arguments, strict=True):
             self.found.append(Fact("in place", f"{name}, afterwards", after, before))
         gradients = zip(self.arrays, result[1:], strict=True)
-        return {name: np.array(finite(g, self.function, f"d(loss)/d({name})")) for name, g in gradients}
+        given = self.named_arguments
+        return {name: np.array(finite(g, self.function, f"d(loss)/d({name})", **given)) for name, g in gradients}
 
     def facts(self):
         loss = self.out()
@@ -304,6 +325,10 @@ class LossCase(Case):
     @property
     def arguments(self):
         return [*self.arrays.values(), *self.targets]
+
+    @property
+    def named_arguments(self):
+        return dict(zip(required(self.function), self.arguments, strict=True))
 
 
 def objective_cases(objective, setting, dtype):

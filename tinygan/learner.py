@@ -54,8 +54,11 @@ def place_of(error, function):
     return f"{short(own[-1].filename)}, line {own[-1].lineno}, in {own[-1].name}"
 
 
-def finite(value, function, name, x=None):
-    """The array of finite numbers that ``function`` gave as ``name``, once it is known to be that."""
+def finite(value, function, name, **given):
+    """The array of finite numbers that ``function`` gave as ``name``, once it is known to be that.
+
+    ``given``: arrays of which it was made; if one entry of it is inf or nan, theirs are named.
+    """
     if isinstance(value, tuple):
         several = f"{function.__name__} returns a tuple of {len(value)}, and must return {name} alone"
         beside = "; dW and db are set on self" if name == "dx" else ""
@@ -71,7 +74,8 @@ def finite(value, function, name, x=None):
         raise TargetError(f"{where(function)}: {wrong}")
     if not np.all(np.isfinite(array)):
         index = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
-        at = f", where x is {x[index].real:.6g}" if np.shape(x) == array.shape and index else ""
+        fitting = {k: x[index].real for k, x in given.items() if np.shape(x) == array.shape and index}
+        at = ", where " * bool(fitting) + " and ".join(f"{k} is {x:.6g}" for k, x in fitting.items())
         spot = f" at {list(index)}" if index else ""
         value = array[index].real
         raise TargetError(f"{where(function)}: {function.__name__} gives {name} = {value}{spot}{at}")
@@ -170,9 +174,9 @@ def targets(module):
     """{name: class or function} that can be checked, among those which a module defines itself.
 
     A function counts where its name_by_definition is there too, or where it is one of one or two
-    arguments and its source returns several things, or nothing yet; a class where it has one of the methods of a layer, an objective, a penalty or a
-    GAN. Left out are names with an underscore, and classes that others here build on and that do
-    nothing (NotImplementedError).
+    arguments and its source returns several things, or nothing yet; a class where it has one of the
+    methods of a layer, an objective, a penalty or a GAN. Left out are names with an underscore, and
+    classes that others here build on and that do nothing (NotImplementedError).
     """
     found = {}
     for node in ast.parse(inspect.getsource(module)).body:
@@ -215,14 +219,18 @@ def is_unfilled(node):
 
 
 def returns_several(function):
-    """Does this function's source return a tuple, or a name for one? (Functions inside it do not count.)"""
-    parts, returned, tuples = list(function.body), [], set()
+    """Does this source return a tuple or a list of several, or a name for one? (Functions inside do not count.)"""
+
+    def several(value):
+        return isinstance(value, (ast.Tuple, ast.List)) and len(value.elts) > 1
+
+    parts, returned, names = list(function.body), [], set()
     for part in parts:  # it grows on the way
         if isinstance(part, (ast.FunctionDef, ast.ClassDef, ast.Lambda)):
             continue
         parts += ast.iter_child_nodes(part)
         if isinstance(part, ast.Return):
             returned.append(part.value)
-        elif isinstance(part, ast.Assign) and isinstance(part.value, ast.Tuple):
-            tuples |= {target.id for target in part.targets if isinstance(target, ast.Name)}
-    return any(isinstance(value, ast.Tuple) or getattr(value, "id", None) in tuples for value in returned)
+        elif isinstance(part, ast.Assign) and several(part.value):
+            names |= {target.id for target in part.targets if isinstance(target, ast.Name)}
+    return any(several(value) or getattr(value, "id", None) in names for value in returned)
