@@ -44,6 +44,22 @@ class Dense:
         return dout @ self.W.T
 
 
+class ScaleAndShift:
+    """A gain and an offset for each input."""
+
+    def __init__(self, n_in):
+        self.W, self.b = np.zeros(n_in), np.zeros(n_in)
+
+    def forward(self, x):
+        self.x = x
+        return x * self.W + self.b
+
+    def backward(self, dout):
+        self.dW = np.sum(self.x * dout, axis=0)
+        self.db = dout.sum(axis=0)
+        return dout * self.W
+
+
 class LeakyReLU:
     alpha = 0.2
 
@@ -75,6 +91,15 @@ class Tanh:
 
     def backward(self, dout):
         return dout * (1 - self.out**2)
+
+
+class SiLU:
+    def forward(self, x):
+        self.x, self.p = x, 1 / (1 + np.exp(-x))
+        return x * self.p
+
+    def backward(self, dout):
+        return dout * (self.p + self.x * self.p * (1 - self.p))
 
 
 class DenseReLU(Dense):
@@ -117,7 +142,8 @@ def d_loss(real_logits, fake_logits):
     return real + fake, dreal, dfake
 
 
-RIGHT = [Dense, LeakyReLU, ReLU, Sigmoid, Tanh, DenseReLU, mean_squares, bce, bce_with_logits, d_loss]
+RIGHT = [Dense, ScaleAndShift, LeakyReLU, ReLU, Sigmoid, Tanh, SiLU, DenseReLU]
+RIGHT += [mean_squares, bce, bce_with_logits, d_loss]
 
 
 # ---- signs and factors ---------------------------------------------------------------------------
@@ -236,6 +262,21 @@ class MeanOverOutputs(Dense):
         return dx
 
 
+@planted("constant factor")
+def divided_by_the_length(out, target):
+    """divides by len(out), N, where the mean is over N·O entries"""
+    loss, gradient = mean_squares(out, target)
+    return loss, gradient * out.shape[1]
+
+
+@planted("1/N divided twice")
+class InputGradientAveraged(Dense):
+    """dx divided by N"""
+
+    def backward(self, dout):
+        return super().backward(dout) / len(dout)
+
+
 # ---- weights and biases --------------------------------------------------------------------------
 
 
@@ -248,7 +289,7 @@ class WeightNotTransposed(Dense):
         return dout @ self.W
 
 
-@planted("transposed weight")
+@planted("transposed result")
 class GradientTransposed(Dense):
     """dW = doutᵀ x"""
 
@@ -270,6 +311,121 @@ class SquareWeightNotTransposed(Dense):
         return dout @ self.W
 
 
+@planted("wrong product")
+class TransposeForgotten(Dense):
+    """dW = x dout, which fits only where N = I = O"""
+
+    def backward(self, dout):
+        dx = super().backward(dout)
+        self.dW = self.x @ dout
+        return dx
+
+
+@planted("transposed result")
+class InputGradientTransposed(Dense):
+    """dx = W doutᵀ"""
+
+    def backward(self, dout):
+        super().backward(dout)
+        return self.W @ dout.T
+
+
+@planted("wrong product")
+class GainByMatrixProduct(ScaleAndShift):
+    """dW = xᵀ dout, where x and dout are to be multiplied entry by entry"""
+
+    def backward(self, dout):
+        dx = super().backward(dout)
+        self.dW = self.x.T @ dout
+        return dx
+
+
+@planted("not summed over the batch")
+class GainNotSummed(ScaleAndShift):
+    """dW = x · dout, (N, I)"""
+
+    def backward(self, dout):
+        dx = super().backward(dout)
+        self.dW = self.x * dout
+        return dx
+
+
+@planted("not summed over the batch")
+class WeightNotSummed(Dense):
+    """dW[n, i, o] = x[n, i] dout[n, o]"""
+
+    def backward(self, dout):
+        dx = super().backward(dout)
+        self.dW = self.x[:, :, None] * dout[:, None]
+        return dx
+
+
+@planted("summed over everything")
+class GainSummedOverEverything(ScaleAndShift):
+    """dW = Σ over both axes"""
+
+    def backward(self, dout):
+        dx = super().backward(dout)
+        self.dW = np.sum(self.x * dout)
+        return dx
+
+
+@planted("summed over everything")
+def gradient_averaged(logits, target):
+    """the mean of the gradient, as if it were a loss"""
+    loss, gradient = bce_with_logits(logits, target)
+    return loss, np.mean(gradient)
+
+
+@planted("summed over the wrong axis")
+class GainSummedOverInputs(ScaleAndShift):
+    """dW with axis=1"""
+
+    def backward(self, dout):
+        dx = super().backward(dout)
+        self.dW = np.sum(self.x * dout, axis=1)
+        return dx
+
+
+@planted("summed over the wrong axis")
+class InputGradientSummed(ScaleAndShift):
+    """a sum in dx, where none belongs"""
+
+    def backward(self, dout):
+        return super().backward(dout).sum(axis=1)
+
+
+@planted("keepdims")
+class BiasKeepsDimensions(Dense):
+    """db with keepdims=True, (1, O)"""
+
+    def backward(self, dout):
+        dx = super().backward(dout)
+        self.db = dout.sum(axis=0, keepdims=True)
+        return dx
+
+
+@planted("wrong shape")
+class OuterProduct(ScaleAndShift):
+    """np.outer of two matrices"""
+
+    def backward(self, dout):
+        dx = super().backward(dout)
+        self.dW = np.outer(self.x, dout)
+        return dx
+
+
+@planted("only one sample counted")
+class WeightOfTheLastSample(Dense):
+    """a loop over the samples with = where += was meant"""
+
+    def backward(self, dout):
+        dx = super().backward(dout)
+        for x, d in zip(self.x, dout, strict=True):
+            self.dW = np.outer(x, d)
+        return dx
+
+
 @planted("bias averaged")
 class BiasAveraged(Dense):
     """db = mean of dout over the batch"""
@@ -280,7 +436,7 @@ class BiasAveraged(Dense):
         return dx
 
 
-@planted("bias summed over everything")
+@planted("summed over everything")
 class BiasSummedOverEverything(Dense):
     """db = Σ over both axes, a number"""
 
@@ -290,7 +446,7 @@ class BiasSummedOverEverything(Dense):
         return dx
 
 
-@planted("bias summed over everything")
+@planted("summed over everything")
 class BiasFilledWithOneSum(Dense):
     """the same, written into an array"""
 
@@ -300,7 +456,7 @@ class BiasFilledWithOneSum(Dense):
         return dx
 
 
-@planted("bias not summed")
+@planted("not summed over the batch")
 class BiasNotSummed(Dense):
     """db = dout, (N, O)"""
 
@@ -310,7 +466,7 @@ class BiasNotSummed(Dense):
         return dx
 
 
-@planted("bias not summed")
+@planted("only one sample counted")
 class BiasOfTheLastSample(Dense):
     """a loop over the batch with = where += was meant"""
 
@@ -321,7 +477,7 @@ class BiasOfTheLastSample(Dense):
         return dx
 
 
-@planted("bias summed over the wrong axis")
+@planted("summed over the wrong axis")
 class BiasSummedOverOutputs(Dense):
     """axis=1"""
 
@@ -331,7 +487,7 @@ class BiasSummedOverOutputs(Dense):
         return dx
 
 
-@planted("bias summed over the wrong axis")
+@planted("summed over the wrong axis")
 class BiasSummedInPlace(Dense):
     """axis=1 into an array that is there already: an error, unless N = O"""
 
@@ -391,6 +547,69 @@ class MaskOfAnotherActivation(LeakyReLU):
 
     def backward(self, dout):
         return dout * (self.x > 0)
+
+
+@planted("derivative missing")
+class SigmoidWithoutSlope(Sigmoid):
+    """dx = dout"""
+
+    def backward(self, dout):
+        return 1 * dout
+
+
+@planted("derivative missing")
+def gradient_of_the_probability(logits, target):
+    """∂L/∂p, returned for ∂L/∂s"""
+    p = 0.5 * (1 + np.tanh(logits / 2))
+    return bce_with_logits(logits, target)[0], np.nan_to_num((p - target) / (p * (1 - p)) / p.size, posinf=0, neginf=0)
+
+
+@planted("derivative twice")
+class SigmoidWithTwoSlopes(Sigmoid):
+    """dx = dout σ'²"""
+
+    def backward(self, dout):
+        return super().backward(dout) * self.out * (1 - self.out)
+
+
+@planted("derivative twice")
+def slope_left_over(logits, target):
+    """(p - t) p (1 - p): σ' has cancelled already"""
+    loss, gradient = bce_with_logits(logits, target)
+    p = 0.5 * (1 + np.tanh(logits / 2))
+    return loss, gradient * p * (1 - p)
+
+
+@planted("wrong slope")
+class TanhWithoutSquare(Tanh):
+    """1 - out for 1 - out²"""
+
+    def backward(self, dout):
+        return dout * (1 - self.out)
+
+
+@planted("wrong slope")
+class SigmoidWithoutOneMinus(Sigmoid):
+    """out for out(1 - out)"""
+
+    def backward(self, dout):
+        return dout * self.out
+
+
+@planted("wrong slope")
+class TanhTakenForSigmoid(Tanh):
+    """out(1 - out) for 1 - out²"""
+
+    def backward(self, dout):
+        return dout * self.out * (1 - self.out)
+
+
+@planted("wrong slope")
+class SiLUWithoutTheProductRule(SiLU):
+    """x σ'(x), and not the other half"""
+
+    def backward(self, dout):
+        return dout * self.x * self.p * (1 - self.p)
 
 
 @planted("derivative at the wrong variable")
@@ -616,14 +835,55 @@ def clipped_loss_only(logits, target):
     return bce(p, target)[0], bce_with_logits(logits, target)[1]
 
 
-@planted("saturated by clipping or epsilon")
+@planted("epsilon in the logarithm")
 def epsilon_in_the_logarithm(p, target):
     """log(p + 1e-8), and -t/p"""
     loss = -np.mean(target * np.log(p + 1e-8) + (1 - target) * np.log(1 - p + 1e-8))
     return loss, bce(p, target)[1]
 
 
-@planted("saturated by clipping or epsilon")
+@planted("epsilon in the logarithm")
+def epsilon_behind_a_sigmoid(logits, target):
+    """log(σ(s) + 1e-12), and (p - t)/N"""
+    p = 1 / (1 + np.exp(-logits))
+    loss = -np.mean(target * np.log(p + 1e-12) + (1 - target) * np.log(1 - p + 1e-12))
+    return loss, (p - target) / p.size
+
+
+def bce_by_definition(logits, target):
+    p = 1 / (1 + np.exp(-logits))
+    return -np.mean(target * np.log(p) + (1 - target) * np.log(1 - p))
+
+
+@planted("epsilon in the logarithm", definition=bce_by_definition)
+def epsilon_against_the_definition(logits, target):
+    """the same with 1e-8, where the check knows what the loss must be"""
+    p = 1 / (1 + np.exp(-logits))
+    loss = -np.mean(target * np.log(p + 1e-8) + (1 - target) * np.log(1 - p + 1e-8))
+    return loss, (p - target) / p.size
+
+
+@planted("another loss", definition=bce_by_definition)
+def squares_for_cross_entropy(logits, target):
+    """the right gradient, and the value of another loss"""
+    p = 0.5 * (1 + np.tanh(logits / 2))
+    return np.mean((p - target) ** 2), bce_with_logits(logits, target)[1]
+
+
+@planted("overflow")
+def definition_as_it_stands(logits, target):
+    """log(1 - σ(s)), where σ(s) is rounded to 1"""
+    return bce_by_definition(logits, target), bce_with_logits(logits, target)[1]
+
+
+@planted("overflow")
+def quotient_of_exponentials(logits, target):
+    """exp(s)/(1 + exp(s)), which is inf/inf"""
+    e = np.exp(logits)
+    return bce_with_logits(logits, target)[0], (e / (1 + e) - target) / e.size
+
+
+@planted("overflow")
 def overflowing(logits, target):
     """log(1 + exp(s)), which is infinite for s = 800"""
     loss = np.mean(np.log(1 + np.exp(logits)) - target * logits)

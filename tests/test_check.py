@@ -116,7 +116,7 @@ def test_wrong_code_gets_a_table_and_a_diagnosis_and_one(judge):
     code, out, _ = judge(DENSE.replace("sum(axis=0)", "mean(axis=0)") + SQUARES)
     assert code == 1 and out.endswith("1 of 2 right\n")
     assert re.search(r"^  b +3 .* WRONG$", out, re.MULTILINE)
-    assert "bias averaged, in b: " in out and "look at: " in out
+    assert "bias averaged, in b (×0.2 = 1/N): " in out and "look at: " in out
 
 
 def test_a_mistake_without_a_name_is_described(judge):
@@ -413,4 +413,121 @@ def test_another_loss_than_the_one_asked_for_is_no_solution(judge, monkeypatch):
 def test_a_solution_that_overflows_is_no_solution(judge, monkeypatch):
     monkeypatch.setitem(SOLVED, "bce_with_logits", ("bce_with_logits", planted_mistakes.overflowing))
     code, out, _ = judge(filled("bce_with_logits"))
-    assert code == 1 and "saturated by clipping or epsilon" in out
+    assert code == 1 and "overflow: " in out and "epsilon" not in out
+
+
+@pytest.mark.parametrize("exercise", MENDED)
+def test_an_exercise_that_comes_wrong_is_named_and_can_be_mended(exercise, judge):
+    text = (EXERCISES / f"{exercise}.py").read_text(encoding="utf-8")
+    code, out, _ = judge(text)
+    assert code == 1
+    for place, (name, _) in MENDED[exercise].items():
+        told = out[out.index(f"{place.split('.')[0]} (mine.py, line") :]
+        assert re.search(r"^  ([\w /]+)(, in [^:]*)?: .*\n    look at: ", told, re.MULTILINE)[1] == name, out
+        text += f"\n\nfrom solutions import MENDED\n{place} = MENDED[{exercise!r}][{place!r}][1]\n"
+    code, out, _ = judge(text)
+    assert code == 0, out
+
+
+# ---- what the doctor says of mistakes that readers really made -----------------------------------
+
+
+def dense(line):
+    """Dense with this line in the place of its dW."""
+    return spoiled("self.dW = self.x.T @ dout", line)
+
+
+GAIN = """\
+import numpy as np
+
+class Gain:
+    def __init__(self, n_in):
+        self.W = np.ones(n_in)
+
+    def forward(self, x):
+        self.x = x
+        return x * self.W
+
+    def backward(self, dout):
+        self.dW = {}
+        return dout * self.W
+"""
+CROSS_ENTROPY = """\
+import numpy as np
+
+def bce_by_definition(logits, target):
+    p = 1 / (1 + np.exp(-logits))
+    return -np.mean(target * np.log(p) + (1 - target) * np.log(1 - p))
+
+def bce(logits, target):
+    p = 1 / (1 + np.exp(-logits))
+    loss = np.mean(np.logaddexp(0, logits) - target * logits)
+    {}
+"""
+SIGMOID = ACTIVATION.format(forward="1 / (1 + np.exp(-x))", backward="{}").replace("Square", "Logistic")
+P = "1 / (1 + np.exp(-self.x))"
+LOGS = "target * np.log({0} + {1}) + (1 - target) * np.log(1 - {0} + {1})"
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        (GAIN.format("self.x * dout"), "not summed over the batch, in W (shape (N, I) where W has (I,)): "),
+        (GAIN.format("self.x.T @ dout"), "(yours is xᵀ dout, right is Σ_n x · dout entry by entry): "),
+        (GAIN.format("self.x @ dout"), "(yours is x dout, right is Σ_n x · dout entry by entry): "),
+        (GAIN.format("(self.x * dout).sum()"), "summed over everything, in W (shape () where W has (I,)): "),
+        (GAIN.format("(self.x * dout).sum(axis=1)"), "summed over the wrong axis, in W: "),
+        (GAIN.format("np.outer(self.x, dout)"), "wrong shape, in W (shape (35, 35) where W has (I,)): "),
+        (dense("self.dW = self.x @ dout"), "wrong product, in W (yours is x dout, right is xᵀ dout): "),
+        (dense("self.dW = self.x @ dout"), "with x (N, I), W (I, O), dout (N, O): dW = xᵀ dout has shape (I, O), "),
+        (dense("self.dW = dout.T @ self.x"), "transposed result, in W (yours is doutᵀ x, right is xᵀ dout): "),
+        (dense("self.dW = self.x.T @ dout / len(dout)"), "1/N divided twice, in W (×0.2 = 1/N): "),
+        (dense("self.dW = self.x.T @ dout / dout.size"), "1/N divided twice, in W (×0.0666667 = 1/(N·O)): "),
+        (dense("self.dW = 0.5 * self.x.T @ dout"), "constant factor, in W (×0.5 = 1/2): "),
+        (dense("self.dW = 3 * self.x.T @ dout"), "constant factor, in W (×3): "),
+        (dense("self.dW = dout.shape[1] * self.x.T @ dout"), "constant factor, in W (×3 = O): "),
+        (
+            dense("for x, d in zip(self.x, dout):\n            self.dW = np.outer(x, d)"),
+            "only one sample counted, in W (the last): ",
+        ),
+        (spoiled("sum(axis=0)", "sum(axis=0, keepdims=True)"), "keepdims, in b (shape (1, O) where b has (O,)): "),
+        (SIGMOID.format("1 * dout"), "derivative missing, in x: "),
+        (SIGMOID.format(f"dout * ({P} * (1 - {P}))**2"), "derivative twice, in x: "),
+        (SIGMOID.format(f"dout * {P}"), "wrong slope, in x (it looks like y, and must be y(1 - y); y is out): "),
+        (
+            ACTIVATION.format(forward="np.tanh(x)", backward="dout * (1 - np.tanh(self.x))"),
+            "wrong slope, in x (it looks like 1 - y, and must be 1 - y²; y is out): ",
+        ),
+        (
+            ACTIVATION.format(forward="np.sin(x)", backward="dout * self.x"),
+            "wrong slope, in x (it looks like x): ",
+        ),
+        (
+            CROSS_ENTROPY.format("return loss, (p - target) / len(logits)"),
+            "constant factor, in logits, large logits (×3 = O)",
+        ),
+        (CROSS_ENTROPY.format("return loss, np.mean(p - target)"), "(shape () where logits has (N, O)): "),
+        (CROSS_ENTROPY.format("return 3 * loss, (p - target) / p.size"), "  another loss: the loss itself, "),
+        (
+            CROSS_ENTROPY.format(f"return -np.mean({LOGS.format('p', 0)}), (p - target) / p.size"),
+            "  overflow: right at ordinary numbers",
+        ),
+        *(
+            (
+                CROSS_ENTROPY.format(f"return -np.mean({LOGS.format('p', epsilon)}), (p - target) / p.size"),
+                f"epsilon in the logarithm (it looks like log(p + {epsilon})): ",
+            )
+            for epsilon in ("1e-05", "1e-08", "1e-12", "1e-16")
+        ),
+        (
+            CROSS_ENTROPY.format(
+                f"p = np.clip(p, 1e-6, 1 - 1e-6)\n    return -np.mean({LOGS.format('p', 0)}), (p - target) / p.size"
+            ),
+            "saturated by clipping or epsilon (it looks like p clipped at 1e-06): ",
+        ),
+    ],
+)
+def test_what_readers_did_wrong_is_said_in_words_about_it(judge, source, words):
+    code, out, _ = judge(source)
+    assert code == 1 and words in out, out
+    assert out.count("look at: ") == 1 and "on a kink" not in out, out

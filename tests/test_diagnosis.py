@@ -48,7 +48,7 @@ def test_a_finding_says_where_what_it_means_and_where_to_look():
     report = check_gradients(planted_mistakes.BatchSizeInTheLayer)
     (finding,) = diagnose(report)
     assert finding.places == ("W", "b")
-    assert str(finding).startswith("  1/N divided twice, in W, b: ") and "\n    look at: " in str(finding)
+    assert str(finding).startswith("  1/N divided twice, in W, b (×0.2 = 1/N): ") and "\n    look at: " in str(finding)
 
 
 def test_two_mistakes_in_two_places_get_both_names():

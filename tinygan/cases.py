@@ -40,7 +40,8 @@ class Setting:
     n, n_in, n_out  batch, inputs, outputs: distinct primes, so that a wrong factor names itself
     seed            of all data
     upstream        the dout that comes from above: "random", "ones", or random but only for the outputs
-                    that are "positive" or "negative", and zero for the others
+                    that are "positive" or "negative", or for the "first" or the "last" sample, and zero
+                    for the others
     at              "x", or put the measured input elsewhere: at the "out" or the "dout" of that x
     warm            how many times the thing runs on other data before it is looked at
     transpose       W is exchanged for its transpose between forward and backward
@@ -154,7 +155,14 @@ class LayerCase(Case):
         if self.setting.upstream == "ones":
             return np.ones(out.shape)
         dout = draw(np.random.default_rng([self.setting.seed, seed]), out.shape)
-        sides = {"random": True, "positive": out.real > 0, "negative": out.real <= 0}
+        sample = np.arange(len(out)).reshape(-1, *[1] * (out.ndim - 1)) if out.ndim else 0
+        sides = {
+            "random": True,
+            "positive": out.real > 0,
+            "negative": out.real <= 0,
+            "first": sample == 0,
+            "last": sample == np.max(sample),
+        }
         return np.where(sides[self.setting.upstream], dout, 0)
 
     def gradients(self, dout):

@@ -2,9 +2,10 @@
 
 Most of this file is a list of hypotheses. Each is a function: its docstring says what the doctor
 says, the mistake's name, what it means and the line of mathematics to look at; its value is whether
-the evidence fits. They are asked in turn about a failed check, first those about the whole report
-``r``, then those about each wrong gradient ``e``. They may have the check repeated with one thing
-changed: at another batch size, with another upstream, at another x, after other data.
+the evidence fits, or, if it does, what was seen: "×3 = O". They are asked in turn about a failed
+check, first those about the whole report ``r``, then those about each wrong gradient ``e``. They
+may have the check repeated with one thing changed: at another batch size, with another upstream, at
+another x, after other data.
 
 a is the computed gradient, n the measured one; N batch, I inputs, O outputs.
 """
@@ -12,11 +13,13 @@ a is the computed gradient, n the measured one; N batch, I inputs, O outputs.
 from __future__ import annotations
 
 import inspect
+from fractions import Fraction
+from itertools import groupby, permutations
 from typing import NamedTuple
 
 import numpy as np
 
-from tinygan.cases import LayerCase, PenaltyCase, StepCase
+from tinygan.cases import LayerCase, LossCase, PenaltyCase, StepCase
 from tinygan.gradcheck import relative_error
 from tinygan.learner import TargetError
 
@@ -62,14 +65,53 @@ class Evidence:
         return np.isclose(larger.ratio / self.ratio, ((2 * n + 1) / n) ** power, rtol=1e-5)
 
     @property
+    def factor(self):
+        """ "×0.2 = 1/N": the ratio, and what it is in other sizes, too."""
+        s, c = self.report.setting, self.ratio
+        try:
+            other = self.again(n=11, n_in=13, n_out=17)
+            c_other, s_other = other.ratio, other.report.setting
+        except NoEvidence:
+            return f"×{c:.6g}"
+        return f"×{c:.6g}{equals(c, s, c_other, s_other)}"
+
+    @property
+    def shapes(self):
+        """ "shape (1, O) where b has (O,)": in letters where no two sizes are alike."""
+        if isinstance(self.case, LayerCase) and self.dout.ndim:
+            sizes = {self.dout.shape[-1]: "O", self.case.arrays["x"].shape[-1]: "I", len(self.dout): "N"}
+        else:
+            sizes = dict(zip(self.n.shape, "NO", strict=False))
+        alike = len(set(self.n.shape)) < self.n.ndim or len(sizes) < 2
+        letters = {} if alike else sizes
+        a, n = (", ".join(str(letters.get(k, k)) for k in array.shape) for array in (self.a, self.n))
+        a, n = (f"({text}{',' * (array.ndim == 1)})" for text, array in ((a, self.a), (n, self.n)))
+        return f"shape {a} where {self.name.removeprefix(self.case.prefix)} has {n}"
+
+    @property
+    def is_parameter(self):
+        """Of a layer, or of a network."""
+        return isinstance(self.case, LayerCase) and self.name != "x"
+
+    @property
     def is_bias(self):
         named_so = self.name.split(".")[-1].startswith("b")
-        return named_so and isinstance(self.case, LayerCase) and self.n.ndim == 1 and self.dout.ndim == 2
+        return named_so and self.is_parameter and self.n.ndim == 1 and self.dout.ndim == 2
 
     @property
     def is_activation(self):
         alone = isinstance(self.case, LayerCase) and list(self.case.arrays) == ["x"]
         return alone and self.a.shape == self.n.shape == self.dout.shape
+
+    @property
+    def bend(self):
+        """The true slope of an activation, or, of a loss, σ'(s) at its logits s."""
+        if isinstance(self.case, LossCase) and self.a.shape == self.n.shape:
+            p = sigmoid(self.case.arrays[self.name.removeprefix(self.case.prefix)])
+            return p * (1 - p)
+        if not self.is_activation:
+            raise NoEvidence
+        return self.n / self.dout
 
     @property
     def slopes(self):
@@ -82,6 +124,22 @@ class Evidence:
 def same(p, q):
     """Equal but for the error of measuring, and not because both are zero."""
     return np.shape(p) == np.shape(q) and bool(np.any(q)) and relative_error(p, q) < 1e-6
+
+
+def equals(c, s, c_other, s_other):
+    """ " = 1/N" where the two factors are that in the two settings, or a fraction of small numbers, or nothing."""
+    sizes = {"N": s.n, "O": s.n_out, "I": s.n_in, "N·O": s.n * s.n_out, "N·I": s.n * s.n_in}
+    others = {"N": s_other.n, "O": s_other.n_out, "I": s_other.n_in}
+    others |= {"N·O": s_other.n * s_other.n_out, "N·I": s_other.n * s_other.n_in}
+    sign = "-" if c < 0 else ""
+    for name, size in sizes.items():
+        if np.allclose([abs(c), abs(c_other)], [size, others[name]], rtol=1e-5):
+            return f" = {sign}{name}"
+        if np.allclose([abs(c), abs(c_other)], [1 / size, 1 / others[name]], rtol=1e-5):
+            return f" = {sign}1/({name})" if "·" in name else f" = {sign}1/{name}"
+    simple = Fraction(c).limit_denominator(12) if np.isfinite(c) else Fraction(0)
+    near = simple.denominator > 1 and np.isclose(c, float(simple), rtol=1e-6)
+    return f" = {simple}" if near else ""
 
 
 class Hypothesis(NamedTuple):
@@ -154,10 +212,53 @@ def wrong_lazy_strength(r):
 
 
 @listed(ABOUT_THE_REPORT)
+def overflow(r):
+    """overflow: right at ordinary numbers; at large ones an exp is inf, or a p is rounded to 0 or 1
+    look at: log(σ(s)) = -log(1 + exp(-s)),  log(1 + exp(s)) = max(s, 0) + log(1 + exp(-|s|))"""
+    return bool(r.error) and "large " in r.stopped_in and all(row.passed or "large " in row.name for row in r.rows)
+
+
+@listed(ABOUT_THE_REPORT)
+def epsilon_in_the_logarithm(r):
+    """epsilon in the logarithm: a small number beside p makes it another loss, with another gradient
+    look at: d log(p + ε)/dp = 1/(p + ε), nearly 0 where p is; from the logits s, log(p) = -log(1 + exp(-s))"""
+    kind, size = guard(r)
+    return kind == "log(p + ε)" and f"it looks like log(p + {size:.0e})"
+
+
+def guard(r):
+    """How, and how much, p is kept away from 0 and 1 in the logarithms of a cross-entropy, ("", 0) if it is not.
+
+    At large logits p is 0 or 1, and all that is left of the loss is log(ε).
+    """
+    ordinary = [row for row in r.rows if "large " not in row.name]
+    cases = [e.case for e in gradients(r) if "large " in e.name]
+    if not cases or any(row.error > 0.01 for row in ordinary):
+        return "", 0
+    (x, *more), targets, found = cases[0].arrays.values(), cases[0].targets, abs(cases[0].out())
+    p = x if np.all((x > 0) & (x < 1)) else 1 / (1 + np.exp(-x))
+    errors = {}
+    for size in 10.0 ** -np.arange(4, 17) if not more else ():
+        clip = np.clip(p, size, 1 - size)
+        for kind, p_1, p_0 in (("log(p + ε)", p + size, 1 - p + size), ("clip", clip, 1 - clip)):
+            for target in targets[:1] or (0, 1):
+                loss = -np.mean(target * np.log(p_1) + (1 - target) * np.log(p_0))
+                errors[kind, size] = min(abs(found / loss - 1), errors.get((kind, size), 1))
+    best = min(errors, key=errors.get, default=None)
+    return best if best and errors[best] < 1e-5 else ("", 0)
+
+
+@listed(ABOUT_THE_REPORT)
 def another_loss(r):
-    """another loss: the loss that is returned is not the one that was asked for
-    look at: the definition of the loss"""
-    return "value" in r.broken and all(row.passed for row in r.rows if row.name in r.measured)
+    """another loss: the loss itself, its value, is not the one that was asked for
+    look at: the definition; mend the loss first: the gradients were measured on yours, right or wrong"""
+    gradients_right = all(row.passed for row in r.rows if row.name in r.measured)
+    return "value" in r.broken and (is_loss(r) or gradients_right)
+
+
+def is_loss(r):
+    """Is it a loss, which can be wrong apart from its gradient?"""
+    return any(isinstance(e.case, LossCase) for e in gradients(r))
 
 
 @listed(ABOUT_THE_REPORT)
@@ -211,9 +312,11 @@ def stale_cache(r):
 @listed(ABOUT_THE_REPORT)
 def saturated(r):
     """saturated by clipping or epsilon: right at ordinary numbers, wrong at the far ends of the scale
-    look at: log(σ(s)) = -log(1 + exp(-s)), computed from the logits s: no clip, no + 1e-8 and no overflow"""
-    wrong = [row.name for row in r.rows if not row.passed] + [r.stopped_in] * bool(r.error)
-    return bool(wrong) and all("large " in name for name in wrong)
+    look at: log(σ(s)) = -log(1 + exp(-s)), computed from the logits s: no clip and no + 1e-8"""
+    kind, size = guard(r)
+    wrong = [row.name for row in r.rows if not row.passed]
+    saturated = bool(wrong) and not r.error and all("large " in name for name in wrong)
+    return f"it looks like p clipped at {size:.0e}" if saturated and kind == "clip" else saturated
 
 
 @listed(ABOUT_THE_REPORT)
@@ -277,7 +380,7 @@ def wrong_sign(e):
 def missing_batch_size(e):
     """missing 1/N: it is too large by a factor that grows with the batch: the loss is a mean, this is a sum
     look at: L = (1/N) Σ_n L_n, so ∂L/∂s_n = (1/N) ∂L_n/∂s_n"""
-    return e.ratio_grows_as_batch_to_the(1)
+    return e.ratio_grows_as_batch_to_the(1) and e.factor
 
 
 @listed(ABOUT_A_GRADIENT)
@@ -285,21 +388,21 @@ def bias_averaged(e):
     """bias averaged: the bias gradient is a mean over the batch, and must be a sum
     look at: b_o is felt by every sample: ∂L/∂b_o = Σ_n dout[n, o]; the 1/N is in dout already"""
     others_right = all(row.passed for row in e.report.rows if row.name != e.name)
-    return e.is_bias and others_right and e.ratio_grows_as_batch_to_the(-1)
+    return e.is_bias and others_right and e.ratio_grows_as_batch_to_the(-1) and e.factor
 
 
 @listed(ABOUT_A_GRADIENT)
 def batch_size_twice(e):
-    """1/N divided twice: it is too small by a factor that grows with the batch
-    look at: the loss divides by N, once; every layer before it only sums, dW = xᵀ dout"""
-    return e.ratio_grows_as_batch_to_the(-1)
+    """1/N divided twice: this is divided by N, and the mean in the loss has done that already
+    look at: ∂L/∂s_n = (1/N) ∂L_n/∂s_n, once, in the loss: its 1/N is in dout, and dx, dW, db only inherit it"""
+    return e.ratio_grows_as_batch_to_the(-1) and e.factor
 
 
 @listed(ABOUT_A_GRADIENT)
 def constant_factor(e):
     """constant factor: it is the measured gradient times a number, the same number for every batch size
-    look at: d(x²)/dx = 2x, d(½x²)/dx = x; a factor I or O tells of a mean over the wrong axis"""
-    return not np.isclose(abs(e.ratio), 1, rtol=1e-6) and e.ratio_grows_as_batch_to_the(0)
+    look at: d(x²)/dx = 2x, d(½x²)/dx = x; the mean of N·O entries divides by .size, and len() is only N"""
+    return not np.isclose(abs(e.ratio), 1, rtol=1e-6) and e.ratio_grows_as_batch_to_the(0) and e.factor
 
 
 @listed(ABOUT_A_GRADIENT)
@@ -310,32 +413,84 @@ def upstream_ignored(e):
 
 
 @listed(ABOUT_A_GRADIENT)
-def transposed(e):
+def transposed_weight(e):
     """transposed weight: it is right with W exchanged for Wᵀ
-    look at: out = x W, so dx = dout Wᵀ, which is (N, O)(O, I), and dW = xᵀ dout, which is (I, N)(N, O)"""
-    return (e.name != "x" and same(e.a, e.n.T)) or e.again(transpose=True).right
+    look at: out = x W, so dx = dout Wᵀ, which is (N, O)(O, I)"""
+    return e.again(transpose=True).right
 
 
 @listed(ABOUT_A_GRADIENT)
-def bias_not_summed(e):
-    """bias not summed: the bias gradient is that of single samples
-    look at: b_o is felt by every sample: ∂L/∂b_o = Σ_n dout[n, o]"""
-    per_sample = e.a.ndim == 2 and same(e.a.sum(axis=0), e.n)
-    return e.is_bias and (per_sample or any(same(e.a, row) for row in e.dout))
+def transposed_result(e):
+    """transposed result: rows and columns of the right gradient are exchanged
+    look at: (A B)ᵀ = Bᵀ Aᵀ: doutᵀ x is the transpose of dW = xᵀ dout, and W doutᵀ that of dx = dout Wᵀ"""
+    return e.n.ndim == 2 and same(e.a, e.n.T) and (your_product(e) or True)
 
 
 @listed(ABOUT_A_GRADIENT)
-def bias_summed_over_everything(e):
-    """bias summed over everything: every entry is the sum over samples and outputs
-    look at: ∂L/∂b_o = Σ_n dout[n, o], with one sum for each o: axis=0"""
-    return e.is_bias and same(e.a, np.full(e.a.shape, e.n.sum()))
+def one_sample(e):
+    """only one sample counted: it is what the first or the last sample of the batch contributes
+    look at: dW = Σ_n dW_n: in a loop over the samples += adds, and = keeps only the last"""
+    return next((f"the {k}" for k in ("first", "last") if same(e.a, e.again(upstream=k).n)), "")
 
 
 @listed(ABOUT_A_GRADIENT)
-def bias_summed_over_outputs(e):
-    """bias summed over the wrong axis: a sum over outputs, where one over samples is needed
-    look at: ∂L/∂b_o = Σ_n dout[n, o]: axis=0, not axis=1"""
-    return e.is_bias and same(e.a.ravel(), e.dout.sum(axis=1))
+def keepdims(e):
+    """keepdims: the right numbers, in an array of another shape
+    look at: a gradient has the shape of what it belongs to: no keepdims=True, no [:, None]"""
+    return e.a.shape != e.n.shape and same(e.a.ravel(), e.n.ravel()) and e.shapes
+
+
+@listed(ABOUT_A_GRADIENT)
+def not_summed(e):
+    """not summed over the batch: one gradient for each sample, side by side
+    look at: a parameter is felt by every sample: ∂L/∂b_o = Σ_n dout[n, o], axis=0"""
+    return e.is_parameter and e.a.ndim == e.n.ndim + 1 and same(e.a.sum(axis=0), e.n) and e.shapes
+
+
+@listed(ABOUT_A_GRADIENT)
+def summed_over_everything(e):
+    """summed over everything: one number, where every entry has its own
+    look at: ∂L/∂b_o = Σ_n dout[n, o], one sum for each o: axis=0; only the loss itself is one number"""
+    if e.a.size == 1 < e.n.size:
+        return e.shapes
+    return any(same(e.a, np.full(e.a.shape, number)) for number in (e.n.sum(), e.n.mean()))
+
+
+@listed(ABOUT_A_GRADIENT)
+def summed_over_the_wrong_axis(e):
+    """summed over the wrong axis: the sum runs over the outputs of each sample, not over the samples
+    look at: ∂L/∂b_o = Σ_n dout[n, o]: axis=0, not axis=1; and dx has an entry for every n and i: no sum at all"""
+    if e.a.shape != e.n.shape and any(same(e.a, e.n.sum(axis=axis)) for axis in range(e.n.ndim)):
+        return e.shapes
+    if not e.is_parameter or e.n.ndim != 1 or e.dout.ndim != 2:
+        return False
+    x = e.case.arrays["x"]
+    terms = [e.dout, x * e.dout] if x.shape == e.dout.shape else [e.dout]
+    return any(same(e.a.ravel(), term.sum(axis=1)) for term in terms)
+
+
+@listed(ABOUT_A_GRADIENT)
+def wrong_product(e):
+    """wrong product: the right factors, multiplied in another way
+    look at: with x (N, I), W (I, O), dout (N, O): dW = xᵀ dout has shape (I, O), dx = dout Wᵀ has (N, I)"""
+    return your_product(e)
+
+
+def your_product(e):
+    """ "yours is x dout, right is xᵀ dout", where both are products of two of x, W and dout, or ""."""
+    if not isinstance(e.case, LayerCase):
+        return ""
+    arrays = {"x": e.case.arrays["x"], "W": e.case.arrays.get("W", np.zeros(0)), "dout": e.dout}
+    turned = {f"{name}ᵀ": array.T for name, array in arrays.items() if array.ndim == 2}
+    products = {}
+    for (p, left), (q, right) in permutations({**arrays, **turned}.items(), 2):
+        if left.ndim == 2 and left.shape[1] == len(right):
+            products[f"{p} {q}"] = left @ right
+        if left.ndim == 2 and right.shape in (left.shape, left.shape[1:]) and "ᵀ" not in p + q:
+            products[f"{p} · {q} entry by entry"] = left * right
+            products[f"Σ_n {p} · {q} entry by entry"] = np.sum(left * right, axis=0)
+    yours, right = (next((k for k, v in products.items() if same(array, v)), "") for array in (e.a, e.n))
+    return f"yours is {yours}, right is {right}" if yours and right else ""
 
 
 @listed(ABOUT_A_GRADIENT)
@@ -343,7 +498,8 @@ def mask_missing(e):
     """activation mask missing: the same slope for all, as if the function had no corner
     look at: out = x where x > 0, α x elsewhere: dx = dout · (1 where x > 0, α elsewhere)"""
     if e.is_activation:
-        return not np.ptp(e.slopes[0])
+        used, true = e.slopes
+        return not np.ptp(used) and len(np.unique(true)) < 4
     return e.again(upstream="positive").right and not np.any(e.again(upstream="negative").n)
 
 
@@ -373,6 +529,50 @@ def wrong_variable(e):
 
 
 @listed(ABOUT_A_GRADIENT)
+def derivative_missing(e):
+    """derivative missing: what comes from above went through the activation without its slope
+    look at: ∂L/∂x = dout · f'(x);  ∂L/∂s = ∂L/∂p · σ'(s), with p = σ(s) and σ'(s) = p(1 - p)"""
+    return same(e.a * e.bend, e.n)
+
+
+@listed(ABOUT_A_GRADIENT)
+def derivative_twice(e):
+    """derivative twice: the slope of the activation is multiplied in once too often
+    look at: ∂L/∂x = dout · f'(x), once;  for cross-entropy ∂L/∂s = p - target has its σ'(s) in it already"""
+    return same(e.a, e.n * e.bend)
+
+
+SLOPES = {  # of the functions that one meets, and what one writes instead; y is out
+    "y(1 - y)": lambda x, y: y * (1 - y),
+    "1 - y²": lambda x, y: 1 - y**2,
+    "y": lambda x, y: y,
+    "1 - y": lambda x, y: 1 - y,
+    "1 + y": lambda x, y: 1 + y,
+    "y²": lambda x, y: y**2,
+    "x": lambda x, y: x,
+    "σ(x)": lambda x, y: sigmoid(x),
+    "σ'(x)": lambda x, y: sigmoid(x) * (1 - sigmoid(x)),
+    "x σ'(x)": lambda x, y: x * sigmoid(x) * (1 - sigmoid(x)),
+    "σ(x) + x σ'(x)": lambda x, y: sigmoid(x) * (1 + x * (1 - sigmoid(x))),
+}
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+@listed(ABOUT_A_GRADIENT)
+def wrong_slope(e):
+    """wrong slope: dout is multiplied by another function than the derivative
+    look at: σ' = σ(1 - σ), tanh' = 1 - tanh², (x σ(x))' = σ(x) + x σ'(x)"""
+    if not e.is_activation:
+        return False
+    known = {name: e.dout * slope(e.case.arrays["x"], e.out) for name, slope in SLOPES.items()}
+    yours, right = (next((k for k, v in known.items() if same(array, v)), "") for array in (e.a, e.n))
+    return yours and f"it looks like {yours}{', and must be ' * bool(right)}{right}{'; y is out' * ('y' in yours)}"
+
+
+@listed(ABOUT_A_GRADIENT)
 def clipped(e):
     """clipped: the largest entries were all cut to the same size
     look at: np.clip(gradient, -c, c) has no place in a derivative; clip the step, if you must"""
@@ -385,34 +585,45 @@ def clipped(e):
 def broadcast(e):
     """silent broadcast: NumPy stretched a shape: rows or columns are copies of each other
     look at: shapes: (N,) - (N, 1) is (N, N), and dW[...] = (I, 1) fills every column alike"""
-    if e.a.shape != e.n.shape:
-        return e.a.shape == 2 * e.n.shape[:1] or stretches(e.a, e.n)
-    axes = [axis for axis in (0, 1) if e.a.ndim == 2 and e.a.shape[axis] > 1]
-    return any(same(e.a, np.broadcast_to(e.a.take([0], axis), e.a.shape)) for axis in axes)
+    if isinstance(e.case, LossCase) and e.a.shape == 2 * e.n.shape[:1] != e.n.shape:
+        return copies(e.a - e.a[:1]) and e.shapes  # a column and a row of numbers, added up
+    return e.a.shape == e.n.shape and copies(e.a) and not copies(e.n)
 
 
-def stretches(p, q):
-    """Do the two shapes fit, in NumPy's way?"""
-    try:
-        return bool(np.broadcast_shapes(p.shape, q.shape))
-    except ValueError:
-        return False
+def copies(array):
+    """Are all rows equal, or all columns?"""
+    axes = [axis for axis in (0, 1) if array.ndim == 2 and array.shape[axis] > 1]
+    return any(same(array, np.broadcast_to(array.take([-1], axis), array.shape)) for axis in axes)
+
+
+@listed(ABOUT_A_GRADIENT)
+def wrong_shape(e):
+    """wrong shape: a gradient has the shape of what it belongs to
+    look at: ∂L/∂W has an entry for each entry of W: over which index must be summed, over which not?"""
+    return e.a.shape != e.n.shape and e.shapes
 
 
 # ---- the doctor ----------------------------------------------------------------------------------
 
 
 class Finding(NamedTuple):
-    """A mistake that was recognised, and the gradients in which it was (none where it is of the whole)."""
+    """A mistake that was recognised: ``seen`` {the gradient in which it was, "" if it is of the whole: words}."""
 
     name: str
     meaning: str
     look: str
-    places: tuple[str, ...] = ()
+    seen: dict[str, str]
+
+    @property
+    def places(self):
+        return tuple(filter(None, self.seen))
 
     def __str__(self):
-        places = f", in {', '.join(self.places)}" if self.places else ""
-        return f"  {self.name}{places}: {self.meaning}\n    look at: {self.look}"
+        where = ""
+        for words, seen in groupby(self.seen.items(), key=lambda item: item[1]):
+            places = ", ".join(filter(None, (place for place, _ in seen)))
+            where += (", in " if not where else ", ") * bool(places) + places + f" ({words})" * bool(words)
+        return f"  {self.name}{where}: {self.meaning}\n    look at: {self.look}"
 
 
 def diagnose(report):
@@ -425,29 +636,29 @@ def diagnose(report):
     if report.error and not report.rows:  # some product of sizes does not fit; equal sizes always do
         report = report.again(n_in=report.setting.n, n_out=report.setting.n)
     for h in ABOUT_THE_REPORT if report.rows else ():
-        if fits(h, report):
-            return [Finding(*h[:3])]
-    places = {}
+        if answer := fits(h, report):
+            return [Finding(*h[:3], {"": answer if isinstance(answer, str) else ""})]
+    seen = {}
     for e in wrong_gradients(report):
-        for h in names_of(e):
-            places.setdefault(h, []).append(e.name)
-    return [Finding(*h[:3], tuple(names)) for h, names in places.items()]
+        for h, answer in names_of(e):
+            seen.setdefault(h, {})[e.name] = answer if isinstance(answer, str) else ""
+    return [Finding(*h[:3], places) for h, places in seen.items()]
 
 
 def names_of(e):
-    """The first hypothesis that fits; but a wrong sign may have a second one behind it."""
+    """The first hypothesis that fits, and its answer; but a wrong sign may have a second one behind it."""
     for h in ABOUT_A_GRADIENT:
-        if fits(h, e):
-            yield h
+        if answer := fits(h, e):
+            yield h, answer
             if h.name != "wrong sign" or np.isclose(e.ratio, -1, rtol=1e-6):
                 return
 
 
 def fits(hypothesis, subject):
-    """Does it hold of this Report, or Evidence? Not where it cannot be told."""
+    """What it says of this Report, or Evidence; nothing where it cannot be told."""
     try:
         with np.errstate(all="ignore"):
-            return bool(hypothesis.holds(subject))
+            return hypothesis.holds(subject)
     except (NoEvidence, TargetError):
         return False
 
