@@ -415,7 +415,36 @@ class OuterProduct(ScaleAndShift):
         return dx
 
 
-@planted("only one sample counted")
+@planted("not every sample counted")
+class LastSampleForgotten(Dense):
+    """a loop that ends one too early"""
+
+    def backward(self, dout):
+        dx = super().backward(dout)
+        self.dW = self.x[:-1].T @ dout[:-1]
+        return dx
+
+
+@planted("wrong product")
+class GainWithoutWeight(ScaleAndShift):
+    """dx = dout, without W"""
+
+    def backward(self, dout):
+        super().backward(dout)
+        return 1 * dout
+
+
+@planted("wrong product")
+class GainWithoutInput(ScaleAndShift):
+    """dW = Σ dout, without x"""
+
+    def backward(self, dout):
+        dx = super().backward(dout)
+        self.dW = dout.sum(axis=0)
+        return dx
+
+
+@planted("not every sample counted")
 class WeightOfTheLastSample(Dense):
     """a loop over the samples with = where += was meant"""
 
@@ -466,7 +495,7 @@ class BiasNotSummed(Dense):
         return dx
 
 
-@planted("only one sample counted")
+@planted("not every sample counted")
 class BiasOfTheLastSample(Dense):
     """a loop over the batch with = where += was meant"""
 
