@@ -22,6 +22,7 @@ import numpy as np
 from tinygan.cases import LayerCase, LossCase, PenaltyCase, StepCase
 from tinygan.gradcheck import relative_error
 from tinygan.learner import TargetError
+from tinygan.losses import sigmoid
 
 
 class NoEvidence(Exception):
@@ -126,20 +127,21 @@ def same(p, q):
     return np.shape(p) == np.shape(q) and bool(np.any(q)) and relative_error(p, q) < 1e-6
 
 
+def sizes(s):
+    """{letter: size} of a setting, and what one divides by."""
+    return {"N": s.n, "O": s.n_out, "I": s.n_in, "N·O": s.n * s.n_out, "N·I": s.n * s.n_in}
+
+
 def equals(c, s, c_other, s_other):
-    """ " = 1/N" where the two factors are that in the two settings, or a fraction of small numbers, or nothing."""
-    sizes = {"N": s.n, "O": s.n_out, "I": s.n_in, "N·O": s.n * s.n_out, "N·I": s.n * s.n_in}
-    others = {"N": s_other.n, "O": s_other.n_out, "I": s_other.n_in}
-    others |= {"N·O": s_other.n * s_other.n_out, "N·I": s_other.n * s_other.n_in}
-    sign = "-" if c < 0 else ""
-    for name, size in sizes.items():
-        if np.allclose([abs(c), abs(c_other)], [size, others[name]], rtol=1e-5):
+    """ " = 1/N" where the factor is that in both settings, " = 1/2" where it is a simple fraction, or ""."""
+    factors, sign = np.abs([c, c_other]), "-" if c < 0 else ""
+    for name, size, other in zip(sizes(s), sizes(s).values(), sizes(s_other).values(), strict=True):
+        if np.allclose(factors, [size, other], rtol=1e-5):
             return f" = {sign}{name}"
-        if np.allclose([abs(c), abs(c_other)], [1 / size, 1 / others[name]], rtol=1e-5):
+        if np.allclose(factors, [1 / size, 1 / other], rtol=1e-5):
             return f" = {sign}1/({name})" if "·" in name else f" = {sign}1/{name}"
-    simple = Fraction(c).limit_denominator(12) if np.isfinite(c) else Fraction(0)
-    near = simple.denominator > 1 and np.isclose(c, float(simple), rtol=1e-6)
-    return f" = {simple}" if near else ""
+    simple = Fraction(c).limit_denominator(12)
+    return f" = {simple}" if simple.denominator > 1 and np.isclose(c, float(simple), rtol=1e-6) else ""
 
 
 class Hypothesis(NamedTuple):
@@ -236,7 +238,7 @@ def guard(r):
     if not cases or any(row.error > 0.01 for row in ordinary):
         return "", 0
     (x, *more), targets, found = cases[0].arrays.values(), cases[0].targets, abs(cases[0].out())
-    p = x if np.all((x > 0) & (x < 1)) else 1 / (1 + np.exp(-x))
+    p = x if np.all((x > 0) & (x < 1)) else sigmoid(x)
     errors = {}
     for size in 10.0 ** -np.arange(4, 17) if not more else ():
         clip = np.clip(p, size, 1 - size)
@@ -561,10 +563,6 @@ SLOPES = {  # of the functions that one meets, and what one writes instead; y is
     "x σ'(x)": lambda x, y: x * sigmoid(x) * (1 - sigmoid(x)),
     "σ(x) + x σ'(x)": lambda x, y: sigmoid(x) * (1 + x * (1 - sigmoid(x))),
 }
-
-
-def sigmoid(x):
-    return 1 / (1 + np.exp(-x))
 
 
 @listed(ABOUT_A_GRADIENT)
