@@ -79,12 +79,13 @@ class Evidence:
     @property
     def shapes(self):
         """ "shape (1, O) where b has (O,)": in letters where no two sizes are alike."""
-        if isinstance(self.case, LayerCase) and self.dout.ndim:
-            sizes = {self.dout.shape[-1]: "O", self.case.arrays["x"].shape[-1]: "I", len(self.dout): "N"}
-        else:
-            sizes = dict(zip(self.n.shape, "NO", strict=False))
-        alike = len(set(self.n.shape)) < self.n.ndim or len(sizes) < 2
-        letters = {} if alike else sizes
+        letters = {}
+        if isinstance(self.case, LossCase):
+            letters = dict(zip(self.n.shape, "NO", strict=False))
+        elif isinstance(self.case, LayerCase) and self.dout.ndim:
+            letters = {self.dout.shape[-1]: "O", self.case.arrays["x"].shape[-1]: "I", len(self.dout): "N"}
+        if len(set(self.n.shape)) < self.n.ndim or len(letters) < 2:
+            letters = {}
         a, n = (", ".join(str(letters.get(k, k)) for k in array.shape) for array in (self.a, self.n))
         a, n = (f"({text}{',' * (array.ndim == 1)})" for text, array in ((a, self.a), (n, self.n)))
         return f"shape {a} where {self.name.removeprefix(self.case.prefix)} has {n}"
