@@ -120,6 +120,42 @@ def test_noise_in_an_activation_gets_no_name(seed):
     assert not report.passed and diagnose(report) == []
 
 
+SHAPES = [(), (0,), (1,), (3,), (7,), (1, 3), (5, 1), (3, 7), (5, 3), (5, 5), (5, 7), (7, 7), (1, 7, 3), (5, 7, 3)]
+LAYERS = [planted_mistakes.Dense, planted_mistakes.ScaleAndShift, planted_mistakes.Tanh, planted_mistakes.LeakyReLU]
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_whatever_shape_a_gradient_has_the_doctor_does_not_stumble(shape):
+    odd = np.random.default_rng(0).normal(size=shape)
+
+    def backward_of(layer, where):
+        def backward(self, dout):
+            dx = layer.backward(self, dout)
+            setattr(self, where, odd)
+            return odd if where == "dx" else dx
+
+        return backward
+
+    def forward(self, x):
+        self.x = 2 * np.resize(x, shape)  # whose slope is not 1
+        return self.x
+
+    def loss(logits, target):
+        return planted_mistakes.bce_with_logits(logits, target)[0], odd
+
+    odd_ones = [
+        type(layer.__name__, (layer,), {"backward": backward_of(layer, where)})
+        for layer in LAYERS
+        for where in ("dx", "dW", "db")
+        if where == "dx" or layer in LAYERS[:2]
+    ]
+    odd_out = type("OddOut", (planted_mistakes.Tanh,), {"forward": forward, "backward": lambda self, dout: dout})
+    for target in (*odd_ones, odd_out, loss):
+        report = check_gradients(target)
+        assert not report.passed and all(str(finding) for finding in diagnose(report))
+        assert len(pattern(report)) <= len(report.rows)
+
+
 def test_a_code_that_stops_at_every_size_gets_no_name():
     class Stops(planted_mistakes.Dense):
         def backward(self, dout):

@@ -489,6 +489,7 @@ def your_product(e):
         return ""
     x, W = e.case.arrays["x"], e.case.arrays.get("W", np.zeros(0))
     arrays = {"x": x, "xᵀ": x.T, "W": W, "Wᵀ": W.T, "dout": e.dout, "doutᵀ": e.dout.T}
+    arrays = {name: array for name, array in arrays.items() if array.ndim in (1, 2)}
     products = dict(arrays)
     for (p, left), (q, right) in permutations(arrays.items(), 2):
         if left.ndim == 2 and left.shape[1] == len(right):
