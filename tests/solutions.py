@@ -134,6 +134,21 @@ class R1ByDifference:
         return 0.5 * self.gamma * np.sum(g * g) / len(g)
 
 
+class Variety:
+    def backward(self, dout):
+        centred = self.x - self.x.mean(axis=0)  # whose columns sum to 0, so that m's own way adds nothing
+        return dout[:, :-1] + 2 * centred / centred.size * dout[:, -1].sum()
+
+
+class BothSides:
+    def __call__(self, discriminator, x_real, x_fake):
+        def penalty(g):
+            n = len(x_real)
+            return self.value_by_definition(g[:n], g[n:]), self.gamma * g / n
+
+        return add_gradient_penalty(discriminator, np.concatenate([x_real, x_fake]), penalty)
+
+
 class Radius:
     def backward(self, dout):
         return dout[:, :-1] + 2 * self.x * dout[:, -1:]
@@ -180,6 +195,8 @@ SOLVED = {  # exercise: (what is to be filled in, how)
     "bounded_pull": ("bounded_pull", bounded_pull),
     "one_sided_penalty": ("OneSided.__call__", OneSided.__call__),
     "penalty_by_difference": ("R1ByDifference.__call__", R1ByDifference.__call__),
+    "variety": ("Variety.backward", Variety.backward),
+    "both_sides": ("BothSides.__call__", BothSides.__call__),
     "radius": ("Radius.backward", Radius.backward),
     "half_tanh": ("HalfTanh.backward", HalfTanh.backward),
     "parzen_pull": ("parzen_pull", parzen_pull),

@@ -1,0 +1,160 @@
+"""Lesson 12: collapse and its remedies. What packs see, what an average hides, what R1 makes wide; each measured."""
+
+# %% setup
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from tinygan.data import DataError, Minibatches, load_mnist
+from tinygan.judge import Judge, load_judge
+from tinygan.losses import sigmoid
+from tinygan.metrics import frechet, mode_report, moments
+from tinygan.optimizers import MovingAverage
+from tinygan.recipes import PRESETS, build_gan
+from tinygan.synthetic import MIXTURES, digits, grid, ring, ring_centres
+from tinygan.training import Training, draw_latents, generate
+
+QUICK = bool(os.environ.get("LESSON_QUICK"))  # the tests' form: same code, fewer steps
+IMAGES = Path(os.environ.get("LESSON_IMAGES") or Path(__file__).parent / "images")
+STEPS = 10 if QUICK else 1500
+
+
+# %% packs
+def power(p, m):
+    """Probabilities of all ordered packs of m independent draws from p (K,): (K^m,)."""
+    return p if m == 1 else np.multiply.outer(power(p, m - 1), p).ravel()
+
+
+data = np.array([1, 1, 1, 1, 1, 1, 1, 1, 0]) / 8  # eight modes, and a place beside them
+fakes = {
+    "two modes are missing": np.array([0, 0, 1, 1, 1, 1, 1, 1, 0]) / 6,
+    "a quarter lies beside": np.array([3, 3, 3, 3, 3, 3, 3, 3, 8]) / 32,
+    "shares 1 to 3": np.array([1, 1, 1, 1, 3, 3, 3, 3, 0]) / 16,
+}
+PACKS = np.arange(1, 5)
+packed = {name: [power(q, m) for m in PACKS] for name, q in fakes.items()}
+packed["a heap that travels, on average"] = [np.mean([power(q, m) for q in np.eye(9)[:8]], axis=0) for m in PACKS]
+print("total variation, data against fakes     m = 1   m = 2   m = 3   m = 4")
+for name, qs in packed.items():
+    tv = np.array([np.abs(power(data, m) - q).sum() / 2 for m, q in zip(PACKS, qs, strict=True)])
+    print(f"{name:40}" + "   ".join(f"{value:.3f}" for value in tv))
+    assert name not in fakes or (tv <= 1 - (1 - tv[0]) ** PACKS + 1e-12).all()  # the bound
+
+
+# %% a game that turns
+def turn(gamma=0.0, in_turn=True, steps=1000, h=0.2):
+    """x descends and y climbs f = x·y; R1 costs y ½γy². Yields (x, y) after each step."""
+    x, y = 1.0, 0.0
+    for _ in range(steps):
+        y_new = y + h * (x - gamma * y)
+        x, y = x - h * (y_new if in_turn else y), y_new
+        yield np.array([x, y])
+
+
+RULES = {"at once": (0.0, False), "in turn": (0.0,)} | {f"in turn, γ = {g}": (g,) for g in (0.5, 2.0, 4.5)}
+print("distance from the middle      a step multiplies it by   after 1000   its average")
+for title, rule in RULES.items():
+    average = MovingAverage(np.array([1.0, 0.0]), 0.99)
+    for point in (path := list(turn(*rule))):
+        average.update(point)
+    far = np.linalg.norm([*path, average.params], axis=1)
+    cells = "".join(f"{value:13.2g}" if value > 1e-3 else f"{0:13.3f}" for value in far[-2:])
+    print(f"{title:36}{(far[199] / far[9]) ** (1 / 190):.3f}     {cells}")
+
+# %% small games
+DATA = {"ring": ring(20_000, np.random.default_rng(0)), "grid": grid(20_000, np.random.default_rng(0))}
+PLAIN = replace(PRESETS["points"], hidden=(64, 64, 64), batch=128, penalty="none")
+GAMES = {
+    "plain": PLAIN,
+    "packing 2": replace(PLAIN, pack=2),
+    "R1": replace(PLAIN, penalty="r1"),
+    "packing 2 and R1": replace(PLAIN, penalty="r1", pack=2),
+}
+z_test = np.random.default_rng(1).standard_normal((2500, 2), dtype=np.float32)
+
+
+def play(name, config, g_steps=1):
+    """(the game after STEPS turns with a constant lr, its average's parameters)"""
+    rng = np.random.default_rng(config.seed)
+    gan = build_gan(config, 2, rng, images=False)
+    average = MovingAverage(gan.generator.params, config.average)
+    batches = Minibatches(DATA[name].x, config.batch, rng)
+    for _ in range(STEPS):
+        gan.discriminator_step(batches.next(), draw_latents(rng, config.batch, 2))
+        for _ in range(g_steps):
+            gan.generator_step(draw_latents(rng, config.batch, 2))
+        average.update(gan.generator.params)
+    return gan, average.params
+
+
+def report(name, gan):  # modes, share within 3σ, KL from equal shares
+    return mode_report(gan.generator.forward(z_test), *MIXTURES[name])[:3]
+
+
+# %% ring and grid
+print("three seeds:                  modes       within 3σ KL      its average: modes, within 3σ, KL")
+for name, hurry in (("ring", 3), ("ring", 1), ("grid", 1)):
+    for game, config in GAMES.items():
+        plays, averages = [], []
+        for seed in range(3):
+            gan, average = play(name, replace(config, seed=seed), hurry)
+            plays.append(report(name, gan))
+            gan.generator.params[:] = average
+            averages.append(report(name, gan))
+        cells = ("hasty " * (hurry == 3) + f"{name}: {game}").ljust(28)
+        for reports in (plays, averages):
+            modes, (_, share, kl) = " ".join(f"~{row[0]}" for row in reports), np.mean(reports, axis=0)
+            cells += f"  {modes:12}~{share:.2f}    ~{kl:.2f}   "
+        print(cells.rstrip(), flush=True)
+
+# %% the surface
+SIDE = np.linspace(-1.6, 1.6, 161, dtype=np.float32)
+PLANE = np.stack(np.meshgrid(SIDE, SIDE), axis=2).reshape(-1, 2)
+
+
+def slope(x):
+    out = gan.discriminator.forward(x.astype(np.float32))
+    return gan.discriminator.backward(np.ones_like(out), param_grads=False)
+
+
+fig, axes = plt.subplots(1, 4, figsize=(10, 2.8), layout="constrained")
+print("D's slope, 0 to 0.4 away from a mode                             its average:")
+print("γ       0        0.02     0.05     0.1      0.2      0.4         modes, within 3σ")
+for ax, gamma in zip(axes, (0, 0.003, 0.1, 10), strict=True):
+    gan, average = play("ring", replace(GAMES["R1"], gamma=gamma))
+    cells = f"{gamma:<8}"
+    for far in (0, 0.02, 0.05, 0.1, 0.2, 0.4):
+        x = MIXTURES["ring"].centres[:, None] + far * ring_centres(24)  # all around each mode
+        cells += f"~{np.linalg.norm(slope(x.reshape(-1, 2)), axis=1).mean():.2f}".ljust(9)
+    surface = sigmoid(gan.discriminator.forward(PLANE)).reshape(161, 161)
+    ax.contourf(SIDE, SIDE, surface, np.linspace(0, 1, 21), cmap="PuOr", alpha=0.7)
+    ax.plot(*gan.generator.forward(z_test[:300]).T, ".", color="C3", markersize=2)
+    ax.set(title=f"γ = {gamma}", xticks=[], yticks=[], aspect="equal", xlim=(-1.6, 1.6), ylim=(-1.6, 1.6))
+    gan.generator.params[:] = average
+    print(cells + "   ~{}, ~{:.2f}".format(*report("ring", gan)), flush=True)
+fig.savefig(IMAGES / "12_surfaces.png", dpi=100)
+
+# %% MNIST, or drawn digits
+try:
+    train = load_mnist(download=not QUICK)
+except DataError as error:
+    print(f"MNIST cannot be had, so drawn digits stand in for it ({error})")
+    train = digits(2000 if QUICK else 20_000, np.random.default_rng(0))
+judge = Judge.train(train, steps=30) if QUICK else load_judge(train, print)
+real = moments(judge.features(train.x))
+
+# %% before and after the average
+LOOK = 4 if QUICK else 1000
+z_test = np.random.default_rng(2).standard_normal((500 if QUICK else 10_000, 100), dtype=np.float32)
+print(f"Fréchet distance after steps{'':17}" + "".join(f"{i * LOOK:8d}" for i in (1, 2, 3)))
+for penalty in ("r1", "none"):
+    run, values = Training(replace(PRESETS["default"], penalty=penalty, steps=3 * LOOK), train), []
+    for _ in run.run():
+        if run.step and run.step % LOOK == 0:
+            samples = generate(run.gan.generator, z_test), run.generate(z_test)
+            values.append([frechet(moments(judge.features(x)), real) for x in samples])
+    for who, row in zip(("the generator that plays", "its average"), np.transpose(values), strict=True):
+        print(f"penalty {penalty}: {who:24}".ljust(45) + "".join(f"   ~{value:4.1f}" for value in row))
