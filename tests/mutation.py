@@ -51,6 +51,9 @@ ONE_FOR_EACH = "us has one entry for each layer: strict says so, and never speak
 
 # (file, statement, what became of it): why it changes nothing
 EQUIVALENT: dict[tuple[str, str, str], str] = {
+    ("gan.py", "return x.reshape(len(x) // self.pack, -1)", "return x.reshape(len(x) // self.pack, -2)"): (
+        "NumPy takes any negative length for the one that it has to find"
+    ),
     ("network.py", "self.params = np.zeros(size, dtype)", "self.params = np.ones(size, dtype)"): (
         "every layer's initialise fills all of its parameters"
     ),

@@ -20,7 +20,7 @@ ROOMS = {path.stem: path for path in sorted((ROOT / "tinygan").glob("*.py"))}
 SCRIPTS = sorted([*(ROOT / "tests").rglob("*.py"), *(ROOT / "lessons").rglob("*.py")])
 
 GAME = {"layers", "network", "losses", "objectives", "optimizers", "gan"}
-CORE = GAME | {"gradcheck", "diagnosis", "cases", "learner"}  # the mathematics, and what measures it
+CORE = GAME | {"gradcheck", "evidence", "mistakes", "diagnosis", "cases", "learner"}  # and what measures it
 FRONT_DOOR = {"cli", "__main__"}
 TALKING = {*FRONT_DOOR, "check"}  # what talks to a person: ``tinygan check`` is a conversation of its own
 PICTURES = "plots"

@@ -14,6 +14,7 @@ from helpers import (
     assert_parameter_gradients,
     assert_same_bits,
     clear_of_kinks_and_plateaus,
+    peak_allocation,
     randomise,
     without_cancellation,
 )
@@ -286,3 +287,34 @@ def test_samples_and_latents_are_not_changed(penalty):
     s.gan.generator_step(s.z)
     assert_same_bits("x_real", s.x_real, before[0])
     assert_same_bits("z", s.z, before[1])
+
+
+# ---- nothing is done that nobody needs -----------------------------------------------------------
+
+
+def test_no_gradient_is_computed_that_nobody_needs():
+    """Not of the images in D's step, not of D's parameters in G's step, not of the latents, ever."""
+    s, asked = Setting(), []
+    for name, network in (("D", s.gan.discriminator), ("G", s.gan.generator)):
+        first, backward = network.layers[0], network.layers[0].backward
+
+        def recorded(dout, param_grads, input_grad, name=name, backward=backward):
+            asked.append((name, param_grads, input_grad))
+            return backward(dout, param_grads, input_grad)
+
+        first.backward = recorded
+    s.gan.discriminator_step(s.x_real, s.z)
+    assert asked == [("D", True, False)], "(player, its parameters' gradients, its inputs' gradients)"
+    s.gan.generator_step(s.z)
+    assert asked[1:] == [("D", False, True), ("G", True, False)]
+
+
+def test_real_and_fake_are_joined_in_one_array_that_is_reused():
+    rng, n = np.random.default_rng(0), 512
+    generator = Network([Dense(2, 500)], rng, np.float64)
+    discriminator = Network([Dense(500, 1)], rng, np.float64)
+    gan = GAN(generator, discriminator, NonSaturating(), SGD(0.1), SGD(0.1))
+    x_real, z = rng.normal(size=(n, 500)), rng.normal(size=(n, 2))
+    gan.discriminator_gradients(x_real, z)
+    grown = peak_allocation(lambda: gan.discriminator_gradients(x_real, z))
+    assert grown < x_real.nbytes / 10, f"a warm step allocated {grown} bytes, a batch has {x_real.nbytes}"

@@ -41,7 +41,7 @@ class GAN:
         x_fake = self.generator.forward(z)
         if self._both is None or self._both.shape[0] != len(x_real) + len(x_fake):
             self._both = np.empty((len(x_real) + len(x_fake), x_fake.shape[1]), x_fake.dtype)
-        both = np.concatenate([x_real, x_fake], out=self._both, casting="same_kind")
+        both = np.concatenate([x_real, x_fake], out=self._both)
 
         logits = d.forward(self._packed(both)).copy()  # one pass for both: larger products run faster
         loss, dreal, dfake = self.objective.discriminator(logits[:n], logits[n:])
