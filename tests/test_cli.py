@@ -557,7 +557,7 @@ def test_a_run_goes_on_to_no_step_that_would_make_another_run_of_it(finished, tm
     ring = tmp_path / "ring"
     assert main(["train", "--data", "ring", "--steps", "3", *TYPED, "--out", str(ring)]) == 0
     err = refusal(capsys, "train", "--resume", ring, "--steps", 6)
-    assert "--steps: this run's lr falls to zero at its end, so it has one length; leave it out" in err
+    assert "--steps: this run's lr or gamma falls until its end, so it has one length; leave it out" in err
     assert step_of(ring) == 3 and step_of(finished) == 6
 
 

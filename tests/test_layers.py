@@ -54,7 +54,7 @@ def make_case(layer, n, n_in, n_out, seed=0, dtype=np.float64):
 def cases(draw, kind):
     n, n_in, n_out = draw(SIZES), draw(SIZES), draw(SIZES)
     if kind is Dense:
-        layer = Dense(n_in, n_out, draw(st.sampled_from(["he", "xavier"])))
+        layer = Dense(n_in, n_out, draw(st.sampled_from(["he", "xavier", "spread"])))
     else:
         layer, n_out = LeakyReLU(draw(st.floats(0.01, 0.9))) if kind is LeakyReLU else kind(), n_in
     return make_case(layer, n, n_in, n_out, draw(SEEDS))
@@ -361,10 +361,20 @@ def test_xavier_stays_within_its_bound():
     assert 0.999 * r < np.abs(first_weights("xavier")).max() <= r
 
 
-def test_first_biases_are_zero():
-    layer = Dense(3, 4)
+@pytest.mark.parametrize("init", ["he", "xavier"])
+def test_first_biases_are_zero(init):
+    layer = Dense(3, 4, init)
     Network([layer], np.random.default_rng(0))
     assert not layer.b.any()
+
+
+def test_spread_is_xavier_with_biases_up_to_one_over_the_root_of_the_inputs():
+    layer, xavier = Dense(4, 5000, "spread"), Dense(4, 5000, "xavier")
+    for each in (layer, xavier):
+        Network([each], np.random.default_rng(0), np.float64)
+    assert_same_bits("W", layer.W, xavier.W)
+    assert layer.b.min() == pytest.approx(-0.5, abs=1e-3) and layer.b.max() == pytest.approx(0.5, abs=1e-3)
+    assert deviations(layer.b, 0.25 / 3, 1.8) < 4, f"mean(b²) {np.mean(layer.b**2)}, expected {0.25 / 3}"
 
 
 # ---- promises ------------------------------------------------------------------------------------

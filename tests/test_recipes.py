@@ -128,6 +128,7 @@ OTHERWISE = {
     "coding": (-1.0, 1.0, 0.0),
     "penalty": "none",
     "gamma": 0.2,
+    "gamma_end": 0.001,
     "penalty_every": 2,
     "latent_dim": 4,
     "hidden": (5, 5),

@@ -77,6 +77,12 @@ def test_the_learning_rate_falls_linearly_to_zero_over_the_last_part():
     np.testing.assert_allclose(rates[1:], [0.5] * 7 + [0.375, 0.25, 0.125], rtol=1e-12)
 
 
+def test_gamma_falls_by_the_same_factor_in_each_step():
+    run = Training(replace(TINY, steps=4, gamma=1.6, gamma_end=0.1), points())
+    strengths = [run.gan.penalty.gamma for _ in run.run()]
+    np.testing.assert_allclose(strengths[1:], [1.6, 0.8, 0.4, 0.2], rtol=1e-12)  # the next would be gamma_end
+
+
 def test_clipping_holds_every_parameter_of_the_discriminator():
     run = trained(replace(TINY, penalty="clip", gamma=0.05, objective="wasserstein"))
     assert np.abs(run.gan.discriminator.params).max() == np.float32(0.05)
@@ -316,6 +322,7 @@ def choices():
         {"d_steps": 3},
         {"average": 0.0},
         {"decay_from": 0.2},
+        {"gamma_end": 1e-3},
     ]
     yield from [
         {"penalty_every": 3},

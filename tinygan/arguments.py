@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 from tinygan import __version__
@@ -206,6 +207,8 @@ def config_from(args, dataset):
         raise UsageError(f"--coding belongs to --objective least-squares, not to {config.objective}")
     if args.gamma and config.penalty == "none":
         raise UsageError("--gamma is the strength of a penalty, and this run has none; add --penalty r1")
+    if config.penalty != "r1":
+        config = replace(config, gamma_end=None)
     if config.batch > len(dataset.x):
         raise UsageError(f"--batch {config.batch:,} is more than {dataset.name} has, {len(dataset.x):,} examples")
     if config.batch % config.pack:
@@ -225,10 +228,10 @@ def refuse_changes(args):
 def extended(config, steps, step):
     """The Config of a run at ``step`` that goes on to ``steps``; UsageError where it would not be the same run.
 
-    Without a decay of lr, a run does not know its length: it goes the same way, however far.
+    Where lr and γ stay what they are, a run does not know its length: it goes the same way, however far.
     """
-    if config.decay_from < 1:
-        raise UsageError("--steps: this run's lr falls to zero at its end, so it has one length; leave it out")
+    if config.decay_from < 1 or config.gamma_end is not None:
+        raise UsageError("--steps: this run's lr or gamma falls until its end, so it has one length; leave it out")
     if steps <= step:
         raise UsageError(f"--steps {steps:,}: the run is at step {step:,} already; name a later one")
     return Config.from_dict(config.to_dict() | {"steps": steps, "epochs": None, "minutes": None})

@@ -45,17 +45,19 @@ class Layer:
 class Dense(Layer):
     """out = x W + b, with W of shape (I, O) and b of shape (O,).
 
-    ``init`` sets the spread of the first weights, b starts at zero: "he" is N(0, 2/I), made for
-    rectifiers (He et al. 2015, eq. 10); "xavier" is U(-r, r) with r² = 6/(I + O), made for sigmoid
-    and tanh (Glorot and Bengio 2010, eq. 16). W, b, dW, db are views that the network deals out.
+    ``init`` sets the spread of the first weights: "he" is N(0, 2/I), made for rectifiers (He et al.
+    2015, eq. 10); "xavier" is U(-r, r) with r² = 6/(I + O), made for sigmoid and tanh (Glorot and
+    Bengio 2010, eq. 16). b starts at zero. Where I is 2 or 3, all bends of the units behind then go
+    through the origin; "spread" is Xavier's W with b from U(-1/√I, 1/√I), which moves them apart.
+    W, b, dW, db are views that the network deals out.
     """
 
     def __init__(self, n_in, n_out, init="he"):
         super().__init__()
         if min(n_in, n_out) < 1:
             raise ValueError(f"Dense({n_in}, {n_out}): both sizes must be at least 1")
-        if init not in ("he", "xavier"):
-            raise ValueError(f"Dense: init must be 'he' or 'xavier', not {init!r}")
+        if init not in ("he", "xavier", "spread"):
+            raise ValueError(f"Dense: init must be 'he', 'xavier' or 'spread', not {init!r}")
         self.init = init
         self.shapes = {"W": (n_in, n_out), "b": (n_out,)}
 
@@ -66,7 +68,7 @@ class Dense(Layer):
         else:
             r = np.sqrt(6 / (n_in + n_out))
             self.W[...] = rng.uniform(-r, r, (n_in, n_out))
-        self.b[...] = 0
+        self.b[...] = rng.uniform(-1, 1, n_out) / np.sqrt(n_in) if self.init == "spread" else 0
 
     def forward(self, x):
         n_in, n_out = self.shapes["W"]

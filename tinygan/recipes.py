@@ -46,6 +46,7 @@ class Config:
     coding: tuple[float, float, float] = LeastSquares.codings["0-1"]  # a, b, c of least squares
     penalty: str = "r1"
     gamma: float = 0.1  # strength of the penalty: γ of R1, λ of WGAN-GP, the bound of clipping
+    gamma_end: float | None = None  # what R1's γ falls to by the end, geometrically; None: it stays
     penalty_every: int = 4  # R1 is computed on every such step, and counts that many times
     latent_dim: int = 100
     hidden: tuple[int, ...] = (128, 128)  # of the generator; the discriminator has them in reverse
@@ -85,8 +86,8 @@ PRESETS = {
     ),
     # The ring and the grid.
     "points": Config(
-        gamma=0.003, latent_dim=2, hidden=(128, 128, 128), init="xavier", batch=256, lr=2e-3, beta1=0.5,
-        decay_from=0.0, steps=20_000,
+        gamma=0.1, gamma_end=1e-3, latent_dim=2, hidden=(128, 128, 128), init="spread", batch=256, lr=2e-3,
+        beta1=0.5, decay_from=0.0, steps=30_000,
     ),
 }
 

@@ -119,8 +119,7 @@ class Training:
     def train_step(self):
         """One step of the game."""
         config, gan = self.config, self.gan
-        remaining = (1 - self.progress()) / max(1 - config.decay_from, 1e-9)
-        gan.d_optimizer.lr = gan.g_optimizer.lr = config.lr * min(1.0, remaining)
+        self.follow_schedules()
         for _ in range(config.d_steps):
             d = gan.discriminator_step(self.batches.next(), self.draw())
             if config.penalty == "clip":
@@ -132,6 +131,14 @@ class Training:
         score = gan.objective.score
         self.sums += 1, d.loss, g_loss, score(d.real_logits).mean(), score(d.fake_logits).mean()
         self.check_finite(d.loss, g_loss)
+
+    def follow_schedules(self):
+        """lr falls to zero, linearly from ``decay_from`` on; γ to ``gamma_end``, by the same factor in each step."""
+        config, progress = self.config, self.progress()
+        remaining = (1 - progress) / max(1 - config.decay_from, 1e-9)
+        self.gan.d_optimizer.lr = self.gan.g_optimizer.lr = config.lr * min(1.0, remaining)
+        if config.gamma_end is not None:
+            self.gan.penalty.gamma = config.gamma * (config.gamma_end / config.gamma) ** progress
 
     def draw(self):
         """Fresh latents z ~ N(0, 1), (N, L), in one reused array."""
