@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # one process a core is faster than two threads
 
@@ -27,7 +28,7 @@ from tinygan.recipes import PRESETS
 from tinygan.training import Training, draw_latents
 
 POINTS = PRESETS["points"]
-PLAIN = replace(POINTS, penalty="none")
+PLAIN = replace(POINTS, penalty="none", gamma_end=None)
 GAMES = {
     "non-saturating": PLAIN,
     "minimax": replace(PLAIN, objective="minimax"),
@@ -71,13 +72,19 @@ def main():
     parser.add_argument("--games", nargs="+", choices=GAMES, default=list(GAMES))
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--steps", type=int, default=POINTS.steps)
+    parser.add_argument("--processes", type=int, default=os.cpu_count())
     args = parser.parse_args()
     print("| data | game | modes | high quality | seconds |\n|---|---|---|---|---|")
-    with get_context("spawn").Pool(os.cpu_count()) as pool:
+    with get_context("spawn").Pool(args.processes) as pool:
         for data in args.data:
             for game in args.games:
                 configs = [replace(GAMES[game], seed=seed, steps=args.steps) for seed in range(args.seeds)]
-                modes, quality, seconds = zip(*pool.map(play, [(data, c) for c in configs], 1), strict=True)
+                results = []
+                for result in pool.imap(play, [(data, config) for config in configs]):
+                    modes, quality, _ = result
+                    print(f"{data}, {game}, seed {len(results)}: {modes} modes, {quality:.1%}", file=sys.stderr)
+                    results.append(result)
+                modes, quality, seconds = zip(*results, strict=True)
                 row = f"| {data} | {game} | {mean(modes)} | {mean(quality, 100)} % | {np.mean(seconds):.0f} |"
                 print(row, flush=True)
             for row in PUBLISHED[data]:
