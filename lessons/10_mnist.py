@@ -91,7 +91,7 @@ play(literal, rng)
 
 # %% as it must be
 rng = np.random.default_rng(0)
-mended = GAN(*networks("he", rng), NonSaturating(), Adam(2e-3, beta1=0), Adam(2e-3, beta1=0), R1(0.1, every=4))
+mended = GAN(*networks("he", rng), NonSaturating(), Adam(2e-3, beta1=0), Adam(2e-3, beta1=0), R1(1.0, every=4))
 play(mended, rng, decay=0.999)
 
 # %% which change does it
@@ -99,11 +99,11 @@ print("                          Fréchet    missing   largest class")
 print("real digits               " + judged(test.x))
 for title, init, lr, beta1, penalty, decay in (
     ("literal", "xavier", 2e-4, 0.5, None, 0.0),
-    ("+ R1", "xavier", 2e-4, 0.5, R1(0.1, 4), 0.0),
-    ("+ lr 2e-3", "xavier", 2e-3, 0.5, R1(0.1, 4), 0.0),
-    ("+ β1 0", "xavier", 2e-3, 0.0, R1(0.1, 4), 0.0),
-    ("+ He", "he", 2e-3, 0.0, R1(0.1, 4), 0.0),
-    ("+ average: as it must be", "he", 2e-3, 0.0, R1(0.1, 4), 0.999),
+    ("+ R1", "xavier", 2e-4, 0.5, R1(1.0, 4), 0.0),
+    ("+ lr 2e-3", "xavier", 2e-3, 0.5, R1(1.0, 4), 0.0),
+    ("+ β1 0", "xavier", 2e-3, 0.0, R1(1.0, 4), 0.0),
+    ("+ He", "he", 2e-3, 0.0, R1(1.0, 4), 0.0),
+    ("+ average: as it must be", "he", 2e-3, 0.0, R1(1.0, 4), 0.999),
     ("the same without R1", "he", 2e-3, 0.0, None, 0.999),
 ):
     rng = np.random.default_rng(0)

@@ -45,7 +45,7 @@ class Config:
     objective: str = "non-saturating"
     coding: tuple[float, float, float] = LeastSquares.codings["0-1"]  # a, b, c of least squares
     penalty: str = "r1"
-    gamma: float = 0.1  # strength of the penalty: γ of R1, λ of WGAN-GP, the bound of clipping
+    gamma: float = 1.0  # strength of the penalty: γ of R1, λ of WGAN-GP, the bound of clipping
     gamma_end: float | None = None  # what R1's γ falls to by the end, geometrically; None: it stays
     penalty_every: int = 4  # R1 is computed on every such step, and counts that many times
     latent_dim: int = 100
@@ -77,7 +77,7 @@ class Config:
 PRESETS = {
     # About a minute and about five on two cores.
     "default": Config(steps=24_000),
-    "long": Config(hidden=(256, 256), steps=70_000),
+    "long": Config(gamma=0.1, hidden=(256, 256), average=0.9995, steps=70_000),
     # The networks and settings of many a tutorial, to watch them fail.
     "seed": Config(penalty="none", init="xavier", lr=2e-4, beta1=0.5, average=0.0, steps=24_000),
     "lsgan": Config(objective="least-squares", penalty="none", lr=1e-3, beta1=0.5, steps=24_000),
