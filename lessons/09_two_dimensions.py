@@ -35,7 +35,7 @@ print(f"a perfect sampler has {1 - np.exp(-9 / 2):.4f} within 3σ")
 
 
 # %% a small GAN
-SETTLING = replace(PRESETS["points"], hidden=(64, 64, 64), batch=BATCH)
+SETTLING = replace(PRESETS["points"], hidden=(64, 64, 64), batch=BATCH, gamma=0.003, init="xavier")
 PLAIN = replace(SETTLING, penalty="none", average=0.0, decay_from=1.0)  # 1.0: lr falls only after the end
 
 

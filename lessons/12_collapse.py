@@ -66,7 +66,7 @@ for title, rule in RULES.items():
 
 # %% small games
 DATA = {"ring": ring(20_000, np.random.default_rng(0)), "grid": grid(20_000, np.random.default_rng(0))}
-PLAIN = replace(PRESETS["points"], hidden=(64, 64, 64), batch=128, penalty="none")
+PLAIN = replace(PRESETS["points"], hidden=(64,) * 3, batch=128, penalty="none", gamma=0.003, init="xavier")
 GAMES = {
     "plain": PLAIN,
     "packing 2": replace(PLAIN, pack=2),

@@ -83,13 +83,6 @@ def test_a_strength_needs_a_penalty_but_a_penalty_no_strength():
         config_from(parse(["train", "--batch", "2", "--penalty", "none", "--gamma", "2"]), images())
 
 
-def test_a_schedule_of_r1_goes_with_r1():
-    typed = ["train", "--preset", "points", "--penalty"]
-    assert config_from(parse([*typed, "r1"]), points(300)).gamma_end == PRESETS["points"].gamma_end
-    for penalty in ("none", "clip", "wgan-gp"):
-        assert config_from(parse([*typed, penalty]), points(300)).gamma_end is None
-
-
 def test_a_longer_run_differs_in_its_length_alone():
     assert extended(TINY, 50, step=6).to_dict() == TINY.to_dict() | {"steps": 50}
     by_the_clock = Config.from_dict(TINY.to_dict() | {"steps": None, "minutes": 3.0})

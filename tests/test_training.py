@@ -83,6 +83,15 @@ def test_gamma_falls_by_the_same_factor_in_each_step():
     np.testing.assert_allclose(strengths[1:], [1.6, 0.8, 0.4, 0.2], rtol=1e-12)  # the next would be gamma_end
 
 
+@pytest.mark.parametrize("penalty", ["none", "clip", "wgan-gp"])
+def test_the_schedule_of_gamma_is_that_of_r1_alone(penalty):
+    config = replace(TINY, penalty=penalty, gamma=0.5)
+    (arrays, values), (expected_arrays, expected) = (
+        trained(c).state() for c in (replace(config, gamma_end=0.1), config)
+    )
+    assert_same_state((arrays, values | {"config": expected["config"]}), (expected_arrays, expected))
+
+
 def test_clipping_holds_every_parameter_of_the_discriminator():
     run = trained(replace(TINY, penalty="clip", gamma=0.05, objective="wasserstein"))
     assert np.abs(run.gan.discriminator.params).max() == np.float32(0.05)

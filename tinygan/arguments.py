@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
 
 from tinygan import __version__
@@ -207,8 +206,6 @@ def config_from(args, dataset):
         raise UsageError(f"--coding belongs to --objective least-squares, not to {config.objective}")
     if args.gamma and config.penalty == "none":
         raise UsageError("--gamma is the strength of a penalty, and this run has none; add --penalty r1")
-    if config.penalty != "r1":
-        config = replace(config, gamma_end=None)
     if config.batch > len(dataset.x):
         raise UsageError(f"--batch {config.batch:,} is more than {dataset.name} has, {len(dataset.x):,} examples")
     if config.batch % config.pack:

@@ -28,7 +28,7 @@ from tinygan.recipes import PRESETS
 from tinygan.training import Training, draw_latents
 
 POINTS = PRESETS["points"]
-PLAIN = replace(POINTS, penalty="none", gamma_end=None)
+PLAIN = replace(POINTS, penalty="none")
 GAMES = {
     "non-saturating": PLAIN,
     "minimax": replace(PLAIN, objective="minimax"),
