@@ -86,7 +86,7 @@ PRESETS = {
     ),
     # The ring and the grid.
     "points": Config(
-        gamma=0.1, gamma_end=1e-3, latent_dim=2, hidden=(128, 128, 128), init="spread", batch=256, lr=2e-3,
+        gamma=0.3, gamma_end=3e-3, latent_dim=2, hidden=(128, 128, 128), init="spread", batch=256, lr=2e-3,
         beta1=0.5, decay_from=0.0, steps=30_000,
     ),
 }
