@@ -157,4 +157,4 @@ for penalty in ("r1", "none"):
             samples = generate(run.gan.generator, z_test), run.generate(z_test)
             values.append([frechet(moments(judge.features(x)), real) for x in samples])
     for who, row in zip(("the generator that plays", "its average"), np.transpose(values), strict=True):
-        print(f"penalty {penalty}: {who:24}".ljust(45) + "".join(f"   ~{value:4.1f}" for value in row))
+        print(f"penalty {penalty}: {who:24}".ljust(45) + "".join(f"   {f'~{value:.1f}':>5}" for value in row))
