@@ -47,10 +47,21 @@ SECONDS = 100  # of computing; all the tests together take a quarter of it
 
 SAME_FUNCTION = "both branches are the same function, and differ only where one of them would overflow"
 ANY_NUMBER = "where the norm is 0, g is 0, and may be divided by any number"
+SAME_PRODUCT = "an outer product is what matmul computes as well, only more slowly"
 ONE_FOR_EACH = "us has one entry for each layer: strict says so, and never speaks"
 
 # (file, statement, what became of it): why it changes nothing
 EQUIVALENT: dict[tuple[str, str, str], str] = {
+    (
+        "layers.py",
+        "product = np.multiply if dout.shape[1] == 1 else np.matmul",
+        "product = np.multiply if dout.shape[1] == 0 else np.matmul",
+    ): SAME_PRODUCT,
+    (
+        "layers.py",
+        "product = np.multiply if dout.shape[1] == 1 else np.matmul",
+        "product = np.multiply if dout.shape[1] == 1.001 else np.matmul",
+    ): SAME_PRODUCT,
     ("gan.py", "return x.reshape(len(x) // self.pack, -1)", "return x.reshape(len(x) // self.pack, -2)"): (
         "NumPy takes any negative length for the one that it has to find"
     ),

@@ -361,6 +361,23 @@ def test_xavier_stays_within_its_bound():
     assert 0.999 * r < np.abs(first_weights("xavier")).max() <= r
 
 
+@pytest.mark.parametrize(
+    "init, drawn",
+    [
+        ("he", lambda rng: (rng.standard_normal((4, 5)) * np.sqrt(2 / 4), np.zeros(5))),
+        ("xavier", lambda rng: ((2 * rng.random((4, 5)) - 1) * np.sqrt(6 / 9), np.zeros(5))),
+        ("spread", lambda rng: ((2 * rng.random((4, 5)) - 1) * np.sqrt(6 / 9), (2 * rng.random(5) - 1) / 2)),
+    ],
+    ids=["he", "xavier", "spread"],
+)
+def test_first_weights_are_the_generators_numbers_scaled(init, drawn):
+    """Exactly, where a variance would not notice a thousandth; and a seed keeps its weights."""
+    layer, (W, b) = Dense(4, 5, init), drawn(np.random.default_rng(3))
+    Network([layer], np.random.default_rng(3), np.float64)
+    np.testing.assert_allclose(layer.W, W, rtol=1e-12, atol=1e-15)
+    np.testing.assert_allclose(layer.b, b, rtol=1e-12, atol=1e-15)
+
+
 @pytest.mark.parametrize("init", ["he", "xavier"])
 def test_first_biases_are_zero(init):
     layer = Dense(3, 4, init)
@@ -424,15 +441,20 @@ def test_what_is_returned_is_valid_until_the_same_method_runs_again(index):
 def test_after_warm_up_nothing_is_allocated(index):
     layer, _, x, dout, _ = one_of_each(512, 200, 100, np.float32)[index]
 
+    straight = isinstance(layer, (Dense, LeakyReLU))  # all that R1's second derivatives meet in a recipe
+
     def both_batch_sizes():
         for n in (512, 256):
             layer.forward(x[:n])
             layer.backward(dout[:n])
+            if straight:
+                layer.tangent(x[:n])
+                layer.tangent_backward(dout[:n])
 
     allowed = 4_000 + (4 * NUMPYS_OWN_BUFFER if isinstance(layer, Dense) else 0)
     assert allowed < dout[:256].nbytes / 2, "an array of the smaller batch must not pass unnoticed"
     grown = peak_allocation(both_batch_sizes)
-    assert grown < allowed, f"{layer}: forward and backward allocated {grown} bytes, expected < {allowed}"
+    assert grown < allowed, f"{layer}: the two ways and their tangents allocated {grown} bytes, not < {allowed}"
 
 
 def fresh_copy(case):
@@ -512,6 +534,18 @@ def test_impossible_arguments_are_an_error_that_names_them(arguments, named):
     with pytest.raises(ValueError) as caught:
         Dense(*arguments)
     assert named in str(caught.value)
+
+
+@pytest.mark.parametrize("alpha", [-0.5, -1e-4, 1.0005, 1.5])
+def test_a_slope_outside_0_and_1_is_an_error_that_names_it(alpha):
+    with pytest.raises(ValueError, match="must be in ") as caught:
+        LeakyReLU(alpha)
+    assert str(alpha) in str(caught.value)
+
+
+def test_a_leaky_relu_that_leaks_everything_is_the_identity():
+    x = np.array([[-2.0, 3.0]])
+    np.testing.assert_array_equal(LeakyReLU(1.0).forward(x), x)
 
 
 def test_layers_introduce_themselves():

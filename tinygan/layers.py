@@ -103,7 +103,7 @@ class Dense(Layer):
         product = self.work_array("product", self.W.shape, self.W.dtype)
         self.dW += np.matmul(self.cached("v").T, u, out=product)
         if a is not None:
-            self.dW += np.matmul(self.x.T, a, out=product)
+            self.dW += self.x.T @ a
             self.db += a.sum(axis=0)
             return a @ self.W.T
 
