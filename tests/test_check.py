@@ -154,6 +154,51 @@ def test_layers_that_build_on_ours_will_do(judge):
     assert code == 1 and "Mine" in out and "constant factor, in x" in out
 
 
+SOFTMAX = """
+import numpy as np
+
+def softmax(logits, labels):
+    s = logits - logits.max(axis=1, keepdims=True)
+    rows, log_sum = np.arange(len(s)), np.log(np.exp(s).sum(axis=1, keepdims=True))
+    gradient = np.exp(s - log_sum)
+    gradient[rows, labels] -= 1
+    return np.mean((log_sum - s)[rows, labels]), gradient / {}
+"""
+
+
+def test_a_loss_that_wants_a_class_for_each_row_gets_one(judge):
+    code, out, _ = judge(SOFTMAX.format("len(s)"))
+    assert code == 0 and re.search(r"^  logits +15 ", out, re.MULTILINE), out
+    code, out, _ = judge(SOFTMAX.format("s.size"))
+    assert code == 1 and re.search(r"^  logits +15 .* WRONG$", out, re.MULTILINE)
+
+
+@pytest.mark.parametrize("module", ["layers", "network", "losses", "objectives", "gan", "gradient_penalty", "judge"])
+def test_a_file_of_the_package_is_judged_like_the_package(module, capsys):
+    assert check.main(str(Path(check.__file__).with_name(f"{module}.py"))) == 0
+    assert "WRONG" not in capsys.readouterr().out
+
+
+def test_a_copy_of_the_package_that_does_not_run_here_is_named_as_that(tmp_path, capsys):
+    for name in ("gradcheck", "learner", "layers"):
+        (tmp_path / f"{name}.py").write_text("")
+    assert check.main(str(tmp_path / "layers.py")) == 2
+    err = capsys.readouterr().err
+    assert f"{tmp_path / 'layers.py'} is not the tinygan that runs here" in err and "pip install -e" in err
+
+
+def test_an_empty_file_has_nothing_to_check(judge):
+    code, _, err = judge("")
+    assert code == 2 and "has nothing to check" in err
+
+
+def test_where_several_are_wrong_the_first_is_to_be_mended_first(judge):
+    wrong = DENSE.replace("sum(axis=0)", "mean(axis=0)") + SQUARES
+    assert judge(wrong)[1].endswith("1 of 2 right\n")
+    several = judge(wrong + SQUARES.replace("squares", "again").replace("2 *", "3 *"))[1]
+    assert several.endswith("1 of 3 right; begin with the first that is wrong: what is built on it fails with it\n")
+
+
 def test_what_was_only_imported_and_empty_bases_and_helpers_are_passed_over(judge):
     source = (
         "import numpy as np\nfrom tinygan.layers import Tanh\n"

@@ -299,6 +299,7 @@ BAD_OPTIONS = [
     ("--batch 100001", "--batch 100,001 is more than ring has, 100,000 examples"),
     ("--gamma 1 --penalty none", "--gamma is the strength of a penalty, and this run has none; add --penalty r1"),
     ("--gamma 1 --preset lsgan", "--gamma is the strength of a penalty, and this run has none; add --penalty r1"),
+    ("--data digits --preset points", "--preset points is for --data ring and grid; "),
     ("--preset wgan-gp --coding 0-1", "--coding belongs to --objective least-squares, not to wasserstein"),
 ]
 
@@ -491,10 +492,8 @@ def test_a_polite_signal_finishes_the_step_saves_and_says_how_to_go_on(
     assert out.splitlines()[-1] == f"Stopped at step {step}. To go on: tinygan train --resume '{run}'"
     assert step_of(run) == step
     code, out, err = answer(capsys, "train", "--resume", run)
-    assert (code, err) == (
-        0,
-        "",
-    ) and f"{run}: {'going on' if step < 6 else 'was finished'} at step {step}\n" in out
+    again = "going on at step" if step < 6 else "was finished at step 6; to go further, add --steps"
+    assert (code, err) == (0, "") and f"{run}: {again}" in out
     assert_same_folder(run, reference)
 
 

@@ -269,6 +269,8 @@ def scored(frechet, missing):
     [
         (10, 527.0, [0, 1, 2, 4], "Not trained yet: after 10 steps the samples do not look like the data; take more"),
         (900, 40.0, [7], "Too early to judge: after 900 steps its samples lack the classes 7; take more steps."),
+        (2000, 40.0, [7], "Too early to judge: after 2,000 steps its samples lack the classes 7; take more steps."),
+        (2001, 40.0, [7], "Collapsed: its samples lack the classes 7."),
         (900, 40.0, [], ""),
         (24_000, 430.0, [0, 1], "Collapsed: its samples lack the classes 0, 1."),
         (24_000, 10.0, [3], "Collapsed: its samples lack the classes 3."),

@@ -197,6 +197,8 @@ def source(text):
 def config_from(args, dataset):
     """The preset, changed by what was typed; UsageError if that does not fit together."""
     preset = args.preset or ("default" if dataset.x.dtype == "uint8" else "points")
+    if preset == "points" and dataset.x.dtype == "uint8":
+        raise UsageError(f"--preset points is for --data ring and grid; {dataset.name} has images: leave it out")
     config = PRESETS[preset].to_dict()
     given = {name: value for name in config if (value := getattr(args, name, None)) is not None}
     if given.keys() & set(LIMITS):
@@ -222,12 +224,17 @@ def refuse_changes(args):
         raise UsageError(f"--resume goes on with what the run was begun with; leave out {options}")
 
 
+def has_one_length(config):
+    """Does something fall until the end of such a run, so that a longer one would differ from the start?"""
+    return config.decay_from < 1 or config.gamma_end is not None
+
+
 def extended(config, steps, step):
     """The Config of a run at ``step`` that goes on to ``steps``; UsageError where it would not be the same run.
 
     Where lr and γ stay what they are, a run does not know its length: it goes the same way, however far.
     """
-    if config.decay_from < 1 or config.gamma_end is not None:
+    if has_one_length(config):
         raise UsageError("--steps: this run's lr or gamma falls until its end, so it has one length; leave it out")
     if steps <= step:
         raise UsageError(f"--steps {steps:,}: the run is at step {step:,} already; name a later one")

@@ -245,7 +245,8 @@ class LossCase(Case):
     """A function that returns (loss, gradient, ...), with a gradient for each of its first arguments.
 
     These are logits of both signs, or probabilities where the first one is called so or where the
-    loss is not finite otherwise; the arguments after them are targets in (0, 1). ``large`` goes to
+    loss is not finite otherwise; the arguments after them are targets in (0, 1), or
+    whole numbers, a class for each row, where the second one is used as an index. ``large`` goes to
     the far ends of the scale, where clips and epsilons show. ``definition``, of the same arguments,
     is what the loss must be.
     """
@@ -258,7 +259,13 @@ class LossCase(Case):
         names, shape = required(function), (setting.n, columns or setting.n_out)
         chances = {name: self.rng.uniform(0.1, 0.9, shape) for name in names}
         logits = {name: draw(self.rng, shape) for name in names}
-        n_gradients = len(self.run(chances.values())) - 1
+        try:
+            n_gradients = len(self.run(chances.values())) - 1
+        except TargetError as error:
+            if len(names) != 2 or not isinstance(error.__cause__, IndexError):
+                raise
+            chances[names[1]] = self.rng.integers(shape[1], size=setting.n)  # it wants a class for each row
+            n_gradients = len(self.run(chances.values())) - 1
         if n_gradients > len(names):
             given = f"{n_gradients} gradients for {len(names)} argument{'s' * (len(names) > 1)}"
             raise TargetError(f"{where(function)}: {function.__name__} returns {given}")

@@ -54,7 +54,8 @@ def main(target=None):
         if target or not report.passed:
             print("\n".join(lines_of(report)), end="\n\n")
     right = sum(report.passed for report in reports)
-    print(f"{right} of {len(reports)} right")
+    hint = "; begin with the first that is wrong: what is built on it fails with it" * (len(reports) - right > 1)
+    print(f"{right} of {len(reports)} right{hint}")
     return int(right < len(reports))
 
 

@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tinygan import __version__, checkpoint, data, runs, scores, synthetic
-from tinygan.arguments import DATA, UsageError, config_from, extended, parse, refuse_changes
+from tinygan.arguments import DATA, UsageError, config_from, extended, has_one_length, parse, refuse_changes
 from tinygan.network import Network
 from tinygan.recipes import Config, build_generator
 from tinygan.training import NumericalError, Row, Training, check_fit, draw_latents, generate
@@ -116,7 +116,11 @@ def resume(args):
     with runs.understanding(run):
         training = Training(config, dataset)
         training.restore(arrays, values)
-    say(f"{run}: {'going on at' if training.progress() < 1 else 'was finished at'} step {training.step:,}")
+    if training.progress() < 1:
+        say(f"{run}: going on at step {training.step:,}")
+    else:
+        further = "" if has_one_length(config) else "; to go further, add --steps with a larger number"
+        say(f"{run}: was finished at step {training.step:,}{further}")
     return training, dataset, about
 
 
@@ -354,7 +358,7 @@ def score_command(args):
     if args.json:
         print(json.dumps({row.name: {"value": row.value, "real": row.real} for row in rows}))
         return 0
-    say(f"{trained.name}: {args.count} samples of {args.run} at step {trained.step:,}, beside as many real examples")
+    say(f"{trained.name}: {args.count:,} samples of {args.run} at step {trained.step:,}, beside as many real examples")
     say(scores.table(rows))
     if verdict := scores.verdict(rows, trained.step):
         say(verdict)

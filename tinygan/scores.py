@@ -189,7 +189,7 @@ def table(scores):
     def text(value):
         if isinstance(value, list):
             return " ".join(map(text, value)) or "none"
-        return f"{value:.4g}" if isinstance(value, float) else str(value)
+        return f"{value:.4g}" if isinstance(value, float) else "-" if value is None else str(value)
 
     lines = [f"{'':14} {'samples':>10} {'real':>10}"]
     for row in scores:
@@ -208,7 +208,7 @@ def table(scores):
     return "\n".join(lines)
 
 
-EARLY = 1000  # steps; a run of fewer has hardly begun
+EARLY = 2000  # steps; a run of no more has hardly begun
 
 
 def verdict(scores, step):
@@ -220,8 +220,8 @@ def verdict(scores, step):
     else:
         unlike = rows["high_quality"].value < 0.1
     lack = f"its samples lack the {'classes' if images else 'modes'} {', '.join(map(str, lost))}"
-    if unlike and (step < EARLY or not lost):
+    if unlike and (step <= EARLY or not lost):
         return f"Not trained yet: after {step:,} steps the samples do not look like the data; take more steps."
-    if lost and step < EARLY:
+    if lost and step <= EARLY:
         return f"Too early to judge: after {step:,} steps {lack}; take more steps."
     return f"Collapsed: {lack}." if lost else ""
