@@ -46,6 +46,10 @@ def test_what_is_typed_is_what_is_meant(kind, text, value):
         (arguments.coding, "0,1", "must be 0-1, pearson, or three numbers A,B,C, got '0,1'"),
         (arguments.source, "MNIST", "no folder MNIST; did you mean mnist?"),
         (arguments.source, "nowhere", "or one of auto, mnist, digits, ring, grid"),
+        (arguments.source, "", "no folder ''; name one with MNIST's files"),
+        (arguments.source, "a" * 300, "no folder aaa"),
+        (arguments.coding, "inf,0,1", "three numbers A,B,C, got 'inf,0,1'"),
+        (arguments.positive(int), "10" * 10, "must be at most 1,000,000,000,000, got 1010"),
     ],
 )
 def test_what_cannot_be_meant_is_answered_with_an_example(kind, text, hint):
@@ -81,6 +85,17 @@ def test_a_strength_needs_a_penalty_but_a_penalty_no_strength():
         config_from(parse(["train", "--batch", "2", *typed]), images())
     with pytest.raises(UsageError, match="--gamma is the strength of a penalty"):
         config_from(parse(["train", "--batch", "2", "--penalty", "none", "--gamma", "2"]), images())
+
+
+def test_targets_may_begin_with_a_minus():
+    args = parse("train --objective least-squares --coding -1,1,0 --steps 5".split())
+    assert (args.coding, args.steps) == ((-1.0, 1.0, 0.0), 5)
+
+
+def test_a_strength_that_falls_keeps_the_factor_by_which_it_falls():
+    preset, config = PRESETS["points"], config_from(parse("train --gamma 0.03".split()), points(1000))
+    assert config.gamma == 0.03
+    assert config.gamma_end / 0.03 == pytest.approx(preset.gamma_end / preset.gamma)
 
 
 def test_a_longer_run_differs_in_its_length_alone():

@@ -278,6 +278,7 @@ def test_a_loss_that_returns_something_else_is_told_what_to_return(judge, body, 
         ("x = 1\n", r"mine.py has nothing to check: no class with forward\(x\) and backward\(dout\), and no fun"),
         (b"\x00\x01", r"mine.py: this is not valid Python"),
         (b'x = "\xff"\n', r"mine.py: this is not valid Python"),
+        ("x = " + "1 + " * 100_000 + "1\n", r"mine.py: this is not Python source that can be read: "),
     ],
 )
 def test_a_file_that_cannot_be_used_gets_one_line_and_two(judge, source, complaint):
@@ -365,6 +366,37 @@ def spoiled(old, new):
             "from tinygan.gan import GAN\nclass Mine(GAN):\n    def generator_step(self, z):\n"
             "        super().generator_step(z)\n",
             "mine.py, line 3: generator_step gives None where the loss is needed",
+        ),
+        (
+            "class Game:\n    def discriminator(self, real_logits, fake_logits):\n        raise NotImplementedError\n",
+            "mine.py, line 1: Game has no method generator(self, fake_logits)",
+        ),
+        (
+            "class Game:\n    def generator(self, fake_logits):\n        return 1.0, fake_logits\n",
+            "mine.py, line 1: Game has no method discriminator(self, real_logits, fake_logits)",
+        ),
+        (
+            "class Mine:\n    def discriminator_step(self, x_real, z):\n        pass\n",
+            "mine.py, line 1: Mine has no method generator_step(self, z)",
+        ),
+        (
+            "class Mine:\n    generator = None\n    def discriminator_step(self, x_real, z):\n        pass\n"
+            "    def generator_step(self, z):\n        pass\n",
+            "mine.py, line 1: Mine.generator is missing, or not what it is in tinygan/gan.py",
+        ),
+        (
+            "from tinygan.gan import GAN\nclass Mine(GAN):\n    def __init__(self, generator, discriminator):\n"
+            "        self.generator, self.discriminator = generator, discriminator\n",
+            "mine.py, line 2: Mine.objective is missing, or not what it is in tinygan/gan.py",
+        ),
+        (
+            spoiled("n_out):", "n_out):\n        self.params, self.grads = {}, []")
+            .replace("self.W", "self.params['W']").replace("self.b", "self.params['b']"),
+            "mine.py, line 13: backward does not set the gradient of W (self.grads['W'])",
+        ),
+        (
+            spoiled("self.W", "self.V") + "    W = property(lambda self: self.V.astype('f'))\n",
+            "mine.py, line 3: Dense.W cannot be set: ",
         ),
     ],
 )

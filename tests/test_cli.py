@@ -174,6 +174,16 @@ def test_every_option_is_heard(tmp_path, monkeypatch):
     assert seen["steps"] is None and seen["minutes"] is None, "one limit takes the place of the others"
 
 
+def test_too_few_test_images_cost_the_score_but_not_the_training(tmp_path, capsys):
+    data_folder = write_folder(tmp_path / "few", images())
+    test = write_folder(tmp_path / "test", images(5))
+    for path in test.iterdir():
+        path.rename(data_folder / path.name.replace("train", "t10k"))
+    code, out, err = answer(capsys, *train(data_folder, tmp_path / "run"))
+    assert (code, err) == (0, "") and step_of(tmp_path / "run") == 6
+    assert "The samples are not scored: few: too few real images: scores need at least 10 of each split\n" in out
+
+
 def test_runs_without_a_name_are_numbered(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names = []
@@ -271,7 +281,7 @@ BAD_OPTIONS = [
     ("--batch 1.5", "--batch: must be a whole number"),
     ("--lr -1", "--lr: must be greater than zero"),
     ("--lr nan", "--lr: must be greater than zero"),
-    ("--lr inf", "--lr: must be greater than zero"),
+    ("--lr inf", "--lr: must be at most 1,000,000,000,000, got inf"),
     ("--lr fast", "--lr: must be a number"),
     *((f"--hidden {x}", f"must be sizes with commas between them, as in 128,128, got '{x}'")
       for x in ("0", "128,", "128x128", "-5")),
@@ -295,7 +305,11 @@ BAD_OPTIONS = [
     ("--data no/such/folder", "no folder no/such/folder; name one with MNIST's files, or one of auto, mnist, "),
     ("--data Ring", "no folder Ring; did you mean ring?"),
     ("ring", "ring needs the name of its option; did you mean --data ring?"),
-    ("--latent 100000000000", "out of memory"),
+    ("--latent 100000000000000000000", "--latent: must be at most 10,000,000, got 100000000000000000000"),
+    ("--hidden 9999999999,9999999999", "must be sizes with commas between them, as in 128,128"),
+    ("--hidden 10000000,10000000", "out of memory"),
+    ("--epochs 1e306", "--epochs: must be at most"),
+    ("--objective least-squares --coding nan,0,1", "--coding: must be 0-1, pearson, or three numbers"),
     ("--batch 100001", "--batch 100,001 is more than ring has, 100,000 examples"),
     ("--gamma 1 --penalty none", "--gamma is the strength of a penalty, and this run has none; add --penalty r1"),
     ("--gamma 1 --preset lsgan", "--gamma is the strength of a penalty, and this run has none; add --penalty r1"),
@@ -347,6 +361,22 @@ def test_help_and_version_are_no_mistakes(capsys):
         assert code == 0 and "tinygan" in out and err == ""
 
 
+def test_what_cannot_be_printed_everywhere_is_no_mistake(tmp_path):
+    """Windows has such encodings for files and pipes."""
+    environment = ENVIRONMENT | {"PYTHONIOENCODING": "ascii"}
+    process = start("train", "--data", "ring", "--steps", 6, *TYPED, cwd=tmp_path, code=QUICKLY, env=environment)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (0, "") and "share within 3? of the nearest mode" in out
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
+def test_a_full_disk_behind_the_output_is_named_as_it_is(reference, tmp_path):
+    with open("/dev/full", "w") as full:
+        process = start("sample", reference, "--out", tmp_path / "x.npy", stdout=full)
+        _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (2, "tinygan sample: No space left on device\n")
+
+
 def test_an_impatient_ctrl_c_is_no_traceback(folder, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(cli, "load_data", lambda *args: (_ for _ in ()).throw(KeyboardInterrupt))
     assert answer(capsys, *train(folder, tmp_path / "run")) == (130, "", "tinygan train: interrupted\n")
@@ -370,7 +400,7 @@ def test_samples_of_images_are_float32_of_28_by_28_in_0_to_1(reference, tmp_path
 
 def test_samples_are_those_of_the_averaged_generator(reference, tmp_path):
     """The last snapshot, again: the same latents through the weights in the checkpoint."""
-    generator, config, name, source, step = cli.load_generator(reference)
+    generator, config, name, source, _, step = cli.load_generator(reference)
     assert step == 6
     latents = np.random.default_rng([config.seed, 1]).standard_normal((64, 3), dtype=np.float32)
     frames = checkpoint.load(reference / "checkpoint.npz")[0]["frames"]
@@ -406,7 +436,8 @@ def test_a_picture_of_samples_lies_in_the_run_unless_told_otherwise(finished, ca
         ("--count 0", "must be greater than zero"),
         ("--seed one", "must be a whole number"),
         ("--out absent/x.npy", "cannot be written (No such file or directory)"),
-        ("--count 100000000000000", "out of memory"),
+        ("--count 1000000000000", "out of memory"),
+        ("--count 100000000000000000000", "--count: must be at most 1,000,000,000,000"),
     ],
 )
 def test_samples_that_cannot_be_had_are_refused(reference, tmp_path, capsys, monkeypatch, typed, why):
@@ -474,6 +505,19 @@ def test_a_score_of_images_has_all_lines_and_a_picture_of_neighbours(tmp_path, c
     assert out.startswith("Scoring 100 samples, which takes up to a minute ...\n")
     assert f"digits: 100 samples of {run} at step 6" in out and "parzen_sigma" in out and "real, %" in out
     assert (run / "neighbours.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("source", ["grid", "digits"])
+def test_a_score_by_other_data_is_refused(ring, capsys, monkeypatch, source):
+    digits = synthetic.digits
+    monkeypatch.setattr(synthetic, "digits", lambda n, rng: digits(20, rng))
+    message = f"tinygan score: {ring} was begun with other data than {source}; name the same with --data\n"
+    assert refusal(capsys, "score", ring, "--data", source) == message
+
+
+def test_a_score_that_cannot_be_is_refused_on_standard_error(reference, capsys):
+    assert answer(capsys, "score", reference)[1] == ""
+    assert "holds no t10k" in refusal(capsys, "score", reference)
 
 
 # ---- stopped and resumed -------------------------------------------------------------------------
@@ -928,6 +972,16 @@ def test_a_run_without_a_terminal_says_now_and_then_where_it_is(folder, tmp_path
         assert [int(line.split("/")[0].removeprefix("step ")) for line in lines] == told
         assert all("0:00 left  epoch" in line for line in lines)
         assert "Drawing the curves and the film, which takes" in out
+
+
+def test_whoever_stops_reading_stops_no_training(folder, tmp_path):
+    code = QUICKLY.replace("sys.exit", "cli.QUIET = 0; sys.exit")
+    process = start(*train(folder, tmp_path / "run"), code=code)
+    assert process.stdout.readline().startswith("Training on")
+    process.stdout.close()
+    err = process.stderr.read()
+    assert (process.wait(timeout=60), err) == (0, "")
+    assert step_of(tmp_path / "run") == 6
 
 
 def test_nothing_but_lines_is_printed_where_there_is_no_terminal(folder, tmp_path):

@@ -52,6 +52,14 @@ def test_the_complex_step_gives_the_slope_to_machine_precision(name, numbers):
     assert relative_error(measured, slope(x.real)) < 4 * np.finfo(float).eps
 
 
+@pytest.mark.parametrize("method", ["cmplx", "forward", ""])
+def test_a_method_that_does_not_exist_is_refused(method):
+    for measure in (lambda: numeric_gradient(np.sum, np.ones(3), method=method),
+                    lambda: check_gradients(Tanh(), method=method or "none")):
+        with pytest.raises(ValueError, match="method must be 'central' or 'complex', not "):
+            measure()
+
+
 def test_the_step_grows_with_the_number():
     x = np.array([1e6])
     assert relative_error(numeric_gradient(lambda: np.sum(x**3), x), 3 * x**2) < 1e-9

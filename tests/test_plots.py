@@ -26,6 +26,14 @@ def history(n, quality=float("nan")):
     ]
 
 
+@pytest.fixture
+def figures(monkeypatch):
+    """Every figure that is drawn, while it can still be asked what is in it."""
+    kept, figure = [], plots.figure
+    monkeypatch.setattr(plots, "figure", lambda *size: kept.append(figure(*size)) or kept[-1])
+    return kept
+
+
 # ---- tiles ---------------------------------------------------------------------------------------
 
 
@@ -81,13 +89,25 @@ def test_bytes_and_floats_of_the_same_images_look_the_same(tmp_path):
     assert np.abs(difference).max() <= 1.01 / 255
 
 
-def test_a_title_is_shown_as_it_is(tmp_path):
+def test_a_title_is_shown_as_it_is(tmp_path, figures):
     """A folder's name may hold what matplotlib would take for mathematics."""
     title = r"my$\frac$data"
     plots.save_samples(tmp_path / "a.png", IMAGES, title)
     plots.save_neighbours(tmp_path / "a.png", *[np.tile(IMAGES, (6, 1))] * 2, title)
     plots.save_curves(tmp_path / "a.png", history(5), title, "quality")
-    plots.save_film(tmp_path / "a.gif", tmp_path / "a.html", FRAMES["images"][:1], title)
+    plots.save_film(tmp_path / "a.gif", tmp_path / "a.html", FRAMES["images"][1:2], title)
+    samples, neighbours, curves, film = figures
+    assert [fig.axes[0].get_title() for fig in (samples, neighbours, film)] == [title, title, f"{title}, step 10"]
+    assert curves.get_suptitle() == title
+
+
+def test_points_lie_over_those_of_the_background(tmp_path, figures):
+    background = POINTS - 1
+    plots.save_samples(tmp_path / "a.png", POINTS, "title", background)
+    plots.save_film(tmp_path / "a.gif", tmp_path / "a.html", [(0, POINTS)], "title", background)
+    for fig in figures:
+        drawn = [np.transpose(line.get_data()) for line in fig.axes[0].lines]
+        np.testing.assert_array_equal(drawn, [background, POINTS])
 
 
 def test_other_samples_make_another_picture(tmp_path):
@@ -121,16 +141,22 @@ def test_curves_show_quality_only_where_it_was_measured(tmp_path):
     assert heights(tmp_path, [*history(5), *history(1, quality=-3.0)]) > without
 
 
-def test_every_line_of_the_curves_has_its_name_in_a_legend(tmp_path, monkeypatch):
-    figures, figure = [], plots.figure
-    monkeypatch.setattr(plots, "figure", lambda *size: figures.append(figure(*size)) or figures[-1])
+def test_every_line_of_the_curves_has_its_name_in_a_legend_and_shows_what_it_says(tmp_path, figures):
     plots.save_curves(tmp_path / "a.png", history(5, quality=300.0), "title", "quality")
-    seen = {ax.get_ylabel(): [text.get_text() for text in ax.get_legend().texts] for ax in figures[0].axes}
+    seen = {}
+    for ax in figures[0].axes:
+        assert [text.get_text() for text in ax.get_legend().texts] == [line.get_label() for line in ax.lines]
+        for line in ax.lines:
+            np.testing.assert_array_equal(line.get_xdata(), [1, 2, 3, 4, 5])
+            seen[ax.get_ylabel(), line.get_label()] = line.get_ydata().tolist()
     assert seen == {
-        "loss": ["of D", "of G"],
-        "mean score": ["D(real)", "D(fake)"],
-        "gradient norm": ["of D", "of G"],
-        "quality": ["of the samples"],
+        ("loss", "of D"): [0.5] * 5,
+        ("loss", "of G"): [2 / (i + 1) for i in range(1, 6)],
+        ("mean score", "D(real)"): [0.6] * 5,
+        ("mean score", "D(fake)"): [0.4] * 5,
+        ("gradient norm", "of D"): [1.0] * 5,
+        ("gradient norm", "of G"): [2.0] * 5,
+        ("quality", "of the samples"): [300.0] * 5,
     }
     ticks = [label.get_text() for label in figures[0].axes[-1].get_yticklabels(which="both")]
     assert any(ticks) and not [text for text in ticks if "$" in text], f"powers of ten are hard to read: {ticks}"
@@ -184,7 +210,19 @@ def test_the_film_page_plays_by_itself(film):
 
 def test_samples_as_floats_are_as_bright_as_neighbours_as_bytes(tmp_path):
     images = np.tile(IMAGES, (6, 1))[:16]
-    as_bytes = images if images.dtype == np.uint8 else np.round(images * 255).astype(np.uint8)
-    for name, samples in (("floats", as_bytes / 255), ("bytes", as_bytes)):
-        plots.save_neighbours(tmp_path / f"{name}.png", samples, as_bytes, "title")
+    for name, samples in (("floats", images / 255), ("bytes", images)):
+        plots.save_neighbours(tmp_path / f"{name}.png", samples, images, "title")
     assert (tmp_path / "floats.png").read_bytes() == (tmp_path / "bytes.png").read_bytes()
+
+
+@pytest.mark.parametrize("n, columns, rows", [(1, 1, 1), (6, 6, 1), (16, 16, 1), (35, 16, 2)])
+def test_each_sample_lies_above_its_neighbour(tmp_path, figures, n, columns, rows):
+    samples = np.tile(IMAGES, (6, 1))[:n]
+    neighbours = 255 - samples
+    plots.save_neighbours(tmp_path / "a.png", samples, neighbours, "title")
+    (picture,) = figures[0].axes[0].images
+    shown = np.asarray(picture.get_array()).reshape(2 * rows, 28, columns, 28).swapaxes(1, 2)
+    for i in range(rows * columns):
+        row, column = divmod(i, columns)
+        for below, image in ((0, samples[i]), (1, neighbours[i])):
+            np.testing.assert_array_equal(shown[2 * row + below, column], image.reshape(28, 28) / 255)

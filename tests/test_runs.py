@@ -102,6 +102,15 @@ def test_runs_are_numbered_and_begin_at_the_same_time_without_colliding(here):
     assert sorted(made) == [str(Path("runs", f"00{i}")) for i in range(1, 6)]
 
 
+def test_a_place_for_runs_that_is_not_there_is_no_endless_search(here):
+    try:
+        Path("runs").symlink_to(here / "unmounted")
+    except (OSError, NotImplementedError):
+        pytest.skip("this system makes no links")
+    with pytest.raises(RunError, match="^--out runs: .*; name a folder that can be written"), runs.new():
+        pytest.fail("began")
+
+
 def test_a_named_folder_may_be_new_or_empty_or_never_really_begun(here):
     Path("empty").mkdir()
     Path("begun").mkdir()
@@ -147,7 +156,13 @@ def test_a_folder_that_another_process_has_just_filled_is_left_as_it_is(here, mo
 # ---- interruption --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+SIGHUP = pytest.param(
+    getattr(signal, "SIGHUP", None),
+    marks=pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="this system has no SIGHUP"),
+)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, SIGHUP])
 def test_the_first_signal_asks_and_the_second_insists(number):
     handlers = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
     with runs.Interruption() as interruption:
@@ -159,6 +174,17 @@ def test_the_first_signal_asks_and_the_second_insists(number):
                 signal.raise_signal(number)
         assert signal.getsignal(signal.SIGTERM) == handlers[1]
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == handlers
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, SIGHUP])
+def test_a_signal_that_is_to_be_ignored_stays_ignored(number):
+    before = signal.signal(number, signal.SIG_IGN)
+    try:
+        with runs.Interruption() as interruption:
+            signal.raise_signal(number)
+            assert not interruption.asked and signal.getsignal(number) == signal.SIG_IGN
+    finally:
+        signal.signal(number, before)
 
 
 # ---- saved and found -----------------------------------------------------------------------------

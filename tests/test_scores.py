@@ -162,6 +162,8 @@ def test_too_few_real_images_are_refused_in_one_line(real):
     for train, test in ((few, real.test), (real.train, few)):
         with pytest.raises(DataError, match="too few real images"):
             RealImages(real.judge, train, test)
+        with pytest.raises(DataError, match="too few real images"):
+            Examiner(train, test, 3)
 
 
 @pytest.mark.long  # a busy machine would fail it
@@ -259,9 +261,9 @@ def test_the_table_has_a_line_for_every_score_and_the_verdict_names_what_is_miss
     assert verdict(part, step=5000) == "Collapsed: its samples lack the modes 3, 4, 5, 6, 7."
 
 
-def scored(frechet, missing):
+def scored(frechet, missing, never=()):
     """Scores of images, as far as the verdict asks for them; real images have a Fréchet distance of 2."""
-    return [Score("frechet", frechet, 2.0, ""), Score("missing", missing, [], "")]
+    return [Score("frechet", frechet, 2.0, ""), Score("missing", missing, [*never], "")]
 
 
 @pytest.mark.parametrize(
@@ -282,6 +284,12 @@ def test_a_run_that_has_not_learned_yet_is_told_from_one_that_has_collapsed(step
     said = verdict(scored(frechet, missing), step)
     assert said.startswith(words) and bool(said) == bool(words)
     assert len(said) <= 100
+
+
+def test_a_class_that_real_images_do_not_have_is_no_loss():
+    """Labels need not begin at 0."""
+    assert verdict(scored(5.0, [0], never=[0]), 24_000) == ""
+    assert verdict(scored(5.0, [0, 3], never=[0]), 24_000) == "Collapsed: its samples lack the classes 3."
 
 
 def test_points_that_are_nowhere_near_a_mode_are_not_trained_yet():

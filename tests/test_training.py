@@ -112,6 +112,12 @@ def test_epochs_are_passes_through_the_data(epochs, d_steps, steps):
     assert run.batches.epoch == pytest.approx(6 * d_steps * steps / 50)
 
 
+@pytest.mark.parametrize("limits", [{}, {"steps": 3, "epochs": 1.0}, {"steps": 3, "epochs": 1.0, "minutes": 1.0}])
+def test_a_run_without_just_one_limit_is_refused(limits):
+    with pytest.raises(ValueError, match="a run needs one limit, either steps, epochs or minutes"):
+        Training(replace(TINY, **{"steps": None, **limits}), points())
+
+
 def test_minutes_are_time_spent_in_steps(clock):
     run = trained(replace(TINY, steps=None, minutes=0.1))
     assert (run.seconds, run.step) == (6.0, 24)

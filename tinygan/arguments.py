@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import math
+import os
+import re
 from pathlib import Path
 
 from tinygan import __version__
@@ -23,6 +26,10 @@ class UsageError(Exception):
 class Parser(argparse.ArgumentParser):
     """An argument parser whose complaint is one line."""
 
+    def __init__(self, **options):
+        super().__init__(**options)
+        self._negative_number_matcher = re.compile(r"-[\d.]")  # -1,1,0 is a value, and no option
+
     def error(self, message):
         # What is wrong with an option says itself what to do.
         hint = "" if message.startswith("argument --") else f" (see {self.prog} --help)"
@@ -36,8 +43,8 @@ def parse(argv=None):
     if not unknown:
         return args
     word = unknown[0]
-    if args.name == "train" and (word.lower() in DATA or Path(word).is_dir()):
-        option = "--resume" if Path(word, "checkpoint.npz").exists() else "--data"
+    if args.name == "train" and (word.lower() in DATA or os.path.isdir(word)):
+        option = "--resume" if os.path.exists(os.path.join(word, "checkpoint.npz")) else "--data"
         parser.exit(2, f"tinygan train: {word} needs the name of its option; did you mean {option} {word}?\n")
     parser.exit(2, f"tinygan {args.name}: unknown: {' '.join(unknown)} (see tinygan {args.name} --help)\n")
 
@@ -71,7 +78,7 @@ def build_parser():
     limit.add_argument("--minutes", type=positive(float), metavar="X", help=help)
     add("--batch", type=positive(int), metavar="N", help=f"samples in a batch; {of_preset('batch')}")
     help = f"size of the latent z; {of_preset('latent_dim')}"
-    add("--latent", type=positive(int), metavar="N", dest="latent_dim", help=help)
+    add("--latent", type=positive(int, LARGEST_LAYER), metavar="N", dest="latent_dim", help=help)
     help = f"the generator's layers, which D has in reverse; {of_preset('hidden')}"
     add("--hidden", type=sizes, metavar="N,N,...", help=help)
     add("--optimizer", choices=OPTIMIZERS, help=f"the rule of both players; {of_preset('optimizer')}")
@@ -126,8 +133,11 @@ def of_preset(field):
 # ---- kinds of values -----------------------------------------------------------------------------
 
 
-def positive(kind):
-    """An argparse type: a finite number of this kind that is greater than zero."""
+LARGEST_LAYER = 10**7
+
+
+def positive(kind, most=10**12):
+    """An argparse type: a number of this kind that is greater than zero, and at most ``most``."""
 
     def parse(text):
         try:
@@ -135,8 +145,10 @@ def positive(kind):
         except ValueError:
             noun = "a whole number" if kind is int else "a number"
             raise argparse.ArgumentTypeError(f"must be {noun}, got {text!r}") from None
-        if not 0 < value < float("inf"):
+        if not value > 0:
             raise argparse.ArgumentTypeError(f"must be greater than zero, got {text}")
+        if value > most:
+            raise argparse.ArgumentTypeError(f"must be at most {most:,}, got {text}")
         return value
 
     return parse
@@ -152,7 +164,7 @@ def natural(text):
 def sizes(text):
     """An argparse type: layer sizes, as in 128,128."""
     try:
-        return tuple(map(positive(int), text.split(",")))
+        return tuple(map(positive(int, LARGEST_LAYER), text.split(",")))
     except argparse.ArgumentTypeError:
         message = f"must be sizes with commas between them, as in 128,128, got {text!r}"
         raise argparse.ArgumentTypeError(message) from None
@@ -175,6 +187,8 @@ def coding(text):
         return LeastSquares.codings[text]
     try:
         a, b, c = map(float, text.split(","))
+        if not all(map(math.isfinite, (a, b, c))):
+            raise ValueError
     except ValueError:
         names = ", ".join(LeastSquares.codings)
         raise argparse.ArgumentTypeError(f"must be {names}, or three numbers A,B,C, got {text!r}") from None
@@ -183,12 +197,12 @@ def coding(text):
 
 def source(text):
     """An argparse type: the name of data, or a folder that exists."""
-    if text in DATA or Path(text).is_dir():
+    if text in DATA or os.path.isdir(text):
         return text
     if text.lower() in DATA:
         raise argparse.ArgumentTypeError(f"no folder {text}; did you mean {text.lower()}?")
     names = ", ".join(DATA)
-    raise argparse.ArgumentTypeError(f"no folder {text}; name one with MNIST's files, or one of {names}")
+    raise argparse.ArgumentTypeError(f"no folder {text or repr(text)}; name one with MNIST's files, or one of {names}")
 
 
 # ---- what fits together --------------------------------------------------------------------------
@@ -203,6 +217,8 @@ def config_from(args, dataset):
     given = {name: value for name in config if (value := getattr(args, name, None)) is not None}
     if given.keys() & set(LIMITS):
         config |= dict.fromkeys(LIMITS)
+    if args.gamma and config["gamma_end"]:
+        given["gamma_end"] = config["gamma_end"] * args.gamma / config["gamma"]  # it falls by the same factor
     config = Config.from_dict(config | given)
     if args.coding and config.objective != "least-squares":
         raise UsageError(f"--coding belongs to --objective least-squares, not to {config.objective}")

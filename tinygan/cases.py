@@ -119,10 +119,8 @@ class LayerCase(Case):
 
     def __init__(self, target, setting, dtype, x=None, n_in=None):
         super().__init__(setting)
-        kind = type(target)
-        for method, argument in (("forward", "x"), ("backward", "dout")):
-            if not callable(getattr(target, method, None)):
-                raise TargetError(f"{where(kind)}: {kind.__name__} has no method {method}(self, {argument})")
+        require(target, "forward", "x")
+        require(target, "backward", "dout")
         if not isinstance(target, (Layer, Network)):
             own = getattr(target, "__dict__", {})
             arrays = {name for name, value in own.items() if isinstance(value, np.ndarray)}
@@ -176,7 +174,7 @@ class LayerCase(Case):
         for name, (_, gradient) in parameters(self.thing).items():
             if gradient is None:
                 backward = self.thing.backward
-                place = f"d{name}" if not isinstance(getattr(self.thing, "grads", None), dict) else f"grads[{name!r}]"
+                place = f"grads[{name!r}]" if isinstance(getattr(self.thing, "params", None), dict) else f"d{name}"
                 raise TargetError(f"{where(backward)}: backward does not set the gradient of {name} (self.{place})")
             gradients[name] = np.array(finite(gradient, self.thing.backward, "d" + name))
         self.found += [Fact("in place", "x, afterwards", x, self.arrays["x"])]
@@ -195,6 +193,13 @@ class LayerCase(Case):
         return [*self.found, Fact("random", "out, once more", other, first)]
 
 
+def require(target, method, arguments):
+    """TargetError if it has no such method."""
+    kind = type(target)
+    if not callable(getattr(target, method, None)):
+        raise TargetError(f"{where(kind)}: {kind.__name__} has no method {method}(self, {arguments})")
+
+
 def prepared(target, dtype, rng):
     """A copy in this dtype, with every parameter ±(0.3 ... 1.2), for zeros would hide mistakes."""
     thing = call(copy.deepcopy, target)
@@ -202,9 +207,10 @@ def prepared(target, dtype, rng):
         thing = Network(thing.layers, rng, dtype)
     elif isinstance(thing, Layer):
         Network([thing], rng, dtype)  # deals out W, b, dW, db
+    kind = type(thing)
     for name, (array, _) in parameters(thing).items():
         if not isinstance(array, np.ndarray) or array.size == 0:
-            kind, got = type(thing), "empty" if isinstance(array, np.ndarray) else f"a {type(array).__name__}"
+            got = "empty" if isinstance(array, np.ndarray) else f"a {type(array).__name__}"
             raise TargetError(f"{where(kind)}: {kind.__name__}.{name} is {got}, and must be a NumPy array")
         values = draw(rng, array.shape, 0.3, 1.2)
         if array.dtype == dtype and array.flags.writeable:
@@ -212,7 +218,11 @@ def prepared(target, dtype, rng):
         elif isinstance(getattr(thing, "params", None), dict):
             thing.params[name] = values.astype(dtype)
         else:
-            setattr(thing, name, values.astype(dtype))
+            try:
+                setattr(thing, name, values.astype(dtype))
+            except AttributeError as error:  # a property
+                message = f"{kind.__name__}.{name} cannot be set: {error}"
+                raise TargetError(f"{where(kind)}: {message}") from error
     return thing
 
 
@@ -221,7 +231,8 @@ def parameters(thing):
     if isinstance(thing, Network):
         return thing.views()
     if isinstance(getattr(thing, "params", None), dict):
-        grads = getattr(thing, "grads", None) or {}
+        grads = getattr(thing, "grads", None)
+        grads = grads if isinstance(grads, dict) else {}
         return {name: (array, grads.get(name, grads.get("d" + name))) for name, array in thing.params.items()}
     names = thing.shapes if isinstance(thing, Layer) else ("W", "b")
     return {k: (getattr(thing, k), getattr(thing, "d" + k, None)) for k in names if hasattr(thing, k)}
@@ -348,6 +359,8 @@ class LossCase(Case):
 
 def objective_cases(objective, setting, dtype):
     """Each player's loss, and, where the objective has a, b and c, whom these three numbers attract."""
+    require(objective, "discriminator", "real_logits, fake_logits")
+    require(objective, "generator", "fake_logits")
     result = [
         LossCase(getattr(objective, player), setting, dtype, large, f"{player} ", columns=1)
         for player in ("discriminator", "generator")
@@ -431,6 +444,13 @@ class StepCase(Case):
     def __init__(self, gan, player, setting, dtype):
         super().__init__(setting)
         self.player, self.prefix = player, f"{player}'s step "
+        require(gan, "discriminator_step", "x_real, z")
+        require(gan, "generator_step", "z")
+        kinds = {"generator": Network, "discriminator": Network, "objective": object, "penalty": object, "pack": int}
+        for name, kind in kinds.items():
+            if not (hasattr(gan, name) and isinstance(getattr(gan, name), kind)):
+                message = f"{type(gan).__name__}.{name} is missing, or not what it is in tinygan/gan.py"
+                raise TargetError(f"{where(type(gan))}: {message}")
         networks = [prepared(network, dtype, self.rng) for network in (gan.generator, gan.discriminator)]
         self.penalty = gan.penalty
         steps = SGD(1.0), SGD(1.0)
@@ -493,9 +513,9 @@ def cases(target, setting, dtype, x=None, definition=None):
     if isinstance(target, type):
         n_in = setting.n_in if required(target) else None  # it was told so
         target = make(target, setting)
-    if hasattr(target, "discriminator_step"):
+    if hasattr(target, "discriminator_step") or hasattr(target, "generator_step"):
         return [StepCase(target, player, setting, dtype) for player in ("discriminator", "generator")]
-    if callable(getattr(target, "discriminator", None)):
+    if callable(getattr(target, "discriminator", None)) or callable(getattr(target, "generator", None)):
         return objective_cases(target, setting, dtype)
     if hasattr(target, "forward") or hasattr(target, "backward"):
         return [LayerCase(target, setting, dtype, x, n_in)]

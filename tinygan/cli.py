@@ -29,6 +29,9 @@ from tinygan.training import NumericalError, Row, Training, check_fit, draw_late
 
 def main(argv=None):
     """Run one command; returns the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # σ and ∂ are not in every encoding
     args = parse(argv)
     command = {"train": train_command, "sample": sample_command, "score": score_command, "check": check_command}
     try:
@@ -53,13 +56,17 @@ def main(argv=None):
     except BrokenPipeError:
         return 1
     except OSError as error:
-        print(f"tinygan {args.name}: {error.filename}: {error.strerror or error}", file=sys.stderr)
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"tinygan {args.name}: {where}{error.strerror or error}", file=sys.stderr)
         return 2
 
 
 def say(text):
     """Print a line at once, so that it is seen in time also where the output is a pipe."""
-    print(text, flush=True)
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:  # nobody reads any more: no reason to stop
+        sys.stdout = None
 
 
 def indented(text):
@@ -111,8 +118,7 @@ def resume(args):
         dataset = load_data(about["data"])._replace(name=about["name"])
     except data.DataError as error:
         raise UsageError(f"{error.fault} (if the data have moved: --data FOLDER)") from None
-    if fingerprint(dataset) != about["sha256"]:
-        raise UsageError(f"{run} was begun with other data than {about['data']}; name the same with --data")
+    refuse_other(dataset, run, about["data"], about["sha256"])
     with runs.understanding(run):
         training = Training(config, dataset)
         training.restore(arrays, values)
@@ -130,8 +136,12 @@ def train(args, run, training, dataset, about):
     if not args.resume or args.steps:
         saver.save()
     album = Album(run, training, dataset)
-    examiner = make_examiner(dataset, about["data"], training.config)
-    training.measure = examiner and examiner.quality
+    try:
+        examiner = make_examiner(dataset, about["data"], training.config)
+        training.measure = examiner.quality
+    except data.DataError as error:
+        examiner = None
+        say(f"The samples are not scored: {error}")
     again = f"tinygan train --resume {shlex.quote(str(run))}"
     try:
         with runs.Interruption() as interruption, progress_line(training) as show_progress:
@@ -140,7 +150,8 @@ def train(args, run, training, dataset, about):
                     with suppress(checkpoint.CheckpointError):  # it is tried again; the training matters more
                         album.update()
                 if event != "step":
-                    show_progress()
+                    with suppress(OSError):  # whoever read it has gone; the training matters more
+                        show_progress()
                 if interruption.asked:
                     break
                 saver.save_if_due()
@@ -210,6 +221,12 @@ def fingerprint(dataset):
     return checkpoint.digest({"x": dataset.x}).hex()
 
 
+def refuse_other(dataset, run, source, sha256):
+    """UsageError if these are not the data that the run was begun with."""
+    if fingerprint(dataset) != sha256:
+        raise UsageError(f"{run} was begun with other data than {source}; name the same with --data")
+
+
 def absolute(name):
     """A --data that means the same in every working directory."""
     return name if name in DATA else str(Path(name).resolve())
@@ -240,12 +257,8 @@ def load_data(name, split="train", report=say):
 
 
 def make_examiner(dataset, source, config, report=say):
-    """What the samples are measured with, or None, and a line that says why, if there is no test split."""
-    try:
-        test = load_data(source, "test", report) if dataset.x.dtype == np.uint8 else None
-    except data.DataError as error:
-        report(f"The samples are not scored: {error}")
-        return None
+    """What the samples are measured with; DataError if there is no test split, or too few images."""
+    test = load_data(source, "test", report) if dataset.x.dtype == np.uint8 else None
     return scores.Examiner(dataset, test, config.latent_dim, report)
 
 
@@ -258,7 +271,7 @@ def progress_line(training):
 
     On a terminal that is one line, written again and again; elsewhere a line every QUIET seconds.
     """
-    terminal, said = sys.stdout.isatty(), time.monotonic()
+    terminal, said = sys.stdout and sys.stdout.isatty(), time.monotonic()
 
     def show(end=""):
         nonlocal said
@@ -274,7 +287,8 @@ def progress_line(training):
     try:
         yield show
     finally:
-        show(end="\n")
+        with suppress(OSError):
+            show(end="\n")
 
 
 def describe(training):
@@ -295,13 +309,14 @@ def describe(training):
 class Trained(NamedTuple):
     """What a run has come to: ``generator`` with the averaged weights, after ``step`` steps with ``config``.
 
-    ``name`` is that of the data, ``source`` what --data said.
+    ``name`` is that of the data, ``source`` what --data said, ``sha256`` their fingerprint.
     """
 
     generator: Network
     config: Config
     name: str
     source: str
+    sha256: str
     step: int
 
 
@@ -317,7 +332,8 @@ def load_generator(run, report=say):
         generator = build_generator(config, frames.shape[2], np.random.default_rng(0), images=images)
         check_fit("average", arrays["average"], generator.params)
         generator.params[:] = arrays["average"]
-        return Trained(generator, config, str(values["name"]), str(values["data"]), int(values["step"]))
+        about = (str(values[name]) for name in ("name", "data", "sha256"))
+        return Trained(generator, config, *about, int(values["step"]))
 
 
 def sample_command(args):
@@ -348,9 +364,8 @@ def score_command(args):
     trained = load_generator(args.run, report)
     source = args.data or trained.source
     dataset = load_data(source, report=report)._replace(name=trained.name)
+    refuse_other(dataset, args.run, source, trained.sha256)
     examiner = make_examiner(dataset, source, trained.config, report)
-    if examiner is None:
-        return 2
     z = draw_latents(np.random.default_rng(args.seed), args.count, trained.config.latent_dim)
     samples = generate(trained.generator, z)
     report(f"Scoring {args.count:,} samples, which takes {'up to a minute' if examiner.images else 'a second'} ...")

@@ -353,15 +353,11 @@ class Minibatches:
         self._out /= 255
         return self._out
 
-    def state(self) -> dict:
-        """What a checkpoint needs beside the generator's state: {"order": (N,), "drawn": int}."""
-        return {"order": self.order.copy(), "drawn": self.drawn}
-
-    def restore(self, state: dict) -> None:
-        """Go on from a `state()`; with the generator's state restored too, bit for bit the same."""
-        order = np.ravel(state["order"])
+    def restore(self, order: np.ndarray, drawn: int) -> None:
+        """Go on from another's `order` (N,) and `drawn`; with the generator's state too, bit for bit the same."""
+        order = np.ravel(order)
         if not np.array_equal(np.sort(order), np.arange(len(self.order))):
             raise DataError(f"the saved order of {len(order)} examples does not fit the dataset of "
                             f"{len(self.order)}: resume with the data that the run began with")
         self.order[:] = order
-        self.drawn = int(state["drawn"])
+        self.drawn = int(drawn)

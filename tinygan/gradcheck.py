@@ -26,6 +26,8 @@ def numeric_gradient(f, x, step=1e-5, method="central", dout=1.0):
     x float64 of any shape (complex128 for method="complex"); h is ``step``·max(1, |x|) for each
     entry, ``step`` a number or an array like x. f() is a number or an array. Returns float64 like x.
     """
+    if method not in ("central", "complex"):
+        raise ValueError(f"method must be 'central' or 'complex', not {method!r}")
     wanted = np.complex128 if method == "complex" else np.float64
     if x.dtype != wanted:
         raise ValueError(f"numeric_gradient, {method}: x must be {wanted.__name__}, not {x.dtype}")

@@ -164,8 +164,8 @@ def load(path):
     except SyntaxError as error:
         line = f", line {error.lineno}" if error.lineno else ""
         raise TargetError(f"{path}{line}: this is not valid Python: {error.msg}") from error
-    except ValueError as error:
-        raise TargetError(f"{path}: this is not Python source: {error}") from error
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise TargetError(f"{path}: this is not Python source that can be read: {error}") from error
     module = types.ModuleType(f"checked_{Path(path).stem}")
     module.__file__ = str(path)
     sys.modules[module.__name__] = module  # where inspect looks for the source of a class
@@ -210,7 +210,7 @@ def targets(module):
 
 def has_derivative(kind):
     """Is it a class that looks like a layer, an objective, a penalty or a GAN?"""
-    methods = ("forward", "backward", "discriminator", "generator", "discriminator_step")
+    methods = ("forward", "backward", "discriminator", "generator", "discriminator_step", "generator_step")
     return any(callable(getattr(kind, name, None)) for name in methods) or is_penalty(kind)
 
 

@@ -61,15 +61,18 @@ def refuse_missing(run):
 def new(out=None):
     """Within this context, a new folder: ``out``, or the first of runs/001, runs/002, ... that is free."""
     candidates = [out] if out else (Path("runs", f"{i:03d}") for i in itertools.count(1))
+    parent = out.parent if out else Path("runs")
     if out:
         refuse_existing(out)
     try:
+        parent.mkdir(parents=True, exist_ok=True)
         for run in candidates:
             with suppress(FileExistsError):  # ``out`` may be there, empty; a number may be taken
-                run.mkdir(parents=True)
+                run.mkdir()
                 break
     except OSError as error:
-        raise RunError(f"--out {run}: {error.strerror}; name a folder that can be written") from None
+        where = out or error.filename
+        raise RunError(f"--out {where}: {error.strerror}; name a folder that can be written") from None
     with locked(run):
         refuse_existing(run)  # again, now that nobody else can change it
         yield run
@@ -93,14 +96,18 @@ def locked(run):
 
 
 class Interruption:
-    """Within this context Ctrl-C and SIGTERM ask politely, a second one insists.
+    """Within this context Ctrl-C, SIGTERM and a closed terminal ask politely, a second one insists.
 
-    ``asked`` is the number of the signal, 0 as long as there was none.
+    ``asked`` is the number of the signal, 0 as long as there was none. Signals that whoever started
+    this process wants to be ignored (nohup) stay so.
     """
+
+    signals = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
     def __enter__(self):
         self.asked = 0
-        self.before = {s: signal.signal(s, self.ask) for s in (signal.SIGINT, signal.SIGTERM)}
+        heard = [s for s in self.signals if signal.getsignal(s) != signal.SIG_IGN]
+        self.before = {s: signal.signal(s, self.ask) for s in heard}
         return self
 
     def ask(self, number, frame):

@@ -44,8 +44,7 @@ class RealImages:
     """
 
     def __init__(self, judge, train, test):
-        if min(len(train.x), len(test.x)) < 10:
-            raise DataError(f"{train.name}: too few real images: scores need at least 10 of each split")
+        check_enough(train, test)
         self.judge, self.train, self.test = judge, train, test
         # As Goodfellow et al. 2014 split MNIST: 50,000, and 10,000 to choose Parzen's σ with.
         self.known, self.valid = np.split(train.x, [len(train.x) * 5 // 6])
@@ -55,6 +54,12 @@ class RealImages:
     def frechet(self, samples):
         """Fréchet distance of samples from the training images; cheap enough for every snapshot."""
         return metrics.frechet(moments(self.judge.features(samples)), self.moments)
+
+
+def check_enough(train, test):
+    """DataError for splits that are too small to compare samples with."""
+    if min(len(train.x), len(test.x)) < 10:
+        raise DataError(f"{train.name}: too few real images: scores need at least 10 of each split")
 
 
 def score_images(samples, real, full=True):
@@ -149,11 +154,15 @@ class Examiner:
     test        a Dataset of the same kind that nobody has learned from; only needed for images
     latent_dim  of the generator
     report      optional; called with a line of text before a judge is trained
+
+    Raises DataError if there are too few images.
     """
 
     def __init__(self, dataset, test, latent_dim, report=None):
         self.dataset, self.test, self.report = dataset, test, report
         self.images = dataset.x.dtype == np.uint8
+        if self.images:
+            check_enough(dataset, test)
         self.latents = draw_latents(np.random.default_rng(2), 2000 if self.images else 2500, latent_dim)
 
     @cached_property
@@ -214,7 +223,8 @@ EARLY = 2000  # steps; a run of no more has hardly begun
 def verdict(scores, step):
     """One line that says so if the generator of a run at ``step`` has not learned, or has collapsed, or ""."""
     rows = {row.name: row for row in scores}
-    images, lost = "frechet" in rows, rows["missing"].value
+    images = "frechet" in rows
+    lost = [each for each in rows["missing"].value if each not in rows["missing"].real]  # no label, no loss
     if images:
         unlike = rows["frechet"].value > 100 * rows["frechet"].real
     else:

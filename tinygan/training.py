@@ -41,6 +41,7 @@ class NumericalError(ArithmeticError):
 class Row(NamedTuple):
     """One line of the history. Losses and scores are means since the line before.
 
+    Where D takes several steps before G takes one, the last of them counts.
     ``d_real`` and ``d_fake`` are the mean score of real and of generated samples (a probability in
     the classic games), ``d_grad`` and ``g_grad`` the norms of the latest gradients, ``quality``
     what ``measure`` said of the samples (nan where it was not asked).
@@ -69,12 +70,15 @@ class Training:
 
     ``history`` is a list of at most ROWS ``Row``s, ``frames`` one of at most FRAMES + 1 snapshots
     (step, samples), evenly spread over the run and always made from the same ``latents``, so that
-    pictures can be compared.
+    pictures can be compared. (A finished run that goes on to a later step keeps those it has.)
+    Raises ValueError unless just one of steps, epochs and minutes limits the run.
     """
 
     ROWS, FRAMES = 200, 40
 
     def __init__(self, config, dataset, measure=None):
+        if [config.steps, config.epochs, config.minutes].count(None) != 2:
+            raise ValueError("Config: a run needs one limit, either steps, epochs or minutes")
         self.config, self.measure = config, measure
         self.images = dataset.x.dtype == np.uint8
         n_inputs = dataset.x.shape[1]
@@ -249,7 +253,7 @@ class Training:
             optimizer.restore(int(values[f"{player}_optimizer.t"]), slots)
         if hasattr(gan.penalty, "calls"):
             gan.penalty.calls = int(values["penalty.calls"])
-        self.batches.restore({"order": arrays["order"], "drawn": values["drawn"]})
+        self.batches.restore(arrays["order"], values["drawn"])
         self.step, self.seconds = int(values["step"]), float(values["seconds"])
         self.sums[:] = arrays["sums"]
         self.history = [Row(int(step), *rest) for step, *rest in arrays["history"].tolist()]
