@@ -43,7 +43,7 @@ for name, (a, b, c) in list(CODINGS.items())[::2]:
         np.add.at(scores, fake, -dfake)
     formula = (b * p + a * q) / (p + q)
     print(f"{name:18}" + "".join(f"{v:8.3f}" for v in scores[:, 0]))
-    assert np.allclose(scores[:, 0], formula, atol=1e-9)
+    assert np.allclose(scores[:, 0], formula, rtol=0, atol=1e-9)
 
 
 # %% a grid of distributions
