@@ -39,8 +39,8 @@ def test_what_is_typed_is_what_is_meant(kind, text, value):
 @pytest.mark.parametrize(
     "kind, text, hint",
     [
-        (arguments.sizes, "128x128", "as in 128,128, got '128x128'"),
-        (arguments.sizes, "", "as in 128,128, got ''"),
+        (arguments.sizes, "128x128", "as in 128,128, at most 10,000,000, got '128x128'"),
+        (arguments.sizes, "", "as in 128,128, at most 10,000,000, got ''"),
         (arguments.interval, "5x", "as in 100, or seconds, as in 30s, got '5x'"),
         (arguments.interval, "-5s", "as in 30s, got '-5s'"),
         (arguments.coding, "0,1", "must be 0-1, pearson, or three numbers A,B,C, got '0,1'"),

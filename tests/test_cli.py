@@ -283,8 +283,8 @@ BAD_OPTIONS = [
     ("--lr nan", "--lr: must be greater than zero"),
     ("--lr inf", "--lr: must be at most 1,000,000,000,000, got inf"),
     ("--lr fast", "--lr: must be a number"),
-    *((f"--hidden {x}", f"must be sizes with commas between them, as in 128,128, got '{x}'")
-      for x in ("0", "128,", "128x128", "-5")),
+    *((f"--hidden {x}", f"must be sizes with commas between them, as in 128,128, at most 10,000,000, got '{x}'")
+      for x in ("0", "128,", "128x128", "-5", "99999999,128")),
     ("--latent -3", "--latent: must be greater than zero"),
     ("--objective maximax", "--objective: invalid choice: 'maximax'"),
     ("--optimizer magic", "--optimizer: invalid choice"),
@@ -306,7 +306,6 @@ BAD_OPTIONS = [
     ("--data Ring", "no folder Ring; did you mean ring?"),
     ("ring", "ring needs the name of its option; did you mean --data ring?"),
     ("--latent 100000000000000000000", "--latent: must be at most 10,000,000, got 100000000000000000000"),
-    ("--hidden 9999999999,9999999999", "must be sizes with commas between them, as in 128,128"),
     ("--hidden 10000000,10000000", "out of memory"),
     ("--epochs 1e306", "--epochs: must be at most"),
     ("--objective least-squares --coding nan,0,1", "--coding: must be 0-1, pearson, or three numbers"),
@@ -536,7 +535,7 @@ def test_a_polite_signal_finishes_the_step_saves_and_says_how_to_go_on(
     assert out.splitlines()[-1] == f"Stopped at step {step}. To go on: tinygan train --resume '{run}'"
     assert step_of(run) == step
     code, out, err = answer(capsys, "train", "--resume", run)
-    again = "going on at step" if step < 6 else "was finished at step 6; to go further, add --steps"
+    again = f"going on at step {step}\n" if step < 6 else "was finished at step 6; to go further, add --steps"
     assert (code, err) == (0, "") and f"{run}: {again}" in out
     assert_same_folder(run, reference)
 
@@ -982,6 +981,20 @@ def test_whoever_stops_reading_stops_no_training(folder, tmp_path):
     err = process.stderr.read()
     assert (process.wait(timeout=60), err) == (0, "")
     assert step_of(tmp_path / "run") == 6
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_place_for_the_progress_that_is_lost_stops_no_training(folder, tmp_path, capsys, monkeypatch, terminal):
+    """A terminal that was closed, or a full disk."""
+
+    def lost(training):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(cli.sys.stdout, "isatty", lambda: terminal, raising=False)
+    monkeypatch.setattr(cli, "QUIET", 0)
+    monkeypatch.setattr(cli, "describe", lost)
+    code, out, err = answer(capsys, *train(folder, tmp_path / "run"))
+    assert (code, err) == (0, "") and step_of(tmp_path / "run") == 6
 
 
 def test_nothing_but_lines_is_printed_where_there_is_no_terminal(folder, tmp_path):

@@ -52,12 +52,12 @@ def test_the_complex_step_gives_the_slope_to_machine_precision(name, numbers):
     assert relative_error(measured, slope(x.real)) < 4 * np.finfo(float).eps
 
 
-@pytest.mark.parametrize("method", ["cmplx", "forward", ""])
-def test_a_method_that_does_not_exist_is_refused(method):
-    for measure in (lambda: numeric_gradient(np.sum, np.ones(3), method=method),
-                    lambda: check_gradients(Tanh(), method=method or "none")):
-        with pytest.raises(ValueError, match="method must be 'central' or 'complex', not "):
-            measure()
+def test_a_method_that_does_not_exist_is_refused():
+    x = np.ones(3)
+    with pytest.raises(ValueError, match="method must be 'central' or 'complex', not 'cmplx'"):
+        numeric_gradient(lambda: np.sum(x), x, method="cmplx")
+    with pytest.raises(ValueError, match="method must be 'central' or 'complex', not 'cmplx'"):
+        check_gradients(Tanh(), method="cmplx")
 
 
 def test_the_step_grows_with_the_number():

@@ -133,7 +133,7 @@ def of_preset(field):
 # ---- kinds of values -----------------------------------------------------------------------------
 
 
-LARGEST_LAYER = 10**7
+LARGEST_LAYER = 10**7  # two of these have more weights between them than any memory holds
 
 
 def positive(kind, most=10**12):
@@ -166,7 +166,7 @@ def sizes(text):
     try:
         return tuple(map(positive(int, LARGEST_LAYER), text.split(",")))
     except argparse.ArgumentTypeError:
-        message = f"must be sizes with commas between them, as in 128,128, got {text!r}"
+        message = f"must be sizes with commas between them, as in 128,128, at most {LARGEST_LAYER:,}, got {text!r}"
         raise argparse.ArgumentTypeError(message) from None
 
 

@@ -150,8 +150,7 @@ def train(args, run, training, dataset, about):
                     with suppress(checkpoint.CheckpointError):  # it is tried again; the training matters more
                         album.update()
                 if event != "step":
-                    with suppress(OSError):  # whoever read it has gone; the training matters more
-                        show_progress()
+                    show_progress()
                 if interruption.asked:
                     break
                 saver.save_if_due()
@@ -277,18 +276,18 @@ def progress_line(training):
         nonlocal said
         if not training.history:
             return
-        if terminal:
-            width = shutil.get_terminal_size().columns - 1
-            print(f"\r{describe(training)[:width]:<{width}}", end=end, flush=True)
-        elif time.monotonic() - said >= QUIET:
-            say(describe(training))
-            said = time.monotonic()
+        with suppress(OSError):  # a terminal that was closed, a full disk: the training matters more
+            if terminal:
+                width = shutil.get_terminal_size().columns - 1
+                print(f"\r{describe(training)[:width]:<{width}}", end=end, flush=True)
+            elif time.monotonic() - said >= QUIET:
+                said = time.monotonic()
+                say(describe(training))
 
     try:
         yield show
     finally:
-        with suppress(OSError):
-            show(end="\n")
+        show(end="\n")
 
 
 def describe(training):

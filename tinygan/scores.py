@@ -162,7 +162,7 @@ class Examiner:
         self.dataset, self.test, self.report = dataset, test, report
         self.images = dataset.x.dtype == np.uint8
         if self.images:
-            check_enough(dataset, test)
+            check_enough(dataset, test)  # now, and not at the first snapshot of a run
         self.latents = draw_latents(np.random.default_rng(2), 2000 if self.images else 2500, latent_dim)
 
     @cached_property
@@ -224,7 +224,7 @@ def verdict(scores, step):
     """One line that says so if the generator of a run at ``step`` has not learned, or has collapsed, or ""."""
     rows = {row.name: row for row in scores}
     images = "frechet" in rows
-    lost = [each for each in rows["missing"].value if each not in rows["missing"].real]  # no label, no loss
+    lost = [each for each in rows["missing"].value if each not in rows["missing"].real]
     if images:
         unlike = rows["frechet"].value > 100 * rows["frechet"].real
     else:
