@@ -66,7 +66,7 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "NumPy takes any negative length for the one that it has to find"
     ),
     ("network.py", "self.params = np.zeros(size, dtype)", "self.params = np.ones(size, dtype)"): (
-        "every layer's initialise fills all of its parameters"
+        "every layer's initialize fills all of its parameters"
     ),
     (
         "gradient_penalty.py",

@@ -127,7 +127,7 @@ class LayerCase(Case):
             self.unchecked = sorted(arrays - {"W", "b", "dW", "db"})
         self.thing = prepared(target, dtype, self.rng)
         self.neighbour = prepared(target, dtype, self.rng)  # do the two share a cache?
-        drawn = draw(self.rng, (setting.n, n_in or inputs(self.thing) or setting.n_in))
+        drawn = draw(self.rng, (setting.n * at_once(target), n_in or inputs(self.thing) or setting.n_in))
         self.x_other = draw(self.rng, drawn.shape).astype(dtype)
         for _ in range(setting.warm):
             out = self.forward(self.thing, self.x_other.copy())
@@ -241,6 +241,11 @@ def parameters(thing):
 def inputs(thing):
     """How many inputs a sample has, as the first W says, or None."""
     return next((len(array) for array, _ in parameters(thing).values() if array.ndim == 2), None)
+
+
+def at_once(thing):
+    """How many samples a network, or a layer, takes for one output: the m of a Pack, else 1."""
+    return getattr(getattr(thing, "layers", [thing])[0], "m", 1)
 
 
 def draw(rng, shape, low=0.1, high=2.0):
@@ -444,9 +449,9 @@ class StepCase(Case):
     def __init__(self, gan, player, setting, dtype):
         super().__init__(setting)
         self.player, self.prefix = player, f"{player}'s step "
-        require(gan, "discriminator_step", "x_real, z")
-        require(gan, "generator_step", "z")
-        kinds = {"generator": Network, "discriminator": Network, "objective": object, "penalty": object, "pack": int}
+        require(gan, "discriminator_step", "x_real, x_fake")
+        require(gan, "generator_step", "x_fake")
+        kinds = {"generator": Network, "discriminator": Network, "objective": object, "penalty": object}
         for name, kind in kinds.items():
             if not (hasattr(gan, name) and isinstance(getattr(gan, name), kind)):
                 message = f"{type(gan).__name__}.{name} is missing, or not what it is in tinygan/gan.py"
@@ -454,17 +459,18 @@ class StepCase(Case):
         networks = [prepared(network, dtype, self.rng) for network in (gan.generator, gan.discriminator)]
         self.penalty = gan.penalty
         steps = SGD(1.0), SGD(1.0)
-        self.gan = call(type(gan), *networks, gan.objective, *steps, copy.deepcopy(gan.penalty), gan.pack)
+        self.gan = call(type(gan), *networks, gan.objective, *steps, copy.deepcopy(gan.penalty))
         self.own = getattr(self.gan, player)
         self.other = self.gan.discriminator if player == "generator" else self.gan.generator
-        n, n_in = setting.n * gan.pack, inputs(self.gan.discriminator) // gan.pack
+        pack = at_once(self.gan.discriminator)
+        n, n_in = setting.n * pack, inputs(self.gan.discriminator) // pack
         latent_dim = inputs(self.gan.generator)
         self.x_real, self.x_other = (draw(self.rng, (n, n_in)).astype(dtype) for _ in range(2))
         self.z, self.z_other = (draw(self.rng, (n, latent_dim)).astype(dtype) for _ in range(2))
         self.arrays = {name: array for name, (array, _) in self.own.views().items()}
 
     def judge(self, x):
-        return self.gan.discriminator.forward(x.reshape(self.setting.n, -1)).copy()
+        return self.gan.discriminator.forward(x).copy()
 
     def out(self):
         return np.array(finite(call(self.loss), self.loss, "the loss"))
@@ -475,14 +481,14 @@ class StepCase(Case):
             return self.gan.objective.generator(self.judge(x_fake))[0]
         loss = self.gan.objective.discriminator(self.judge(self.x_real), self.judge(x_fake))[0]
         if self.penalty is not None:
-            packed = (x.reshape(self.setting.n, -1) for x in (self.x_real, x_fake.copy()))
-            loss = loss + copy.deepcopy(self.penalty)(self.gan.discriminator, *packed)
+            loss = loss + copy.deepcopy(self.penalty)(self.gan.discriminator, self.x_real, x_fake.copy())
         return loss
 
     def step(self, x_real, z):
         """The loss that the step returns."""
         step = getattr(self.gan, f"{self.player}_step")
-        result = call(step, z) if self.player == "generator" else call(step, x_real, z)
+        x_fake = self.gan.generator.forward(z)
+        result = call(step, x_fake) if self.player == "generator" else call(step, x_real, x_fake)
         return finite(getattr(result, "loss", result), step, "the loss")
 
     def gradients(self, dout):

@@ -67,8 +67,8 @@ def own_things():
     things = {name: thing for module in MODULES for name, thing in targets(module).items()}
     packed = make(gan.GAN, Setting())
     rng = np.random.default_rng(0)
-    packed.pack, packed.penalty = 2, gradient_penalty.R1()
-    packed.discriminator = network.Network([layers.Dense(14, 4), layers.Tanh(), layers.Dense(4, 1)], rng)
+    packed.penalty = gradient_penalty.R1()
+    packed.discriminator = network.Network([layers.Pack(2), *network.mlp((14, 4, 1)), layers.Tanh()], rng)
     things["GAN, packed, with R1"] = packed
     return {name: (thing, None) for name, thing in things.items()}
 

@@ -1,8 +1,10 @@
-"""The GAN exists as two steps: one for the discriminator, one for the generator, taken in turn.
+"""The GAN: one step of the discriminator, one step of the generator, taken in turn.
 
-Shapes: N batch, I inputs of a sample, L latent_dim. x_real (N, I), z (N, L), logits (N, 1).
-With ``pack`` = m the discriminator judges m samples at once (PacGAN, Lin et al. 2018): it sees
-(N/m, m·I) and gives (N/m, 1) logits, so that a lack of variety becomes visible to it.
+    x_fake = gan.generator.forward(z)
+    gan.discriminator_step(x_real, x_fake)
+    gan.generator_step(x_fake)
+
+Shapes: N batch, I inputs of a sample, L latent_dim. x_real and x_fake (N, I), z (N, L), logits (N, 1).
 """
 
 from __future__ import annotations
@@ -21,59 +23,59 @@ class DiscriminatorResult(NamedTuple):
 
 
 class GAN:
-    """Two networks, what each pays, and who changes their parameters.
+    """Two networks, what each of them pays, and who changes their parameters.
 
     objective     what each player pays, from ``objectives.py``
     penalty       optional; penalty(discriminator, x_real, x_fake) adds its gradient to the
                   discriminator's grads and returns its value, from ``gradient_penalty.py``
-    pack          samples that the discriminator sees at once
     """
 
-    def __init__(self, generator, discriminator, objective, g_optimizer, d_optimizer, penalty=None, pack=1):
+    def __init__(self, generator, discriminator, objective, g_optimizer, d_optimizer, penalty=None):
         self.generator, self.discriminator = generator, discriminator
-        self.objective, self.penalty, self.pack = objective, penalty, pack
+        self.objective, self.penalty = objective, penalty
         self.g_optimizer, self.d_optimizer = g_optimizer, d_optimizer
-        self._both = None
 
-    def discriminator_gradients(self, x_real, z):
-        """Fill discriminator.grads with d(loss)/d(params); the generator only supplies samples."""
-        n, d = len(self._packed(x_real)), self.discriminator
-        x_fake = self.generator.forward(z)
-        if self._both is None or self._both.shape[0] != len(x_real) + len(x_fake):
-            self._both = np.empty((len(x_real) + len(x_fake), x_fake.shape[1]), x_fake.dtype)
-        both = np.concatenate([x_real, x_fake], out=self._both)
-
-        logits = d.forward(self._packed(both)).copy()  # one pass for both: larger products run faster
-        loss, dreal, dfake = self.objective.discriminator(logits[:n], logits[n:])
-        d.backward(np.concatenate([dreal, dfake]), input_grad=False)
-
+    def discriminator_gradients(self, x_real, x_fake):
+        """Fill discriminator.grads with d(loss)/d(params); to D, the fakes are mere data."""
+        if x_real.shape != x_fake.shape:
+            raise ValueError(f"x_real and x_fake must have one shape, not {x_real.shape} and {x_fake.shape}")
+        # One pass for both: a larger product runs faster.
+        logits = self.discriminator.forward(np.concatenate([x_real, x_fake])).copy()
+        real_logits, fake_logits = np.split(logits, 2)
+        loss, dreal, dfake = self.objective.discriminator(real_logits, fake_logits)
+        self.discriminator.backward(np.concatenate([dreal, dfake]), input_grad=False)
         if self.penalty is not None:
-            halves = both[: len(x_real)], both[len(x_real) :]
-            loss = loss + self.penalty(d, *map(self._packed, halves))
-        return DiscriminatorResult(loss, logits[:n], logits[n:])
+            loss = loss + self.penalty(self.discriminator, x_real, x_fake)
+        return DiscriminatorResult(loss, real_logits, fake_logits)
 
-    def generator_gradients(self, z):
-        """Fill generator.grads with d(loss)/d(params), through a discriminator that stays as it is."""
-        x_fake = self.generator.forward(z)
-        fake_logits = self.discriminator.forward(self._packed(x_fake))
-        loss, dfake = self.objective.generator(fake_logits)
+    def generator_gradients(self, x_fake):
+        """Fill generator.grads with d(loss)/d(params), through a discriminator that stays as it is.
+
+        ``x_fake`` is what the generator's last forward returned.
+        """
+        loss, dfake = self.objective.generator(self.discriminator.forward(x_fake))
         dx_fake = self.discriminator.backward(dfake, param_grads=False)
-        self.generator.backward(dx_fake.reshape(x_fake.shape), input_grad=False)
+        self.generator.backward(dx_fake, input_grad=False)
         return loss
 
-    def discriminator_step(self, x_real, z):
-        """One step down the discriminator's loss; returns a DiscriminatorResult."""
-        result = self.discriminator_gradients(x_real, z)
+    def discriminator_step(self, x_real, x_fake):
+        """Take one step down the discriminator's loss; return a DiscriminatorResult."""
+        result = self.discriminator_gradients(x_real, x_fake)
         self.d_optimizer.step(self.discriminator.params, self.discriminator.grads)
         return result
 
-    def generator_step(self, z):
-        """One step down the generator's loss; returns that loss."""
-        loss = self.generator_gradients(z)
+    def generator_step(self, x_fake):
+        """Take one step down the generator's loss; return that loss."""
+        loss = self.generator_gradients(x_fake)
         self.g_optimizer.step(self.generator.params, self.generator.grads)
         return loss
 
-    def _packed(self, x):
-        if len(x) % self.pack:
-            raise ValueError(f"a batch of {len(x)} cannot be divided into packs of {self.pack}")
-        return x.reshape(len(x) // self.pack, -1)
+
+def draw_latents(rng, n, latent_dim):
+    """Return latents z ~ N(0, 1), (n, L) float32."""
+    return rng.standard_normal((n, latent_dim), dtype=np.float32)
+
+
+def generate(generator, z, chunk=500):
+    """Return samples (n, I) for latents (n, L) in a new array, made in chunks to keep work arrays small."""
+    return np.concatenate([generator.forward(z[i : i + chunk]).copy() for i in range(0, len(z), chunk)])

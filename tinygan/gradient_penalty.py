@@ -1,4 +1,4 @@
-"""Gradient penalties exist to keep the discriminator's slope small; their gradient is backprop through backprop.
+"""The gradient penalties: they keep the discriminator's slope small. Their gradient is backprop through backprop.
 
 The penalty is a function of g = ∂D/∂x, which is itself made by a backward pass. Differentiating it
 needs no new machinery but one directional derivative (Pearlmutter 1994): where a penalty changes
@@ -6,8 +6,8 @@ with g at the rate v = ∂penalty/∂g, held fixed,
 
     ∂penalty/∂θ = Σ_n v_n · ∂g_n/∂θ = ∂/∂θ [ d/dε Σ_n D(x_n + ε v_n) ]  at ε = 0,
 
-so it is enough to push v forward through the layers (``Layer.tangent``) and to go back through that
-once (``Layer.tangent_backward``). Lesson 13 derives it line by line.
+so it is enough to push v forward through the layers (``Layer.tangent``) and to go backward through
+that once (``Layer.tangent_backward``). Lesson 13 derives it line by line.
 
 Shapes: N batch, I inputs; x, g, v are (N, I).
 """
@@ -35,7 +35,7 @@ class R1:
 
         def penalty(g):
             value = 0.5 * weight * np.dot(g.ravel(), g.ravel()) / len(g)
-            g *= weight / len(g)  # in place: g is not needed any more
+            g *= weight / len(g)  # ∂value/∂g = weight·g/N, in place
             return value, g
 
         return add_gradient_penalty(discriminator, x_real, penalty)
@@ -67,19 +67,19 @@ class WGANGP:
 def add_gradient_penalty(network, x, penalty):
     """Add ∂penalty/∂params to ``network.grads`` and return the penalty's value.
 
-    ``penalty(g)`` returns (value, v) with v = ∂value/∂g, for g = ∂(Σ_n D(x_n))/∂x of shape (N, I);
-    it may write v into g.
-    D(x_n) must depend on x_n alone, as it does in every network of this package.
+    ``penalty(g)`` returns (value, v) with v = ∂value/∂g, for g = ∂(Σ D)/∂x of shape (N, I); it may
+    write v into g. g_n is the slope of D at x_n as long as no other sample has a part in D(x_n);
+    behind a ``Pack`` it is the slope of the one logit of x_n's pack.
     """
-    out = network.forward(x)
-    u, us = np.ones_like(out), []
-    for layer in reversed(network.layers):  # backward from ones, keeping u = ∂(ΣD)/∂(layer's out)
-        us.append(u)
-        u = layer.backward(u, param_grads=False)
-    value, v = penalty(u)
-    for layer in network.layers:  # forward again: how much each layer's out moves along v
+    slope = np.ones_like(network.forward(x))
+    slopes = []
+    for layer in reversed(network.layers):  # backward from ones: slope = ∂(ΣD)/∂out of each layer
+        slopes.append(slope)
+        slope = layer.backward(slope, param_grads=False)
+    value, v = penalty(slope)
+    for layer in network.layers:  # forward again: out moves by out_v when x moves along v
         v = layer.tangent(v)
-    a = None  # and back: a is how much the penalty changes with a layer's own out
-    for layer, u in zip(reversed(network.layers), us, strict=True):
-        a = layer.tangent_backward(u, a)
+    dout = None  # and backward through that, where ∂(ΣD)/∂out is also what a change of out_v does to ΣD
+    for layer, dout_v in zip(reversed(network.layers), slopes, strict=True):
+        dout = layer.tangent_backward(dout_v, dout)
     return value

@@ -14,28 +14,14 @@ import numpy as np
 
 from tinygan import checkpoint
 from tinygan.data import DataError, Minibatches, cache_folder
-from tinygan.layers import Dense, LeakyReLU
-from tinygan.network import Network
+from tinygan.losses import softmax_cross_entropy
+from tinygan.network import Network, mlp
 from tinygan.optimizers import Adam
 
 HIDDEN = (256, 128)  # the last of them is F
 STEPS, BATCH, LR = 4000, 128, 2e-3
 VERSION = 1  # raise it when any change makes other judges: cached ones are then trained anew
 CHUNK = 1000  # images judged at once, so that memory stays small
-
-
-def softmax_cross_entropy(logits, labels):
-    """-mean(log p[n, labels[n]]) with p = softmax(logits), and d(loss)/d(logits).
-
-    logits (N, K), labels (N,) integers; the loss is in nats, the gradient (p - one-hot)/N, (N, K).
-    """
-    # log p = s - log Σ exp(s). Subtracting the largest s changes nothing, and exp cannot overflow.
-    log_p = logits - logits.max(axis=1, keepdims=True)
-    log_p -= np.log(np.exp(log_p).sum(axis=1, keepdims=True))
-    right = np.arange(len(labels)), labels
-    dlogits = np.exp(log_p)
-    dlogits[right] -= 1
-    return -np.mean(log_p[right]), dlogits / len(labels)
 
 
 def pixels(x):
@@ -50,11 +36,7 @@ class Judge:
     """
 
     def __init__(self, classes, rng):
-        layers, n_in = [], 784
-        for n_hidden in HIDDEN:
-            layers += [Dense(n_in, n_hidden), LeakyReLU()]
-            n_in = n_hidden
-        self.network = Network([*layers, Dense(n_in, classes)], rng)
+        self.network = Network(mlp((784, *HIDDEN, classes)), rng)
 
     @classmethod
     def train(cls, dataset, seed=0, steps=STEPS):

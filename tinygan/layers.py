@@ -1,12 +1,12 @@
-"""Layers exist so that each formula stands beside its derivative.
+"""The layers: forward and backward side by side, each derivative beside its formula.
 
-A layer's ``forward`` turns x into out; its ``backward`` turns dout = d(loss)/d(out), which has the
-shape of out, into dx = d(loss)/dx, which has the shape of x, and fills the gradients of its own
-parameters on the way. ``tangent`` and ``tangent_backward`` are the same story told once more for
-gradient penalties (read them after ``gradient_penalty.py`` has asked for them, lesson 13).
+``forward`` turns x into out. ``backward`` turns dout = d(loss)/d(out), which has the shape of out,
+into dx = d(loss)/dx, which has the shape of x, and fills the gradients of its own parameters.
+``tangent`` and ``tangent_backward`` do the same once more for gradient penalties: leave them until
+lesson 13 and ``gradient_penalty.py``.
 
-Shapes: N batch, I inputs, O outputs. Arrays that a layer returns are its own work arrays: they are
-valid until the same method of that layer runs again. Copy what you want to keep.
+Shapes: N batch, I inputs, O outputs. An array that a layer returns is valid until the same method
+of that layer runs again: copy what you want to keep.
 """
 
 from __future__ import annotations
@@ -15,28 +15,48 @@ import numpy as np
 
 
 class Layer:
-    """What every layer shares: named parameters (here none), and work arrays that are reused."""
+    """The four methods of a layer, and the memory that they share."""
 
-    shapes: dict[str, tuple[int, ...]] = {}  # parameter name -> shape
+    shapes: dict[str, tuple[int, ...]] = {}  # of its parameters, by name; a Network makes the arrays
+
+    def forward(self, x):
+        """Return out, (N, O), for x, (N, I), and keep what ``backward`` will need."""
+        raise NotImplementedError
+
+    def backward(self, dout, param_grads=True, input_grad=True):
+        """Return dx, (N, I), for dout, (N, O), and fill the gradients of the parameters.
+
+        ``param_grads=False`` leaves the gradients alone; ``input_grad=False`` may leave out dx.
+        """
+        raise NotImplementedError
+
+    def tangent(self, v):
+        """Return out_v = d/dε forward(x + εv) at ε = 0, (N, O): how out moves when x moves along v, (N, I)."""
+        raise NotImplementedError
+
+    def tangent_backward(self, dout_v, dout=None):
+        """Return dx for a loss that depends on out_v and on out, and add to the gradients of the parameters.
+
+        dout_v = d(loss)/d(out_v) and dout = d(loss)/d(out) are (N, O); None stands for zeros, also
+        for the dx that is returned.
+        """
+        raise NotImplementedError
 
     def __init__(self):
         self._work = {}
 
     def work_array(self, name, shape, dtype):
-        """An uninitialised array of this shape, allocated once: after warm-up nothing allocates."""
+        """Return an array of this shape to be filled. It is made once: after warm-up nothing is allocated."""
         array = self._work.get(name)
         if array is None or len(array) < shape[0] or array.shape[1:] != shape[1:] or array.dtype != dtype:
             array = self._work[name] = np.empty(shape, dtype)
         return array[: shape[0]]
 
-    def cached(self, name):
-        """What ``forward`` (or ``tangent``) left for the way back."""
-        try:
-            return self.__dict__[name]
-        except KeyError:
-            raise RuntimeError(
-                f"{type(self).__name__}: the way back was called before the way forward; call forward first"
-            ) from None
+    def kept(self, name):
+        """Return what ``forward`` or ``tangent`` kept under this name; RuntimeError before its first call."""
+        if not hasattr(self, name):
+            raise RuntimeError(f"{self}: call {'tangent' if name == 'v' else 'forward'}() first")
+        return getattr(self, name)
 
     def __repr__(self):
         return f"{type(self).__name__}()"
@@ -45,11 +65,10 @@ class Layer:
 class Dense(Layer):
     """out = x W + b, with W of shape (I, O) and b of shape (O,).
 
-    ``init`` sets the spread of the first weights: "he" is N(0, 2/I), made for rectifiers (He et al.
-    2015, eq. 10); "xavier" is U(-r, r) with r² = 6/(I + O), made for sigmoid and tanh (Glorot and
-    Bengio 2010, eq. 16). b starts at zero. Where I is 2 or 3, all bends of the units behind then go
+    ``init`` chooses the first weights: "he" is N(0, 2/I), made for rectifiers (He et al. 2015,
+    eq. 10); "xavier" is U(-r, r) with r² = 6/(I + O), made for sigmoid and tanh (Glorot and Bengio
+    2010, eq. 16). b starts at zero. With 2 or 3 inputs, the kinks of all units would then pass
     through the origin; "spread" is Xavier's W with b from U(-1/√I, 1/√I), which moves them apart.
-    W, b, dW, db are views that the network deals out.
     """
 
     def __init__(self, n_in, n_out, init="he"):
@@ -60,8 +79,10 @@ class Dense(Layer):
             raise ValueError(f"Dense: init must be 'he', 'xavier' or 'spread', not {init!r}")
         self.init = init
         self.shapes = {"W": (n_in, n_out), "b": (n_out,)}
+        self.W = self.b = self.dW = self.db = None  # views into the vectors of the Network
 
-    def initialise(self, rng):
+    def initialize(self, rng):
+        """Draw the first W and b."""
         n_in, n_out = self.shapes["W"]
         if self.init == "he":
             self.W[...] = rng.normal(0, np.sqrt(2 / n_in), (n_in, n_out))
@@ -71,41 +92,47 @@ class Dense(Layer):
         self.b[...] = rng.uniform(-1, 1, n_out) / np.sqrt(n_in) if self.init == "spread" else 0
 
     def forward(self, x):
-        n_in, n_out = self.shapes["W"]
-        if x.ndim != 2 or x.shape[1] != n_in:
-            raise ValueError(f"{self} expects x of shape (N, {n_in}), got {x.shape}")
+        self.check_input(x)
         self.x = x
-        out = self.work_array("out", (len(x), n_out), self.W.dtype)
-        np.matmul(x, self.W, out=out)
+        out = self.work_array("out", (len(x), self.W.shape[1]), self.W.dtype)
+        np.matmul(x, self.W, out=out)  # out = x W + b
         out += self.b
         return out
 
     def backward(self, dout, param_grads=True, input_grad=True):
         # out[n, o] = Σ_i x[n, i] W[i, o] + b[o], so W[i, o] is felt by every n through x[n, i],
         # b[o] by every n through 1, and x[n, i] by every o through W[i, o].
-        x = self.cached("x")
+        x = self.kept("x")
         if param_grads:
             np.matmul(x.T, dout, out=self.dW)
             np.sum(dout, axis=0, out=self.db)
         if input_grad:
             dx = self.work_array("dx", x.shape, self.W.dtype)
-            # Trick: with one output the product is an outer one, and faster by broadcasting.
+            # Trick: with one output dout Wᵀ is an outer product, and faster by broadcasting.
             product = np.multiply if dout.shape[1] == 1 else np.matmul
             return product(dout, self.W.T, out=dx)
 
     def tangent(self, v):
+        # (x + εv) W + b moves by v W.
         self.v = v
         out_v = self.work_array("out_v", (len(v), self.W.shape[1]), self.W.dtype)
         return np.matmul(v, self.W, out=out_v)
 
-    def tangent_backward(self, u, a=None):
-        # out_v = v W is linear in W, so u = d(loss)/d(out_v) meets v as dout met x above.
+    def tangent_backward(self, dout_v, dout=None):
+        # out_v = v W is linear in W, so dout_v meets v as dout meets x above; out_v does not depend on x.
         product = self.work_array("product", self.W.shape, self.W.dtype)
-        self.dW += np.matmul(self.cached("v").T, u, out=product)
-        if a is not None:
-            self.dW += self.x.T @ a
-            self.db += a.sum(axis=0)
-            return a @ self.W.T
+        self.dW += np.matmul(self.kept("v").T, dout_v, out=product)
+        if dout is not None:
+            self.dW += self.x.T @ dout
+            self.db += dout.sum(axis=0)
+            return dout @ self.W.T
+
+    def check_input(self, x):
+        """Raise an error that says what is missing, where x cannot be multiplied by W."""
+        if self.W is None:
+            raise RuntimeError(f"{self} has no weights yet: put it into a Network, which makes them")
+        if x.ndim != 2 or x.shape[1] != self.W.shape[0]:
+            raise ValueError(f"{self} expects x of shape (N, {self.W.shape[0]}), got {x.shape}")
 
     def __repr__(self):
         n_in, n_out = self.shapes["W"]
@@ -113,7 +140,10 @@ class Dense(Layer):
 
 
 class LeakyReLU(Layer):
-    """out = x where x > 0, alpha·x elsewhere (Maas et al. 2013). At the kink, x = 0, either slope serves."""
+    """out = x where x > 0, alpha·x elsewhere (Maas et al. 2013).
+
+    At the kink, x = 0, every number from alpha to 1 is a valid slope; here it is alpha.
+    """
 
     def __init__(self, alpha=0.2):
         super().__init__()
@@ -122,20 +152,17 @@ class LeakyReLU(Layer):
         self.alpha = alpha
 
     def forward(self, x):
-        # Trick: with alpha <= 1 the right branch is always the larger one, so there is none to take.
         self.x = x
         out = self.work_array("out", x.shape, x.dtype)
-        np.multiply(x, self.alpha, out=out)
+        np.multiply(x, self.alpha, out=out)  # out = max(alpha·x, x), since alpha <= 1
         return np.maximum(x, out, out=out)
 
     def slope(self):
-        """d(out)/dx for every entry of the last x: 1 where x > 0, alpha where x < 0."""
-        x = self.cached("x")
-        # Trick: (1 + alpha)/2 ± (1 - alpha)/2, with the sign of x: no branch, and no mask to convert.
+        """Return d(out)/dx for every entry of the last x: 1 where x > 0, alpha elsewhere."""
+        x = self.kept("x")
         slope = self.work_array("slope", x.shape, x.real.dtype)
-        np.copysign((1 - self.alpha) / 2, x.real, out=slope)
-        slope += (1 + self.alpha) / 2
-        return slope
+        np.greater(x.real, 0, out=slope)  # 1 where x > 0, else 0,
+        return np.maximum(slope, self.alpha, out=slope)  # and alpha in place of 0
 
     def backward(self, dout, param_grads=True, input_grad=True):
         # Each entry of x was multiplied by its slope, and so is each entry of dout.
@@ -144,19 +171,23 @@ class LeakyReLU(Layer):
     def tangent(self, v):
         return np.multiply(v, self.slope(), out=self.work_array("out_v", v.shape, v.dtype))
 
-    def tangent_backward(self, u, a=None):
-        return None if a is None else a * self.slope()  # straight pieces have no curvature
+    def tangent_backward(self, dout_v, dout=None):
+        # The slope that v was multiplied by is constant on each straight piece: no curvature.
+        return None if dout is None else dout * self.slope()
 
     def __repr__(self):
         return f"LeakyReLU({self.alpha})"
 
 
 class Sigmoid(Layer):
-    """out = σ(x) = 1/(1 + exp(-x)), written as (1 + tanh(x/2))/2, which cannot overflow."""
+    """out = σ(x) = 1/(1 + exp(-x)), written as (1 + tanh(x/2))/2, which cannot overflow.
+
+    (``losses.sigmoid`` is the same function, exact also in its tails, where this one rounds to 0 and 1.)
+    """
 
     def forward(self, x):
         out = self.work_array("out", x.shape, x.dtype)
-        np.multiply(x, 0.5, out=out)
+        np.multiply(x, 0.5, out=out)  # out = 0.5·tanh(0.5·x) + 0.5, in place
         np.tanh(out, out=out)
         out *= 0.5
         out += 0.5
@@ -165,48 +196,67 @@ class Sigmoid(Layer):
 
     def backward(self, dout, param_grads=True, input_grad=True):
         # σ' = σ (1 - σ): the derivative is made of the output.
-        out = self.cached("out")
+        out = self.kept("out")
         dx = self.work_array("dx", out.shape, out.dtype)
-        np.subtract(1, out, out=dx)
+        np.subtract(1, out, out=dx)  # dx = dout·out·(1 - out), in place
         dx *= out
         dx *= dout
         return dx
 
     def tangent(self, v):
-        out = self.cached("out")
+        out = self.kept("out")
         self.v = v
         return v * out * (1 - out)
 
-    def tangent_backward(self, u, a=None):
-        # σ'' = σ' (1 - 2σ): the slope that v was multiplied by depends on x as well.
-        out = self.cached("out")
-        through_slope = u * self.cached("v") * (1 - 2 * out)
-        return out * (1 - out) * (through_slope if a is None else through_slope + a)
+    def tangent_backward(self, dout_v, dout=None):
+        # out_v = v σ'(x) depends on x through σ'' = σ' (1 - 2σ).
+        out = self.kept("out")
+        through_slope = dout_v * self.kept("v") * (1 - 2 * out)
+        return out * (1 - out) * (through_slope if dout is None else through_slope + dout)
 
 
 class Tanh(Layer):
     """out = tanh(x)."""
 
     def forward(self, x):
-        self.out = np.tanh(x, out=self.work_array("out", x.shape, x.dtype))
+        self.out = np.tanh(x)
         return self.out
 
     def backward(self, dout, param_grads=True, input_grad=True):
         # tanh' = 1 - tanh²: again the derivative is made of the output.
-        out = self.cached("out")
-        dx = self.work_array("dx", out.shape, out.dtype)
-        np.multiply(out, out, out=dx)
-        np.subtract(1, dx, out=dx)
-        dx *= dout
-        return dx
+        return dout * (1 - self.kept("out") ** 2)
 
     def tangent(self, v):
-        out = self.cached("out")
         self.v = v
-        return v * (1 - out**2)
+        return v * (1 - self.kept("out") ** 2)
 
-    def tangent_backward(self, u, a=None):
+    def tangent_backward(self, dout_v, dout=None):
         # tanh'' = -2 tanh · tanh'.
-        out = self.cached("out")
-        through_slope = u * self.cached("v") * (-2 * out)
-        return (1 - out**2) * (through_slope if a is None else through_slope + a)
+        out = self.kept("out")
+        through_slope = dout_v * self.kept("v") * (-2 * out)
+        return (1 - out**2) * (through_slope if dout is None else through_slope + dout)
+
+
+class Pack(Layer):
+    """(N, I) -> (N/m, m·I): lets a discriminator judge m samples at once (PacGAN, Lin et al. 2018)."""
+
+    def __init__(self, m=2):
+        super().__init__()
+        self.m = m
+
+    def forward(self, x):
+        if len(x) % self.m:
+            raise ValueError(f"a batch of {len(x)} cannot be divided into packs of {self.m}")
+        return x.reshape(len(x) // self.m, -1)
+
+    def backward(self, dout, param_grads=True, input_grad=True):
+        return dout.reshape(len(dout) * self.m, -1)
+
+    def tangent(self, v):
+        return self.forward(v)
+
+    def tangent_backward(self, dout_v, dout=None):
+        return None if dout is None else self.backward(dout)
+
+    def __repr__(self):
+        return f"Pack({self.m})"

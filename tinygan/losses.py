@@ -1,11 +1,10 @@
-"""Losses exist to say how wrong an output is, and in which direction to change it.
+"""The losses: how wrong an output is, and in which direction to change it, from one function.
 
-Each returns (loss, gradient) from one function: the loss is a mean over the batch, and the gradient
-is the derivative of that very mean, so the 1/N of the two cannot drift apart. This is the only
-place in the package where a 1/N stands.
+Each returns (loss, gradient). The loss is a mean over the batch and the gradient is the derivative
+of that mean, so that value and gradient always have the same 1/N.
 
-Shapes: N batch. An output is (N, O); a mean over the batch is a mean over all its N·O entries. A
-target is an array of that shape, or one number for all.
+Shapes: N batch, K classes. An output is (N, O), and a mean over the batch is a mean over all its
+N·O entries. A target is an array of that shape, or one number for all.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ import numpy as np
 
 
 def sigmoid(s):
-    """σ(s) = 1/(1 + exp(-s)), to full relative accuracy in both tails, without overflow."""
+    """Return σ(s) = 1/(1 + exp(-s)), to full relative accuracy in both tails, without overflow."""
     positive, e = _sign_and_decay(s)
     return np.where(positive, 1, e) / (1 + e)
 
@@ -26,7 +25,7 @@ def _sign_and_decay(s):
 
 
 def bce(p, target):
-    """Binary cross-entropy of probabilities: -mean(t log p + (1 - t) log(1 - p)), and d(loss)/dp.
+    """Return binary cross-entropy of probabilities, -mean(t log p + (1 - t) log(1 - p)), and d(loss)/dp.
 
     Goodfellow et al. 2014, eq. 1, is made of it. The logarithms are floored at the smallest normal
     number, so that p = 0 with t = 1 costs much (708 in float64) instead of inf, and its gradient is
@@ -42,11 +41,10 @@ def bce(p, target):
 
 
 def bce_with_logits(logits, target):
-    """The same loss as ``bce(σ(logits), target)`` and d(loss)/d(logits), for any finite logits.
+    """Return the same loss as ``bce(σ(logits), target)``, and d(loss)/d(logits), for any finite logits.
 
     log σ(s) = s - log(1 + exp(s)) turns the loss into mean(log(1 + exp(s)) - t s), whose derivative
-    is (σ(s) - t)/N. In the code log(1 + exp(s)) = max(s, 0) + log(1 + exp(-|s|)), which cannot
-    overflow, and σ(s) - t = (1 - t) σ(s) - t σ(-s), which does not cancel where σ(s) comes close to t.
+    is (σ(s) - t)/N.
     """
     positive, e = _sign_and_decay(logits)
     loss = np.mean(np.where(positive, logits, 0) - target * logits + np.log1p(e))
@@ -55,6 +53,20 @@ def bce_with_logits(logits, target):
 
 
 def least_squares(out, target):
-    """½ mean((out - target)²), and d(loss)/d(out) = (out - target)/N (Mao et al. 2017, eq. 2)."""
+    """Return ½ mean((out - target)²), and d(loss)/d(out) = (out - target)/N (Mao et al. 2017, eq. 2)."""
     difference = out - target
     return 0.5 * np.mean(difference * difference), difference / out.size
+
+
+def softmax_cross_entropy(logits, labels):
+    """Return -mean(log p[n, labels[n]]) with p = softmax(logits), in nats, and d(loss)/d(logits).
+
+    logits (N, K), labels (N,) integers; the gradient is (p - one-hot)/N, (N, K).
+    """
+    # log p = s - log Σ exp(s). Subtracting the largest s changes nothing, and exp cannot overflow.
+    log_p = logits - logits.max(axis=1, keepdims=True)
+    log_p -= np.log(np.exp(log_p).sum(axis=1, keepdims=True))
+    right = np.arange(len(labels)), labels
+    dlogits = np.exp(log_p)
+    dlogits[right] -= 1
+    return -np.mean(log_p[right]), dlogits / len(labels)

@@ -1,8 +1,8 @@
-"""A network exists to be two things at once: a stack of layers, and one vector of parameters.
+"""A network: a stack of layers, and one vector of parameters.
 
-The stack is a loop forward and a reversed loop back, which is the chain rule. The vector, of length
-P, is what optimisers, averages, checkpoints and gradient checks work on; every layer's W, b, dW, db
-are views into ``params`` and ``grads``, so a change of the one is a change of the other.
+The stack is a loop forward and a reversed loop backward, which is the chain rule. The vector, of
+length P, is what optimizers, moving averages, checkpoints and gradient checks work on; every
+layer's W, b, dW, db are views into ``params`` and ``grads``, so that they are the same numbers.
 """
 
 from __future__ import annotations
@@ -11,11 +11,13 @@ import math
 
 import numpy as np
 
+from tinygan.layers import Dense, LeakyReLU
+
 
 class Network:
     """A stack of layers whose parameters live in one vector.
 
-    layers  in the order of the way forward
+    layers  in the order of the forward pass
     rng     numpy Generator that draws the first weights
     dtype   np.float32 to run, np.float64 to check; the same seed gives the same weights, rounded
 
@@ -35,16 +37,16 @@ class Network:
                 setattr(layer, "d" + name, self.grads[start:stop].reshape(shape))
                 start = stop
             if layer.shapes:
-                layer.initialise(rng)
+                layer.initialize(rng)
 
     def forward(self, x):
-        """(N, I) of the first layer -> (N, O) of the last, valid until the next forward."""
+        """Return out, (N, O) of the last layer, for x, (N, I) of the first; valid until the next forward."""
         for layer in self.layers:
             x = layer.forward(x)
         return x
 
     def backward(self, dout, param_grads=True, input_grad=True):
-        """d(loss)/d(out), (N, O) -> d(loss)/dx, (N, I), through the last forward.
+        """Return d(loss)/dx, (N, I), for dout = d(loss)/d(out), (N, O), through the last forward.
 
         Overwrites ``grads`` (it does not add to them), or leaves every bit of them alone where
         ``param_grads`` is False. ``input_grad=False`` saves the last product, and returns None.
@@ -54,7 +56,7 @@ class Network:
         return dout if input_grad else None
 
     def views(self):
-        """{"0.W": (params view, grads view), "0.b": ...}, in the order of the vector."""
+        """Return {"0.W": (view into params, view into grads), "0.b": ...}, in the order of the vector."""
         return {
             f"{i}.{name}": (getattr(layer, name), getattr(layer, "d" + name))
             for i, layer in enumerate(self.layers)
@@ -63,3 +65,13 @@ class Network:
 
     def __repr__(self):
         return f"Network([{', '.join(map(repr, self.layers))}])"
+
+
+def mlp(sizes, init="he", last="he", alpha=0.2):
+    """Return the layers of a multilayer perceptron: Dense layers of these sizes, a LeakyReLU between any two.
+
+    ``init`` chooses the first weights, ``last`` those of the last Dense layer, which no LeakyReLU follows.
+    """
+    *hidden, (n_in, n_out) = zip(sizes[:-1], sizes[1:], strict=True)
+    layers = [layer for pair in hidden for layer in (Dense(*pair, init), LeakyReLU(alpha))]
+    return [*layers, Dense(n_in, n_out, last)]

@@ -1,11 +1,11 @@
-"""Objectives exist because a GAN is a game: each player pays its own loss.
+"""The objectives: a GAN is a game, in which each player has a loss of its own.
 
     loss, dreal, dfake = objective.discriminator(real_logits, fake_logits)
     loss, dfake        = objective.generator(fake_logits)
 
 Logits are the discriminator's raw outputs, (N, 1). Each gradient is the derivative of the returned
 loss with respect to the logits of the same name, and has their shape. ``score`` is what D(x) means
-in that game, for the eye only: a probability in the classic games, the raw output elsewhere.
+in that game, for display only: a probability in the classic games, the raw output elsewhere.
 """
 
 from __future__ import annotations
@@ -15,11 +15,10 @@ import numpy as np
 from tinygan.losses import bce_with_logits, least_squares, sigmoid
 
 
-class NonSaturating:
-    """D tells real (1) from fake (0) by cross-entropy; G minimises -log D(G(z)).
+class Minimax:
+    """D tells real (1) from fake (0) by cross-entropy; G minimizes log(1 - D(G(z))).
 
-    Goodfellow et al. 2014, section 3: the same fixed point as minimax, but a generator whose
-    samples are confidently rejected still receives a gradient.
+    Goodfellow et al. 2014, eq. 1. The two losses add up to -E log D(x_real), which G cannot change.
     """
 
     score = staticmethod(sigmoid)
@@ -30,22 +29,27 @@ class NonSaturating:
         return real_loss + fake_loss, dreal, dfake
 
     def generator(self, fake_logits):
-        return bce_with_logits(fake_logits, 1)
-
-
-class Minimax(NonSaturating):
-    """The game as it is written first (Goodfellow et al. 2014, eq. 1): G minimises log(1 - D(G(z)))."""
-
-    def generator(self, fake_logits):
         loss, dfake = bce_with_logits(fake_logits, 0)
         return -loss, -dfake
 
 
-class LeastSquares:
-    """D is pulled to b on real and to a on fake samples, G pulls its samples' score to c.
+class NonSaturating(Minimax):
+    """The same D; G minimizes -log D(G(z)).
 
-    Mao et al. 2017, eq. 2 and 9. Two codings have names: "0-1" is (a, b, c) = (0, 1, 1); "pearson"
-    is (-1, 1, 0), for which b - c = 1 and b - a = 2 and the game minimises a Pearson χ² divergence.
+    Goodfellow et al. 2014, section 3: the same equilibrium, but a generator whose samples are
+    confidently rejected still receives a gradient.
+    """
+
+    def generator(self, fake_logits):
+        return bce_with_logits(fake_logits, 1)
+
+
+class LeastSquares:
+    """D is pulled to b on real and to a on fake samples, G pulls its samples' logits to c.
+
+    Mao et al. 2017, eq. 2 and 9. Two codings have names: "0-1" is (a, b, c) = (0, 1, 1), "pearson"
+    is (-1, 1, 0). Where b - c = 1 and b - a = 2, as in the second, the game minimizes a Pearson χ²
+    divergence; every other a ≠ b does so too, in other units and up to a constant (lesson 11).
     """
 
     codings = {"0-1": (0.0, 1.0, 1.0), "pearson": (-1.0, 1.0, 0.0)}

@@ -13,8 +13,8 @@ import numpy as np
 from tinygan import optimizers
 from tinygan.gan import GAN
 from tinygan.gradient_penalty import R1, WGANGP
-from tinygan.layers import Dense, LeakyReLU, Sigmoid
-from tinygan.network import Network
+from tinygan.layers import Pack, Sigmoid
+from tinygan.network import Network, mlp
 from tinygan.objectives import LeastSquares, Minimax, NonSaturating, Wasserstein
 
 OBJECTIVES = {
@@ -94,21 +94,17 @@ PRESETS = {
 
 def build_generator(config, n_out, rng, dtype=np.float32, images=True):
     """latent_dim -> hidden... -> n_out; images end in a Sigmoid, points do not."""
-    layers, n_in = [], config.latent_dim
-    for n_hidden in config.hidden:
-        layers += [Dense(n_in, n_hidden, config.init), LeakyReLU(config.slope)]
-        n_in = n_hidden
-    layers += [Dense(n_in, n_out, "xavier"), Sigmoid()] if images else [Dense(n_in, n_out, config.init)]
-    return Network(layers, rng, dtype)
+    sizes = config.latent_dim, *config.hidden, n_out
+    if images:
+        return Network([*mlp(sizes, config.init, "xavier", config.slope), Sigmoid()], rng, dtype)
+    return Network(mlp(sizes, config.init, config.init, config.slope), rng, dtype)
 
 
 def build_discriminator(config, n_in, rng, dtype=np.float32):
-    """pack·n_in -> hidden, reversed... -> one logit."""
-    layers, n_in = [], n_in * config.pack
-    for n_hidden in reversed(config.hidden):
-        layers += [Dense(n_in, n_hidden, config.init), LeakyReLU(config.slope)]
-        n_in = n_hidden
-    return Network([*layers, Dense(n_in, 1, "xavier")], rng, dtype)
+    """n_in (packed, if so chosen) -> hidden, reversed... -> one logit."""
+    sizes = n_in * config.pack, *reversed(config.hidden), 1
+    pack = [Pack(config.pack)] if config.pack > 1 else []
+    return Network([*pack, *mlp(sizes, config.init, "xavier", config.slope)], rng, dtype)
 
 
 def build_gan(config, n_inputs, rng, dtype=np.float32, images=True):
@@ -129,5 +125,4 @@ def build_gan(config, n_inputs, rng, dtype=np.float32, images=True):
         make(config.lr, **extra),
         make(config.lr, **extra),
         penalties[config.penalty],
-        config.pack,
     )

@@ -13,10 +13,10 @@ import numpy as np
 
 from tinygan import metrics
 from tinygan.data import DataError
+from tinygan.gan import draw_latents
 from tinygan.judge import load_judge
 from tinygan.metrics import kl_from_uniform, missing, moments
 from tinygan.synthetic import MIXTURES
-from tinygan.training import draw_latents
 
 
 class Score(NamedTuple):

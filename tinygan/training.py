@@ -26,6 +26,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tinygan.data import Minibatches
+from tinygan.gan import draw_latents, generate
 from tinygan.optimizers import MovingAverage
 from tinygan.recipes import build_gan, build_generator
 
@@ -125,10 +126,10 @@ class Training:
         config, gan = self.config, self.gan
         self.follow_schedules()
         for _ in range(config.d_steps):
-            d = gan.discriminator_step(self.batches.next(), self.draw())
+            d = gan.discriminator_step(self.batches.next(), gan.generator.forward(self.draw()))
             if config.penalty == "clip":
                 np.clip(gan.discriminator.params, -config.gamma, config.gamma, out=gan.discriminator.params)
-        g_loss = gan.generator_step(self.draw())
+        g_loss = gan.generator_step(gan.generator.forward(self.draw()))
         self.average.update(gan.generator.params)
         self.step += 1
 
@@ -266,13 +267,3 @@ def check_fit(name, array, like, growing=False):
     skip = 1 if growing else 0
     if array.dtype != like.dtype or array.shape[skip:] != like.shape[skip:]:
         raise ValueError(f"{name} is {array.dtype} {array.shape}, expected {like.dtype} {like.shape}")
-
-
-def draw_latents(rng, n, latent_dim):
-    """z ~ N(0, 1), (n, L) float32."""
-    return rng.standard_normal((n, latent_dim), dtype=np.float32)
-
-
-def generate(generator, z, chunk=500):
-    """Samples (n, I) from latents (n, L), a fresh array, made in chunks so that work arrays stay small."""
-    return np.concatenate([generator.forward(z[i : i + chunk]).copy() for i in range(0, len(z), chunk)])
