@@ -1006,8 +1006,7 @@ class CriticWithoutMean(objectives.Wasserstein):
 class GeneratorStepMovesBoth(gan.GAN):
     """G's step is taken by D as well"""
 
-    def generator_step(self, z):
-        x_fake = self.generator.forward(z)
+    def generator_step(self, x_fake):
         loss, dfake = self.objective.generator(self.discriminator.forward(x_fake))
         self.generator.backward(self.discriminator.backward(dfake), input_grad=False)
         self.g_optimizer.step(self.generator.params, self.generator.grads)
@@ -1019,8 +1018,7 @@ class GeneratorStepMovesBoth(gan.GAN):
 class DiscriminatorNotFrozen(gan.GAN):
     """G's step leaves its gradients in D"""
 
-    def generator_gradients(self, z):
-        x_fake = self.generator.forward(z)
+    def generator_gradients(self, x_fake):
         loss, dfake = self.objective.generator(self.discriminator.forward(x_fake))
         self.generator.backward(self.discriminator.backward(dfake), input_grad=False)
         return loss
@@ -1030,10 +1028,10 @@ class DiscriminatorNotFrozen(gan.GAN):
 class SecondForwardBeforeFirstBackward(gan.GAN):
     """forward of real, forward of fake, backward of real: through the cache of fake"""
 
-    def discriminator_gradients(self, x_real, z):
+    def discriminator_gradients(self, x_real, x_fake):
         d = self.discriminator
         real_logits = d.forward(x_real).copy()
-        fake_logits = d.forward(self.generator.forward(z)).copy()
+        fake_logits = d.forward(x_fake).copy()
         loss, dreal, dfake = self.objective.discriminator(real_logits, fake_logits)
         d.backward(dreal)
         of_real = d.grads.copy()
@@ -1046,8 +1044,8 @@ class SecondForwardBeforeFirstBackward(gan.GAN):
 class SecondBackwardOverwrites(gan.GAN):
     """both halves go there and back in turn, and only the second's gradient is left"""
 
-    def discriminator_gradients(self, x_real, z):
-        d, x_fake = self.discriminator, self.generator.forward(z)
+    def discriminator_gradients(self, x_real, x_fake):
+        d = self.discriminator
         real_logits, fake_logits = d.forward(x_real).copy(), d.forward(x_fake).copy()
         loss, dreal, dfake = self.objective.discriminator(real_logits, fake_logits)
         for x, dlogits in ((x_real, dreal), (x_fake, dfake)):
@@ -1060,8 +1058,8 @@ class SecondBackwardOverwrites(gan.GAN):
 class GeneratorNeverLearns(gan.GAN):
     """the discriminator's gradient stays in the discriminator: G's weights do not change"""
 
-    def generator_gradients(self, z):
-        fake_logits = self.discriminator.forward(self.generator.forward(z))
+    def generator_gradients(self, x_fake):
+        fake_logits = self.discriminator.forward(x_fake)
         loss, dfake = self.objective.generator(fake_logits)
         self.discriminator.backward(dfake, param_grads=False)
         return loss
@@ -1071,8 +1069,8 @@ class GeneratorNeverLearns(gan.GAN):
 class GeneratorHelpsTheDiscriminator(gan.GAN):
     """G goes up its loss"""
 
-    def generator_step(self, z):
-        loss = self.generator_gradients(z)
+    def generator_step(self, x_fake):
+        loss = self.generator_gradients(x_fake)
         self.g_optimizer.step(self.generator.params, -self.generator.grads)
         return loss
 
@@ -1081,8 +1079,8 @@ class GeneratorHelpsTheDiscriminator(gan.GAN):
 class ReportsAnotherLoss(gan.GAN):
     """goes down the loss of its objective, and prints half of it"""
 
-    def generator_gradients(self, z):
-        return super().generator_gradients(z) / 2
+    def generator_gradients(self, x_fake):
+        return super().generator_gradients(x_fake) / 2
 
 
 def r1(network, x, weight):
@@ -1098,7 +1096,7 @@ class StraightPenalty(gradient_penalty.R1):
 
     def __call__(self, discriminator, x_real, x_fake):
         def straight(layer):
-            return lambda u, a=None: type(layer).tangent_backward(layer, 0 * u, a)
+            return lambda dout_v, dout=None: type(layer).tangent_backward(layer, 0 * dout_v, dout)
 
         bent = [layer for layer in discriminator.layers if not layer.shapes]
         for layer in bent:

@@ -173,7 +173,7 @@ def test_a_loss_that_wants_a_class_for_each_row_gets_one(judge):
     assert code == 1 and re.search(r"^  logits +15 .* WRONG$", out, re.MULTILINE)
 
 
-@pytest.mark.parametrize("module", ["layers", "network", "losses", "objectives", "gan", "gradient_penalty", "judge"])
+@pytest.mark.parametrize("module", ["layers", "network", "losses", "objectives", "gan", "gradient_penalty"])
 def test_a_file_of_the_package_is_judged_like_the_package(module, capsys):
     assert check.main(str(Path(check.__file__).with_name(f"{module}.py"))) == 0
     assert "WRONG" not in capsys.readouterr().out
@@ -363,8 +363,8 @@ def spoiled(old, new):
             "mine.py, line 2: must return (loss, gradient, ...), a gradient for real_logits and fake_logits",
         ),
         (
-            "from tinygan.gan import GAN\nclass Mine(GAN):\n    def generator_step(self, z):\n"
-            "        super().generator_step(z)\n",
+            "from tinygan.gan import GAN\nclass Mine(GAN):\n    def generator_step(self, x_fake):\n"
+            "        super().generator_step(x_fake)\n",
             "mine.py, line 3: generator_step gives None where the loss is needed",
         ),
         (
@@ -376,12 +376,12 @@ def spoiled(old, new):
             "mine.py, line 1: Game has no method discriminator(self, real_logits, fake_logits)",
         ),
         (
-            "class Mine:\n    def discriminator_step(self, x_real, z):\n        pass\n",
-            "mine.py, line 1: Mine has no method generator_step(self, z)",
+            "class Mine:\n    def discriminator_step(self, x_real, x_fake):\n        pass\n",
+            "mine.py, line 1: Mine has no method generator_step(self, x_fake)",
         ),
         (
-            "class Mine:\n    generator = None\n    def discriminator_step(self, x_real, z):\n        pass\n"
-            "    def generator_step(self, z):\n        pass\n",
+            "class Mine:\n    generator = None\n    def discriminator_step(self, x_real, x_fake):\n        pass\n"
+            "    def generator_step(self, x_fake):\n        pass\n",
             "mine.py, line 1: Mine.generator is missing, or not what it is in tinygan/gan.py",
         ),
         (

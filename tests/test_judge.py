@@ -18,7 +18,8 @@ from tinygan import judge as judge_module
 from tinygan.checkpoint import CheckpointError
 from tinygan.data import DataError, Dataset, load_mnist
 from tinygan.gradcheck import numeric_gradient
-from tinygan.judge import Judge, load_judge, moved, pixels, read_judge, softmax_cross_entropy, write_judge
+from tinygan.judge import Judge, load_judge, moved, pixels, read_judge, write_judge
+from tinygan.losses import softmax_cross_entropy
 from tinygan.synthetic import digits, ring
 
 MNIST = os.environ.get("TINYGAN_DATA", "")

@@ -14,14 +14,13 @@ import numpy as np
 
 def sigmoid(s):
     """Return σ(s) = 1/(1 + exp(-s)), to full relative accuracy in both tails, without overflow."""
-    positive, e = _sign_and_decay(s)
-    return np.where(positive, 1, e) / (1 + e)
+    e = np.exp(-absolute(s))
+    return np.where(s.real > 0, 1, e) / (1 + e)
 
 
-def _sign_and_decay(s):
-    """s > 0, and exp(-|s|), which is never more than 1. (Written so that a complex step passes.)"""
-    positive = s.real > 0
-    return positive, np.exp(np.where(positive, -s, s))
+def absolute(s):
+    """Return |s|, written so that a complex step passes (lesson 01)."""
+    return np.where(s.real > 0, s, -s)
 
 
 def bce(p, target):
@@ -46,10 +45,11 @@ def bce_with_logits(logits, target):
     log σ(s) = s - log(1 + exp(s)) turns the loss into mean(log(1 + exp(s)) - t s), whose derivative
     is (σ(s) - t)/N.
     """
-    positive, e = _sign_and_decay(logits)
-    loss = np.mean(np.where(positive, logits, 0) - target * logits + np.log1p(e))
-    p, q = np.where(positive, 1, e), np.where(positive, e, 1)  # σ(s) and σ(-s), both times (1 + e)
-    return loss, ((1 - target) * p - target * q) / ((1 + e) * logits.size)
+    # log(1 + exp(s)) = max(s, 0) + log(1 + exp(-|s|)), which cannot overflow.
+    s, t = logits, target
+    loss = np.mean(np.where(s.real > 0, s, 0) + np.log1p(np.exp(-absolute(s))) - t * s)
+    # σ(s) - t = (1 - t) σ(s) - t σ(-s), which does not cancel where σ(s) is close to t.
+    return loss, ((1 - t) * sigmoid(s) - t * sigmoid(-s)) / s.size
 
 
 def least_squares(out, target):

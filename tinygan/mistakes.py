@@ -117,6 +117,8 @@ def guard(r):
     if not cases or any(row.error > 0.01 for row in ordinary):
         return "", 0
     (x, *more), targets, found = cases[0].arrays.values(), cases[0].targets, abs(cases[0].out())
+    if any(np.shape(target) not in ((), np.shape(x)) for target in targets):
+        return "", 0
     p = x if np.all((x > 0) & (x < 1)) else sigmoid(x)
     errors = {}
     for size in 10.0 ** -np.arange(4, 17) if not more else ():

@@ -74,4 +74,5 @@ def mlp(sizes, init="he", last="he", alpha=0.2):
     """
     *hidden, (n_in, n_out) = zip(sizes[:-1], sizes[1:], strict=True)
     layers = [layer for pair in hidden for layer in (Dense(*pair, init), LeakyReLU(alpha))]
-    return [*layers, Dense(n_in, n_out, last)]
+    layers.append(Dense(n_in, n_out, last))
+    return layers
