@@ -47,7 +47,7 @@ def bce_with_logits(logits, target):
     """
     # log(1 + exp(s)) = max(s, 0) + log(1 + exp(-|s|)), which cannot overflow.
     s, t = logits, target
-    loss = np.mean(np.where(s.real > 0, s, 0) + np.log1p(np.exp(-absolute(s))) - t * s)
+    loss = np.mean(np.where(s.real > 0, s, 0) - t * s + np.log1p(np.exp(-absolute(s))))
     # σ(s) - t = (1 - t) σ(s) - t σ(-s), which does not cancel where σ(s) is close to t.
     return loss, ((1 - t) * sigmoid(s) - t * sigmoid(-s)) / s.size
 
