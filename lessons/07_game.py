@@ -58,9 +58,9 @@ def train_d(discriminator, mean, std, draw_real=draw_real, draw_z=draw_z, steps=
     gan.generator.params[:] = std, mean
     for step in range(steps):
         gan.d_optimizer.lr = 5e-3 * (1 - step / steps)
-        gan.discriminator_step(draw_real(256), draw_z(256))
-    z = draw_z(20_000)
-    return gan.discriminator_gradients(draw_real(20_000), z).loss, gan.generator_gradients(z)
+        gan.discriminator_step(draw_real(256), gan.generator.forward(draw_z(256)))
+    x_fake = gan.generator.forward(draw_z(20_000))
+    return gan.discriminator_gradients(draw_real(20_000), x_fake).loss, gan.generator_gradients(x_fake)
 
 
 d_loss, _ = train_d(discriminator := mlp(), 0.5, 1)
@@ -105,8 +105,9 @@ for name, history in runs.items():
     beta1, penalty = (0.5, None) if name == "plain" else (0.0, R1(0.1))
     gan = GAN(mlp(), mlp(), NonSaturating(), Adam(1e-3, beta1), Adam(5e-3, beta1), penalty)
     for step in range(STEPS + 1):
-        d_loss = gan.discriminator_step(draw_real(256), draw_z(256)).loss
-        g_loss = gan.generator_step(draw_z(256))
+        x_fake = gan.generator.forward(draw_z(256))
+        d_loss = gan.discriminator_step(draw_real(256), x_fake).loss
+        g_loss = gan.generator_step(x_fake)
         if step % (STEPS // FRAMES) == 0:
             q = np.histogram(gan.generator.forward(z_shown), EDGES, density=True)[0]
             history.append((step, d_loss, g_loss, js(P, q), q, sigmoid(gan.discriminator.forward(COLUMN))))

@@ -106,12 +106,13 @@ def frozen(gan):
     for step in range(LOOKS[-1] + 1):
         if step in LOOKS:
             x_real, z = draw((2, 4096, 2), np.float32)
-            seen = gan.discriminator_gradients(x_real / 2, z)
-            gan.generator_gradients(z)
+            x_fake = gan.generator.forward(z)
+            seen = gan.discriminator_gradients(x_real / 2, x_fake)
+            gan.generator_gradients(x_fake)
             gap = seen.real_logits.mean() - seen.fake_logits.mean()
             rows.append((step, gap, np.linalg.norm(gan.generator.grads)))
         x_real, z = draw((2, 256, 2), np.float32)
-        gan.discriminator_step(x_real / 2, z)
+        gan.discriminator_step(x_real / 2, gan.generator.forward(z))
     return np.array(rows)
 
 
@@ -141,9 +142,10 @@ for optimizer in (SGD(0.02), Adam(0.002, 0.5)):
         path = []
         for step in range(HEAD + STEPS + 1):
             x_real, z = draw((2, 256, 2), np.float32)
-            gan.discriminator_step(x_real / 2, z)
+            x_fake = gan.generator.forward(z)
+            gan.discriminator_step(x_real / 2, x_fake)
             if step >= HEAD:
                 path.append(np.hypot(*gan.generator.layers[0].b))
-                gan.generator_step(z)
+                gan.generator_step(x_fake)
         kind = type(optimizer).__name__
         print(f"{kind:6} {name:22} " + "".join(f"{f'~{v:.2f}':>9}" for v in path[:: STEPS // 4]))

@@ -56,9 +56,11 @@ class Game:
         for _ in range(steps):
             if self.config.decay_from == 0:  # ever smaller steps, to zero at the end
                 self.gan.d_optimizer.lr = self.gan.g_optimizer.lr = self.config.lr * (1 - self.step / total)
-            self.gan.discriminator_step(self.batches.next(), draw_z(self.rng))
-            for _ in range(self.g_steps):
-                self.gan.generator_step(draw_z(self.rng))
+            x_fake = self.gan.generator.forward(draw_z(self.rng))
+            self.gan.discriminator_step(self.batches.next(), x_fake)
+            self.gan.generator_step(x_fake)
+            for _ in range(self.g_steps - 1):
+                self.gan.generator_step(self.gan.generator.forward(draw_z(self.rng)))
             self.average.update(self.gan.generator.params)
             self.step += 1
 
@@ -100,7 +102,8 @@ print("on one batch     D's loss   G's loss   fakes that have moved along their 
 turns = {"before": "", "one step of D": "D", "ten of D": 9 * "D", "then one of G": "G", "then ten of G": 9 * "G"}
 for title, turn in turns.items():
     for player in turn:
-        gan.discriminator_step(x_real, z) if player == "D" else gan.generator_step(z)
+        x_fake = gan.generator.forward(z)
+        gan.discriminator_step(x_real, x_fake) if player == "D" else gan.generator_step(x_fake)
     if "G" not in turn:
         pull = arrows(gan, before).copy()
     x_fake = gan.generator.forward(z)

@@ -71,8 +71,9 @@ def play(gan, rng, decay=0.0, talk=True):
     average = MovingAverage(gan.generator.params, decay)
     start = time.perf_counter()
     for step in range(1, STEPS + 1):
-        d = gan.discriminator_step(batches.next(), draw_z(rng))
-        g_loss = gan.generator_step(draw_z(rng))
+        x_fake = gan.generator.forward(draw_z(rng))
+        d = gan.discriminator_step(batches.next(), x_fake)
+        g_loss = gan.generator_step(x_fake)
         average.update(gan.generator.params)
         if talk and step % (STEPS // 5) == 0:
             d_real, d_fake = (sigmoid(logits).mean() for logits in (d.real_logits, d.fake_logits))

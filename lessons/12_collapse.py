@@ -83,9 +83,11 @@ def play(name, config, g_steps=1):
     average = MovingAverage(gan.generator.params, config.average)
     batches = Minibatches(DATA[name].x, config.batch, rng)
     for _ in range(STEPS):
-        gan.discriminator_step(batches.next(), draw_latents(rng, config.batch, 2))
-        for _ in range(g_steps):
-            gan.generator_step(draw_latents(rng, config.batch, 2))
+        x_fake = gan.generator.forward(draw_latents(rng, config.batch, 2))
+        gan.discriminator_step(batches.next(), x_fake)
+        gan.generator_step(x_fake)
+        for _ in range(g_steps - 1):
+            gan.generator_step(gan.generator.forward(draw_latents(rng, config.batch, 2)))
         average.update(gan.generator.params)
     return gan, average.params
 

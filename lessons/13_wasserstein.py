@@ -62,9 +62,9 @@ for name, game, penalty in (
     for step in range(STEPS[-1] + 1):
         x_real, z = draw((2, 256, 2), np.float32)
         if step in STEPS:
-            gan.generator_gradients(z)
+            gan.generator_gradients(gan.generator.forward(z))
             lengths.append(np.linalg.norm(gan.generator.layers[0].db))
-        loss = gan.discriminator_step(x_real / 2, z).loss
+        loss = gan.discriminator_step(x_real / 2, gan.generator.forward(z)).loss
     print(f"{name:22}" + "".join(f"{f'~{v:.2f}':>10}" for v in lengths) + f"{f'~{-loss:.2f}':>17}")
 
 # %% the surface of a critic

@@ -161,9 +161,10 @@ def test_a_row_says_what_the_step_computed():
     order = np.arange(50)
     rng.shuffle(order)
     x_real = dataset.x[order[:6]]
-    d = gan.discriminator_step(x_real, gan.generator.forward(draw_latents(rng, 6, 3)))
+    x_fake = gan.generator.forward(draw_latents(rng, 6, 3))
+    d = gan.discriminator_step(x_real, x_fake)
     d_grad = np.linalg.norm(gan.discriminator.grads)
-    g_loss = gan.generator_step(gan.generator.forward(draw_latents(rng, 6, 3)))
+    g_loss = gan.generator_step(x_fake)
 
     def probability(logits):
         return np.mean(1 / (1 + np.exp(-logits.astype(np.float64))))

@@ -126,10 +126,11 @@ class Training:
         config, gan = self.config, self.gan
         self.follow_schedules()
         for _ in range(config.d_steps):
-            d = gan.discriminator_step(self.batches.next(), gan.generator.forward(self.draw()))
+            x_fake = gan.generator.forward(self.draw())
+            d = gan.discriminator_step(self.batches.next(), x_fake)
             if config.penalty == "clip":
                 np.clip(gan.discriminator.params, -config.gamma, config.gamma, out=gan.discriminator.params)
-        g_loss = gan.generator_step(gan.generator.forward(self.draw()))
+        g_loss = gan.generator_step(x_fake)
         self.average.update(gan.generator.params)
         self.step += 1
 
