@@ -1,8 +1,8 @@
-"""Optimisers exist to turn a gradient into a step, each mending a complaint about the one before.
+"""The optimizers: rules that turn a gradient into a step, each fixing a weakness of the one before.
 
 They see two vectors, ``params`` and ``grads`` of shape (P,), and know nothing about layers. State
-vectors start at zero on the first step. A step is a few passes over memory, so the passes are
-counted and the arrays reused. g is the gradient, θ the parameters.
+vectors start at zero on the first step. A step is a few passes over memory, so that few passes and
+reused arrays make it fast. g is the gradient, θ the parameters.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 
 
 class Optimizer:
-    """Counts the steps t = 1, 2, ... and keeps the state vectors that ``slots`` names."""
+    """What all rules share: the count of the steps t = 1, 2, ..., and the state vectors that ``slots`` names."""
 
     slots: tuple[str, ...] = ()
 
@@ -22,11 +22,14 @@ class Optimizer:
             raise ValueError(f"lr must be positive, got {lr}")
         self.lr = lr
         self.t = 0
-
         self._work = None
 
+    def update(self, params, grads, work):
+        """Take the step; ``work``, (P,), is free to be overwritten."""
+        raise NotImplementedError
+
     def step(self, params, grads):
-        """Change ``params`` in place; ``grads`` is only read."""
+        """Take step t: change ``params`` in place; ``grads`` is only read."""
         if self._work is None:
             self._work = np.empty_like(params)
         if self.t == 0:
@@ -36,7 +39,7 @@ class Optimizer:
         self.update(params, grads, self._work)
 
     def restore(self, t, slots):
-        """Go on after step ``t`` with copies of these state vectors, {name: (P,)}."""
+        """Continue after step ``t`` with copies of these state vectors, {name: (P,)}."""
         self.t = t
         for name in self.slots if t else ():
             setattr(self, name, slots[name].copy())
@@ -89,6 +92,7 @@ class Adagrad(Optimizer):
         self.eps = eps
 
     def accumulate(self, grads, work):
+        """Add this step's g² to s."""
         self.s += np.multiply(grads, grads, out=work)
 
     def update(self, params, grads, work):
@@ -142,10 +146,10 @@ class Adam(Optimizer):
 
 
 class MovingAverage:
-    """ā ← ā + (1 - d) (θ - ā): the generator that is shown, smoother than the one that plays.
+    """Exponential moving average (EMA) of the generator's weights, from which samples are drawn.
 
-    Yazıcı et al. 2019; the decay d starts small, min(decay, (1 + t)/(10 + t)), so that the random
-    first weights are soon forgotten. ``params`` is a vector of its own, (P,).
+    ā ← ā + (1 - d) (θ - ā) (Yazıcı et al. 2019). The decay d starts small, min(decay, (1 + t)/(10 + t)),
+    so that the random first weights are soon forgotten. ``params`` is a vector of its own, (P,).
     """
 
     def __init__(self, params, decay=0.999):
@@ -157,6 +161,7 @@ class MovingAverage:
         self._work = np.empty_like(params)
 
     def update(self, params):
+        """Take θ = ``params``, (P,), into the average."""
         self.t += 1
         decay = min(self.decay, (1 + self.t) / (10 + self.t))
         np.subtract(params, self.params, out=self._work)
