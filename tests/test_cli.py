@@ -18,9 +18,9 @@ import time
 from pathlib import Path
 
 import numpy as np
+import processes
 import pytest
 from small_runs import (
-    ENVIRONMENT,
     QUICKLY,
     TINY,
     TYPED,
@@ -362,18 +362,50 @@ def test_help_and_version_are_no_mistakes(capsys):
 
 def test_what_cannot_be_printed_everywhere_is_no_mistake(tmp_path):
     """Windows has such encodings for files and pipes."""
-    environment = ENVIRONMENT | {"PYTHONIOENCODING": "ascii"}
+    environment = processes.environment(PYTHONIOENCODING="ascii")
     process = start("train", "--data", "ring", "--steps", 6, *TYPED, cwd=tmp_path, code=QUICKLY, env=environment)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (0, "") and "share within 3? of the nearest mode" in out
 
 
+TALKS = {
+    "tinygan": ["--help"],
+    "tinygan sample": ["sample", "RUN", "--out", "OUT"],
+    "tinygan score": ["score", "RUN", "--count", "500", "--json"],
+    "tinygan check": ["check"],
+}
+
+
+def talk(name, run, tmp_path, buffered, stdout):
+    """(exit code, standard error) of a real process that prints into ``stdout``."""
+    words = {"RUN": run, "OUT": tmp_path / "x.npy"}
+    environment = processes.environment(**({} if buffered else {"PYTHONUNBUFFERED": "1"}))
+    process = start(*(words.get(word, word) for word in TALKS[name]), stdout=stdout, env=environment)
+    _, err = process.communicate(timeout=60)
+    return process.returncode, err
+
+
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
-def test_a_full_disk_behind_the_output_is_named_as_it_is(reference, tmp_path):
+@pytest.mark.parametrize("name", TALKS)
+@pytest.mark.parametrize("buffered", [True, False], ids=["buffered", "unbuffered"])
+def test_a_full_disk_behind_the_output_is_named_as_it_is(ring, tmp_path, name, buffered):
     with open("/dev/full", "w") as full:
-        process = start("sample", reference, "--out", tmp_path / "x.npy", stdout=full)
-        _, err = process.communicate(timeout=60)
-    assert (process.returncode, err) == (2, "tinygan sample: No space left on device\n")
+        code, err = talk(name, ring, tmp_path, buffered, full)
+    assert code == 2 and err.endswith(f"{name}: No space left on device\n"), (code, err)
+    assert "Error" not in err and "Exception" not in err
+
+
+@pytest.mark.parametrize("name", TALKS)
+@pytest.mark.parametrize("buffered", [True, False], ids=["buffered", "unbuffered"])
+def test_whoever_stops_reading_gets_no_complaint(ring, tmp_path, name, buffered):
+    """As in ``tinygan check | true``."""
+    ours, theirs = os.pipe()
+    os.close(ours)
+    try:
+        code, err = talk(name, ring, tmp_path, buffered, theirs)
+    finally:
+        os.close(theirs)
+    assert code in (0, 1) and "Error" not in err and "Exception" not in err, (code, err)
 
 
 def test_an_impatient_ctrl_c_is_no_traceback(folder, tmp_path, capsys, monkeypatch):
@@ -937,8 +969,7 @@ def test_progress_is_shown_on_a_terminal_in_one_line_that_fits(folder, tmp_path)
 
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", 24, 70, 0, 0))
-    environment = {name: value for name, value in ENVIRONMENT.items() if name not in ("COLUMNS", "LINES")}
-    process = start(*train(folder, tmp_path / "run"), code=QUICKLY, stdout=theirs, env=environment)
+    process = start(*train(folder, tmp_path / "run"), code=QUICKLY, stdout=theirs)
     os.close(theirs)
     shown = b""
     with contextlib.suppress(OSError):  # the other end is closed

@@ -24,6 +24,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
+import processes
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -658,8 +659,7 @@ data.download_mnist(folder, [mirror], timeout=float(timeout))
 
 
 def start_download(folder: Path, mirror: str, timeout: float = 10) -> subprocess.Popen:
-    args = [sys.executable, "-c", DOWNLOADER, str(folder), mirror, json.dumps(TABLE), str(timeout)]
-    return subprocess.Popen(args, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return processes.start("-c", DOWNLOADER, folder, mirror, json.dumps(TABLE), timeout)
 
 
 def test_a_process_can_end_while_a_mirror_still_hangs(server, tmp_path):
@@ -696,16 +696,16 @@ def test_a_download_stopped_half_way_leaves_no_half_file(server, tmp_path, numbe
 
 
 def test_two_processes_at_once_both_succeed_and_no_half_file_is_ever_seen(server, tmp_path):
-    processes = [start_download(tmp_path, server.mirror("slowly")) for _ in range(2)]
+    both = [start_download(tmp_path, server.mirror("slowly")) for _ in range(2)]
     try:
-        while any(process.poll() is None for process in processes):
+        while any(process.poll() is None for process in both):
             for name, body in PAYLOADS.items():
                 if (tmp_path / name).exists():
                     assert (tmp_path / name).read_bytes() == body, f"half of {name} was seen"
-        for process in processes:
+        for process in both:
             assert process.returncode == 0, process.communicate()[1]
     finally:
-        for process in processes:
+        for process in both:
             process.kill()
             process.communicate()
     assert contents(tmp_path) == PAYLOADS

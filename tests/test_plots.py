@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 
 import numpy as np
+import processes
 import pytest
 from matplotlib.image import PIL, imread  # Pillow, through matplotlib
 
@@ -122,7 +121,7 @@ def test_drawing_needs_no_screen_and_leaves_no_figure_behind(tmp_path):
         "plots.save_samples(Path(sys.argv[1]), np.zeros((4, 784)), 'title')\n"
         "assert 'matplotlib.pyplot' not in sys.modules, 'pyplot keeps figures, and looks for a screen'"
     )
-    done = subprocess.run([sys.executable, "-c", code, tmp_path / "a.png"], capture_output=True, text=True)
+    done = processes.run("-c", code, tmp_path / "a.png")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "a.png").exists()
 

@@ -11,12 +11,12 @@ import copy
 import os
 import signal
 import subprocess
-import sys
 import threading
 import tracemalloc
 from pathlib import Path
 
 import numpy as np
+import processes
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -42,10 +42,8 @@ def test_a_second_process_is_refused_and_a_killed_one_leaves_no_lock(here):
     code = (
         "import sys; from pathlib import Path; from tinygan import runs\nwith runs.locked(Path('.')): input()"
     )
-    holder = subprocess.Popen(
-        [sys.executable, "-c", code.replace("input()", "print('locked', flush=True); input()")],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
+    code = code.replace("input()", "print('locked', flush=True); input()")
+    holder = processes.start("-c", code, stdin=subprocess.PIPE)
     try:
         assert holder.stdout.readline() == "locked\n"
         with pytest.raises(RunError, match="another process is at work in it"), runs.locked(Path(".")):

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import subprocess
-import sys
 import warnings
 from pathlib import Path
 
 import numpy as np
+import processes
 import pytest
 from helpers import assert_same_bits
-from small_runs import CLOCK, ENVIRONMENT, TINY, assert_same_state, images, points, trained
+from small_runs import CLOCK, TINY, assert_same_state, images, points, trained
 
 from tinygan import checkpoint, synthetic, training
 from tinygan.recipes import OBJECTIVES, OPTIMIZERS, PENALTIES, Config, build_gan
@@ -297,10 +296,7 @@ print(checkpoint.digest(arrays).hex(), values["rng"]["state"]["state"])
 
 def test_two_processes_run_the_same_run_bit_for_bit():
     here = str(Path(__file__).parent)
-    runs = [
-        subprocess.run([sys.executable, "-c", DIGEST, here], env=ENVIRONMENT, capture_output=True, text=True)
-        for _ in range(2)
-    ]
+    runs = [processes.run("-c", DIGEST, here) for _ in range(2)]
     assert runs[0].returncode == 0, runs[0].stderr
     assert runs[0].stdout == runs[1].stdout and len(runs[0].stdout) > 64
 

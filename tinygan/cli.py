@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import gc
 import json
+import os
 import shlex
 import shutil
 import sys
@@ -32,33 +33,51 @@ def main(argv=None):
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # σ and ∂ are not in every encoding
-    args = parse(argv)
-    command = {"train": train_command, "sample": sample_command, "score": score_command, "check": check_command}
+    name = "tinygan"
     try:
-        return command[args.name](args) or 0
+        try:
+            args = parse(argv)
+            name = f"tinygan {args.name}"
+            code = COMMANDS[args.name](args) or 0
+        except SystemExit as stop:  # --help, or a mistake that has been told
+            code = stop.code
+        print(end="", flush=True)  # what is still in the buffer arrives now, or its loss is told
+        return code
     except data.DataError as error:
-        print(f"tinygan {args.name}: {error.fault}", file=sys.stderr)
+        print(f"{name}: {error.fault}", file=sys.stderr)
         if error.remedy:
             print(indented(f"To have MNIST: {error.remedy}"), file=sys.stderr)
         return 2
     except (UsageError, runs.RunError, checkpoint.CheckpointError) as error:
-        print(f"tinygan {args.name}: {error}", file=sys.stderr)
+        print(f"{name}: {error}", file=sys.stderr)
         return 2
     except NumericalError as error:
-        print(f"tinygan {args.name}: {error.fault}\n{error.advice}", file=sys.stderr)
+        print(f"{name}: {error.fault}\n{error.advice}", file=sys.stderr)
         return 1
     except MemoryError:
-        print(f"tinygan {args.name}: out of memory; ask for smaller numbers", file=sys.stderr)
+        print(f"{name}: out of memory; ask for smaller numbers", file=sys.stderr)
         return 2
     except KeyboardInterrupt as error:
-        print(f"tinygan {args.name}: {str(error) or 'interrupted'}", file=sys.stderr)
+        print(f"{name}: {str(error) or 'interrupted'}", file=sys.stderr)
         return 130
     except BrokenPipeError:
         return 1
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        print(f"tinygan {args.name}: {where}{error.strerror or error}", file=sys.stderr)
+        print(f"{name}: {where}{error.strerror or error}", file=sys.stderr)
         return 2
+    finally:
+        settle()
+
+
+def settle():
+    """Leave nothing in the output's buffer that Python would try to write at its end, and complain about."""
+    try:
+        print(end="", flush=True)
+    except OSError:  # a full disk, or nobody reads any more: from now on it goes nowhere
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 def say(text):
@@ -66,7 +85,7 @@ def say(text):
     try:
         print(text, flush=True)
     except BrokenPipeError:  # nobody reads any more: no reason to stop
-        sys.stdout = None
+        settle()
 
 
 def indented(text):
@@ -391,3 +410,6 @@ def check_command(args):
     from tinygan import check  # only now: nothing else needs it
 
     return check.main(args.target)
+
+
+COMMANDS = {"train": train_command, "sample": sample_command, "score": score_command, "check": check_command}
