@@ -17,7 +17,11 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ["MPLBACKEND"] = "Agg"
 os.environ["MATPLOTLIBRC"] = os.devnull  # not what the user has set
 
+import pytest  # noqa: E402
 from hypothesis import settings  # noqa: E402
+
+# What these assert is told in detail, and holds under ``python -O``, too.
+pytest.register_assert_rewrite("helpers", "small_runs")
 
 settings.register_profile("steady", deadline=None, derandomize=True, max_examples=25)
 settings.register_profile("thorough", deadline=None, max_examples=500)

@@ -1,7 +1,8 @@
 """Every process that a test starts has an environment of its own making, so that it behaves alike everywhere.
 
-Nothing of the surroundings reaches it but what says where things are and how many threads to use:
-no encoding, no PYTHONUNBUFFERED, no settings of matplotlib. It imports the same tinygan as the tests.
+Nothing of the surroundings reaches it but what says where things are and how NumPy multiplies (other
+kernels or threads add in another order): no encoding, no PYTHONUNBUFFERED, no settings of matplotlib.
+It imports the same tinygan as the tests.
 """
 
 from __future__ import annotations
@@ -14,15 +15,15 @@ from pathlib import Path
 import tinygan
 
 KEPT = (
-    "PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "XDG_CACHE_HOME", "TINYGAN_DATA", "LESSON_RUNS",
-    "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MPLCONFIGDIR",
+    "PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "XDG_CACHE_HOME", "MPLCONFIGDIR", "TINYGAN_DATA", "LESSON_RUNS",
     "SYSTEMROOT", "TEMP", "TMP", "USERPROFILE", "LOCALAPPDATA",  # on Windows
 )  # fmt: skip
+MULTIPLYING = ("OPENBLAS_", "GOTO_", "OMP_", "MKL_", "BLIS_", "VECLIB_", "NPY_")
 
 
 def environment(**more):
     """The variables of a process, with these added."""
-    ours = {name: os.environ[name] for name in KEPT if name in os.environ}
+    ours = {name: value for name, value in os.environ.items() if name in KEPT or name.startswith(MULTIPLYING)}
     ours["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parent), str(Path(tinygan.__file__).parents[1])])
     return ours | {"PYTHONIOENCODING": "utf-8", "MPLBACKEND": "Agg", "MATPLOTLIBRC": os.devnull} | more
 

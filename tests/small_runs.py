@@ -93,6 +93,15 @@ def without_clock(path):
         return [{k: v for k, v in row.items() if k not in CLOCK} for row in csv.DictReader(file)]
 
 
+def forbid_folders(monkeypatch):
+    """From now on no folder can be made; a mode of 555 would not stop root."""
+
+    def refuse(path, *args, **kwargs):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+
+
 # ---- processes -----------------------------------------------------------------------------------
 
 QUICKLY = """

@@ -20,7 +20,7 @@ import processes
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_runs import TINY, assert_same_state, points, trained
+from small_runs import TINY, assert_same_state, forbid_folders, points, trained
 
 from tinygan import checkpoint, runs
 from tinygan.checkpoint import CheckpointError
@@ -127,9 +127,7 @@ def test_a_folder_that_holds_anything_is_left_as_it_is(here, kind, monkeypatch):
     if kind in ("file", "below a file"):
         Path("out").write_text("precious")
     if kind == "read-only":
-        monkeypatch.setattr(
-            "os.mkdir", lambda *args: (_ for _ in ()).throw(PermissionError(13, "Permission denied"))
-        )
+        forbid_folders(monkeypatch)
     before = {path: path.read_bytes() for path in here.rglob("*") if path.is_file()}
     with pytest.raises(RunError, match="name another folder|name a folder that can be written"):
         with runs.new(Path("out", "run") if kind == "below a file" else Path("out")):
@@ -160,8 +158,19 @@ SIGHUP = pytest.param(
 )
 
 
+@pytest.fixture
+def deadly_hangup():
+    """SIGHUP kills, as usual; under nohup it is ignored, and the tests leave it so."""
+    if hasattr(signal, "SIGHUP"):
+        before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        yield
+        signal.signal(signal.SIGHUP, before)
+    else:
+        yield
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, SIGHUP])
-def test_the_first_signal_asks_and_the_second_insists(number):
+def test_the_first_signal_asks_and_the_second_insists(number, deadly_hangup):
     handlers = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
     with runs.Interruption() as interruption:
         assert not interruption.asked
