@@ -413,6 +413,30 @@ def test_an_impatient_ctrl_c_is_no_traceback(folder, tmp_path, capsys, monkeypat
     assert answer(capsys, *train(folder, tmp_path / "run")) == (130, "", "tinygan train: interrupted\n")
 
 
+INTERRUPTED_IMPORT = """
+import signal, sys
+
+class Impatient:
+    def find_spec(name, path=None, target=None):
+        if name == "numpy":
+            signal.raise_signal(signal.SIGINT)
+
+if "ignored" in sys.argv:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+sys.meta_path.insert(0, Impatient)
+sys.argv[1:] = ["--version"]
+from tinygan.__main__ import main
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize("wish, code", [("heard", -signal.SIGINT), ("ignored", 0)])
+def test_a_ctrl_c_while_numpy_is_imported_is_no_traceback(wish, code):
+    process = start(wish, code=INTERRUPTED_IMPORT)
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (code, "")
+
+
 # ---- sample --------------------------------------------------------------------------------------
 
 
