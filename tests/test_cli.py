@@ -739,6 +739,38 @@ def checkpoint_of(path):
         return checkpoint.load(path)
 
 
+# ---- a folder from somebody else ------------------------------------------------------------------
+
+PLANTED = [".lock", "samples", "sample.png", "config.json", "history.csv", "curves.png", "film.gif", "film.html"]
+PLANTED += ["checkpoint.previous.npz", "checkpoint.damaged.npz", "neighbours.png"]
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_a_planted_link_destroys_nothing(finished, tmp_path, capsys, name):
+    """Whatever is written into a run's folder, the file that a link there leads to stays as it is."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    victim = outside / "thesis.txt"
+    victim.write_text("precious")
+    planted = finished / name
+    if planted.is_dir():
+        shutil.rmtree(planted)
+    planted.unlink(missing_ok=True)
+    planted.symlink_to(outside if name == "samples" else victim)
+    for command in (["train", "--resume", finished, "--steps", 8], ["sample", finished]):
+        code, _, err = answer(capsys, *command)
+        refused = name in (".lock", "samples") and command[0] == "train"
+        assert (code, len(err.splitlines())) == ((2, 1) if refused else (0, 0)), err
+    assert victim.read_text() == "precious" and os.listdir(outside) == ["thesis.txt"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_planted_pipe_keeps_nobody_waiting(finished, capsys):
+    (finished / ".lock").unlink()
+    os.mkfifo(finished / ".lock")
+    assert ".lock: is no plain file; remove it" in refusal(capsys, "train", "--resume", finished)
+
+
 # ---- numbers, disks and folders that are lost ----------------------------------------------------
 
 

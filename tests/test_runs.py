@@ -22,7 +22,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_runs import TINY, assert_same_state, forbid_folders, points, trained
 
-from tinygan import checkpoint, runs
+from tinygan import checkpoint, files, runs
 from tinygan.checkpoint import CheckpointError
 from tinygan.recipes import Config
 from tinygan.runs import RunError
@@ -112,11 +112,23 @@ def test_a_place_for_runs_that_is_not_there_is_no_endless_search(here):
 def test_a_named_folder_may_be_new_or_empty_or_never_really_begun(here):
     Path("empty").mkdir()
     Path("begun").mkdir()
-    for name in runs.NOTHING_YET:
+    for name in (".lock", f"checkpoint{files.WRITING}0123456789abcdef.npz"):
         Path("begun", name).touch()
     for name in ("new", "deep/new", "empty", "begun"):
         with runs.new(Path(name)) as run:
-            assert run == Path(name) and run.is_dir()
+            assert run == Path(name) and [path.name for path in run.iterdir()] == [".lock"]
+
+
+def test_what_a_killed_training_left_is_removed_and_nothing_else(here):
+    """Also not what another process, which needs no lock, is writing there."""
+    Path("samples").mkdir()
+    kept = {"film.gif", "sample.png", "sample.writing-0.png", "thesis.writing-0.txt", "samples/thesis.txt"}
+    left = {"checkpoint.writing-0.npz", "film.writing-0.html", "samples/step_0000005.writing-0.png"}
+    for name in kept | left:
+        Path(name).touch()
+    with runs.locked(Path(".")):
+        found = {path.as_posix() for path in Path(".").rglob("*") if path.is_file()}
+    assert found == kept | {".lock"}
 
 
 @pytest.mark.parametrize("kind", ["run", "file", "below a file", "read-only"])

@@ -218,11 +218,13 @@ class Album:
             path.write_text(json.dumps(content, indent=2) + "\n")
         with checkpoint.whole(self.run / "history.csv") as path, open(path, "w", newline="") as file:
             csv.writer(file).writerows([Row._fields, *self.training.history])
+        folder = self.run / "samples"
+        with checkpoint.writing(folder):
+            folder.mkdir(exist_ok=True)
         for step, samples in self.training.frames:
-            picture = self.run / "samples" / f"step_{step:07d}.png"
+            picture = folder / f"step_{step:07d}.png"
             if not picture.exists():
                 with checkpoint.whole(picture) as path:
-                    path.parent.mkdir(exist_ok=True)
                     self.plots.save_samples(path, samples, f"{self.title}, step {step:,}", self.background)
                 gc.collect()  # a figure is large, and full of circles that would be found late
 

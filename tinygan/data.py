@@ -12,7 +12,6 @@ import gzip
 import hashlib
 import math
 import os
-import secrets
 import sys
 import threading
 import time
@@ -23,6 +22,8 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import numpy as np
+
+from tinygan.files import whole
 
 # The published files: size in bytes and SHA-256. Small ones first: a dead mirror is noticed early.
 FILES = {
@@ -293,16 +294,10 @@ def _within(seconds: float, function, *args):
 
 
 def _write(path: Path, body: bytes) -> None:
-    """Write under a temporary name, then rename: the final name never holds half a file."""
-    temporary = path.with_name(f"{path.name}.{secrets.token_hex(8)}.part")
-    try:
-        with open(temporary, "xb") as file:
-            file.write(body)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole(path) as temporary, open(temporary, "wb") as file:
+        file.write(body)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 # ---- minibatches --------------------------------------------------------------------------------

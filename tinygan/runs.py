@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import fields
 from pathlib import Path
 
-from tinygan import checkpoint
+from tinygan import checkpoint, files
 from tinygan.checkpoint import CheckpointError
 from tinygan.recipes import Config
 
@@ -31,7 +31,7 @@ except ImportError:  # Windows
 
 
 LOCKED = (errno.EAGAIN, errno.EACCES, errno.EDEADLK)
-NOTHING_YET = {".lock", "checkpoint.writing.npz"}  # what is left of a run that was killed in its first moment
+UNFINISHED = ("checkpoint", "config", "history", "curves", "film", "samples/step_*")  # what a training writes
 
 
 class RunError(Exception):
@@ -44,10 +44,15 @@ class RunError(Exception):
 def refuse_existing(run):
     """RunError if there is anything that a new run could overwrite."""
     try:
-        if run.exists() and not (run.is_dir() and {path.name for path in run.iterdir()} <= NOTHING_YET):
+        if run.exists() and not (run.is_dir() and all(map(is_nothing_yet, run.iterdir()))):
             raise RunError(f"--out {run} exists already and is left as it is; name another folder")
     except OSError as error:
         raise RunError(f"--out {run}: {error.strerror}; name a folder that can be written") from None
+
+
+def is_nothing_yet(path):
+    """Is this what is left of a run that was killed in its first moment?"""
+    return path.name == ".lock" or path.match(f"checkpoint{files.WRITING}*.npz")
 
 
 def refuse_missing(run):
@@ -82,7 +87,8 @@ def new(out=None):
 def locked(run):
     """Within this context no other process works here; the system unlocks, also when it ends by SIGKILL."""
     try:
-        file = open(run / ".lock", "wb")
+        refuse_planted(run)
+        file = open(run / ".lock", "ab")
     except OSError as error:
         raise RunError(f"{run}: cannot be written ({error.strerror})") from None
     with file:
@@ -92,7 +98,17 @@ def locked(run):
             if error.errno in LOCKED:
                 raise RunError(f"{run}: another process is at work in it; wait for it, or stop it") from None
             # else the file system knows no locks, and we go without
+        files.remove_unfinished(run, UNFINISHED)
         yield
+
+
+def refuse_planted(run):
+    """RunError if what somebody has put there would lead our writing elsewhere, or keep it waiting."""
+    lock, samples = run / ".lock", run / "samples"
+    if lock.is_symlink() or (lock.exists() and not lock.is_file()):
+        raise RunError(f"{lock}: is no plain file; remove it")
+    if samples.is_symlink():
+        raise RunError(f"{samples}: is a link, which could lead anywhere; remove it")
 
 
 class Interruption:
