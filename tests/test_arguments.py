@@ -12,7 +12,7 @@ from small_runs import TINY, images, points
 
 from tinygan import arguments
 from tinygan.arguments import DATA, UsageError, build_parser, config_from, extended, parse
-from tinygan.recipes import PRESETS, Config
+from tinygan.recipes import PRESETS, RANGES, Config
 
 # ---- kinds of values -----------------------------------------------------------------------------
 
@@ -20,9 +20,9 @@ from tinygan.recipes import PRESETS, Config
 @pytest.mark.parametrize(
     "kind, text, value",
     [
-        (arguments.positive(int), "7", 7),
-        (arguments.positive(float), "1e-3", 0.001),
-        (arguments.natural, "0", 0),
+        (arguments.number(RANGES["batch"]), "7", 7),
+        (arguments.number(RANGES["lr"]), "1e-3", 0.001),
+        (arguments.number(RANGES["seed"]), "0", 0),
         (arguments.sizes, "128", (128,)),
         (arguments.sizes, "128,64", (128, 64)),
         (arguments.interval, "100", (100, "steps")),
@@ -49,7 +49,7 @@ def test_what_is_typed_is_what_is_meant(kind, text, value):
         (arguments.source, "", "no folder ''; name one with MNIST's files"),
         (arguments.source, "a" * 300, "no folder aaa"),
         (arguments.coding, "inf,0,1", "three numbers A,B,C, got 'inf,0,1'"),
-        (arguments.positive(int), "10" * 10, "must be at most 1,000,000,000,000, got 1010"),
+        (arguments.number(RANGES["batch"]), "10" * 10, "must be at most 1,000,000,000,000, got 1010"),
     ],
 )
 def test_what_cannot_be_meant_is_answered_with_an_example(kind, text, hint):
@@ -76,7 +76,7 @@ def test_the_preset_follows_from_the_data_and_is_changed_by_what_was_typed():
 
 def test_a_batch_may_be_as_large_as_the_data_but_no_larger():
     assert config_from(parse(["train", "--batch", "20"]), images(20)).batch == 20
-    with pytest.raises(UsageError, match="--batch 21 is more than images has, 20 examples"):
+    with pytest.raises(UsageError, match="--batch: 21 is more than images has, 20 examples"):
         config_from(parse(["train", "--batch", "21"]), images(20))
 
 

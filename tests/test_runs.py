@@ -361,7 +361,7 @@ def test_a_choice_from_a_later_version_is_refused():
 
 @pytest.mark.parametrize(
     "choice",
-    [{"hidden": (10**5, 10**5)}, {"latent_dim": 10**9}, {"pack": 10**9}, {"hidden": ()}, {"hidden": (-1,)}],
+    [{"hidden": (10**5, 10**5)}, {"latent_dim": 10**7}, {"batch": 10**9, "pack": 10**9}, {"hidden": ()}],
 )
 def test_networks_of_another_size_are_refused_before_memory_is_taken(choice):
     tracemalloc.start()

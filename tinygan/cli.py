@@ -22,10 +22,19 @@ from typing import NamedTuple
 import numpy as np
 
 from tinygan import __version__, checkpoint, data, runs, scores, synthetic
-from tinygan.arguments import DATA, UsageError, config_from, extended, has_one_length, parse, refuse_changes
+from tinygan.arguments import (
+    DATA,
+    UsageError,
+    check_batch,
+    config_from,
+    extended,
+    has_one_length,
+    parse,
+    refuse_changes,
+)
 from tinygan.network import Network
 from tinygan.recipes import Config, build_generator
-from tinygan.training import NumericalError, Row, Training, check_fit, draw_latents, generate
+from tinygan.training import NumericalError, Row, Training, check_fit, count, draw_latents, generate
 
 
 def main(argv=None):
@@ -127,8 +136,8 @@ def resume(args):
         say(remark)
         runs.set_aside(run)
     with runs.understanding(run):
-        config, step = runs.config_of(arrays, values), int(values["step"])
-        about = {name: str(values[name]) for name in ("data", "name", "sha256")}
+        config, step = runs.config_of(arrays, values), count(values, "step")
+        about = runs.origin_of(arrays, values)
     if args.steps:
         config = extended(config, args.steps, step)
     if args.data:
@@ -139,6 +148,7 @@ def resume(args):
         raise UsageError(f"{error.fault} (if the data have moved: --data FOLDER)") from None
     refuse_other(dataset, run, about["data"], about["sha256"])
     with runs.understanding(run):
+        check_batch(config, dataset)
         training = Training(config, dataset)
         training.restore(arrays, values)
     if training.progress() < 1:
@@ -346,14 +356,23 @@ def load_generator(run, report=say):
     if remark:
         report(remark)
     with runs.understanding(run):
-        config = runs.config_of(arrays, values)
+        config, about = runs.config_of(arrays, values), runs.origin_of(arrays, values)
         frames = arrays["frames"]
         images = frames.dtype == np.uint8
         generator = build_generator(config, frames.shape[2], np.random.default_rng(0), images=images)
-        check_fit("average", arrays["average"], generator.params)
+        check_fit("average", arrays["average"], generator.params, finite=True)
         generator.params[:] = arrays["average"]
-        about = (str(values[name]) for name in ("name", "data", "sha256"))
-        return Trained(generator, config, *about, int(values["step"]))
+        return Trained(generator, config, about["name"], about["data"], about["sha256"], count(values, "step"))
+
+
+def draw(trained, n, seed):
+    """``n`` samples of a Trained's generator."""
+    z = draw_latents(np.random.default_rng(seed), n, trained.config.latent_dim)
+    with np.errstate(all="ignore"):
+        samples = generate(trained.generator, z)
+    if not np.isfinite(samples).all():
+        raise checkpoint.CheckpointError("the generator's samples are not finite numbers; train again")
+    return samples
 
 
 def sample_command(args):
@@ -362,8 +381,7 @@ def sample_command(args):
     if out.suffix not in (".png", ".npy"):
         raise UsageError(f"--out {out}: the name must end in .png or .npy")
     trained = load_generator(args.run)
-    z = draw_latents(np.random.default_rng(args.seed), args.count, trained.config.latent_dim)
-    samples = generate(trained.generator, z)
+    samples = draw(trained, args.count, args.seed)
     with checkpoint.whole(out) as path:
         if out.suffix == ".npy":
             np.save(path, samples.reshape(-1, 28, 28) if samples.shape[1] == 784 else samples)
@@ -382,12 +400,11 @@ def score_command(args):
     """``tinygan score``: the whole table for a run."""
     report = aside if args.json else say
     trained = load_generator(args.run, report)
+    samples = draw(trained, args.count, args.seed)
     source = args.data or trained.source
     dataset = load_data(source, report=report)._replace(name=trained.name)
     refuse_other(dataset, args.run, source, trained.sha256)
     examiner = make_examiner(dataset, source, trained.config, report)
-    z = draw_latents(np.random.default_rng(args.seed), args.count, trained.config.latent_dim)
-    samples = generate(trained.generator, z)
     report(f"Scoring {args.count:,} samples, which takes {'up to a minute' if examiner.images else 'a second'} ...")
     rows = examiner.scores(samples, full=True)
     if args.json:

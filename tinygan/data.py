@@ -15,6 +15,7 @@ import os
 import sys
 import threading
 import time
+import unicodedata
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -60,6 +61,11 @@ class Dataset(NamedTuple):
     name: str
     x: np.ndarray           # (N, D)
     labels: np.ndarray      # (N,) integers
+
+
+def printable(text: str) -> str:
+    """The text with a mark in place of what steers a terminal, or is no character at all."""
+    return "".join("\ufffd" if unicodedata.category(c).startswith("C") else c for c in text)
 
 
 # ---- reading ------------------------------------------------------------------------------------
@@ -111,8 +117,9 @@ def _locate(folder: str | Path, names) -> list[Path]:
     """Where the folder holds the named files, each with or without its .gz; or a DataError."""
     try:
         present = set(os.listdir(folder))
-    except OSError as error:
-        raise DataError(f"{folder}: not a folder that can be read ({error.strerror}): name a "
+    except (OSError, ValueError) as error:      # ValueError: no name of a folder has a zero byte in it
+        reason = getattr(error, "strerror", error)
+        raise DataError(f"{folder}: not a folder that can be read ({reason}): name a "
                         f"folder that holds {', '.join(names)}") from error
     found = {name: n for name in names for n in (name.removesuffix(".gz"), name) if n in present}
     if missing := [name for name in names if name not in found]:
@@ -142,7 +149,8 @@ def load_folder(folder: str | Path, split: str = "train") -> Dataset:
     if len(images) != len(labels):
         raise DataError(f"{folder}: {len(images)} images in {images_path.name} but {len(labels)} "
                         f"labels in {labels_path.name}: fetch both files from the same place")
-    return Dataset(os.path.basename(os.path.abspath(folder)), images.reshape(-1, 784), labels)
+    name = os.fsencode(os.path.basename(os.path.abspath(folder))).decode(errors="replace")
+    return Dataset(printable(name), images.reshape(-1, 784), labels)
 
 
 # ---- finding and downloading MNIST --------------------------------------------------------------

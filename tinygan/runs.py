@@ -11,12 +11,15 @@ import os
 import signal
 import time
 from contextlib import contextmanager, suppress
-from dataclasses import fields
 from pathlib import Path
+
+import numpy as np
 
 from tinygan import checkpoint, files
 from tinygan.checkpoint import CheckpointError
+from tinygan.data import printable
 from tinygan.recipes import Config
+from tinygan.synthetic import MIXTURES
 
 try:
     import fcntl
@@ -196,15 +199,11 @@ def understanding(run):
 
 def config_of(arrays, values):
     """The Config of a checkpoint; an error of one kind or another if it is not that of its networks."""
-    saved, default = values["config"], Config()
-    if foreign := saved.keys() ^ default.to_dict().keys():
+    saved = values["config"]
+    if foreign := saved.keys() ^ Config().to_dict().keys():
         raise ValueError(f"its choices differ in {', '.join(sorted(foreign))}")
     config = Config.from_dict(saved)
-    for field in fields(Config):
-        like, value = getattr(default, field.name), getattr(config, field.name)
-        kinds = {float: (float, int), type(None): (float, int, type(None))}.get(type(like), type(like))
-        if not isinstance(value, kinds):
-            raise ValueError(f"{field.name} is {value!r}")
+    check_kind(arrays["frames"])
     n_inputs = arrays["frames"].shape[2]
     for player, sizes in (
         ("generator", [config.latent_dim, *config.hidden, n_inputs]),
@@ -214,3 +213,17 @@ def config_of(arrays, values):
         if n_params != len(arrays[player]):  # before memory is taken for it
             raise ValueError(f"{player} has {len(arrays[player])} parameters, expected {n_params}")
     return config
+
+
+def check_kind(frames):
+    """ValueError unless these are frames of images or of points."""
+    if (frames.dtype, *frames.shape[2:]) not in ((np.uint8, 784), (np.float32, 2)):
+        raise ValueError(f"frames is {frames.dtype} {frames.shape}, which are no images and no points")
+
+
+def origin_of(arrays, values):
+    """{"data", "name", "sha256"}: where a checkpoint's data came from; an error if they have no such name."""
+    origin = {name: str(values[name]) for name in ("data", "name", "sha256")}
+    if arrays["frames"].dtype != np.uint8 and origin["name"] not in MIXTURES:
+        raise ValueError(f"there are no points called {origin['name']!r}")
+    return origin | {"name": printable(origin["name"])}
