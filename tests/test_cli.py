@@ -361,6 +361,23 @@ def test_help_and_version_are_no_mistakes(capsys):
         assert code == 0 and "tinygan" in out and err == ""
 
 
+UNUSABLE = {"MPLBACKEND": {"MPLBACKEND": "garbage"}, "matplotlibrc": {"MATPLOTLIBRC": "latin"}}
+
+
+@pytest.mark.parametrize("settings", UNUSABLE)
+def test_settings_of_matplotlib_that_it_cannot_use_are_no_traceback(reference, tmp_path, settings):
+    """A backend that does not exist is ignored; settings that are no text are named in one line."""
+    (tmp_path / "latin").write_bytes(b"# \xe9\n")
+    environment = processes.environment(**UNUSABLE[settings])
+    process = start("sample", reference, "--out", tmp_path / "x.png", cwd=tmp_path, env=environment)
+    out, err = process.communicate(timeout=60)
+    if settings == "MPLBACKEND":
+        assert (process.returncode, err) == (0, "") and (tmp_path / "x.png").exists()
+    else:
+        assert process.returncode == 2 and "tinygan sample: matplotlib cannot be used (" in err.splitlines()[-1]
+        assert "Traceback" not in err
+
+
 def test_what_cannot_be_printed_everywhere_is_no_mistake(tmp_path):
     """Windows has such encodings for files and pipes."""
     environment = processes.environment(PYTHONIOENCODING="ascii")

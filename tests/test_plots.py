@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import matplotlib
 import numpy as np
 import processes
 import pytest
@@ -124,6 +125,31 @@ def test_drawing_needs_no_screen_and_leaves_no_figure_behind(tmp_path):
     done = processes.run("-c", code, tmp_path / "a.png")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "a.png").exists()
+
+
+OWN_SETTINGS = {
+    "text.usetex": "True", "image.cmap": "hot", "axes.facecolor": "red", "savefig.bbox": "tight", "font.size": "25",
+    "lines.linewidth": "9", "axes.grid": "True", "savefig.dpi": "300", "axes.titlelocation": "left",
+}  # fmt: skip
+
+
+def test_pictures_are_the_same_whatever_the_users_settings_are(tmp_path):
+    """Also where these cannot be met: no LaTeX is needed."""
+    seen = []
+    for settings in ({}, OWN_SETTINGS):
+        with matplotlib.rc_context(settings):
+            for what in ("samples of images", "samples of points", "curves", "neighbours"):
+                DRAWN[what](tmp_path)
+                seen.append((tmp_path / "a.png").read_bytes())
+            assert {name: str(matplotlib.rcParams[name]) for name in settings}.keys() == settings.keys()
+            assert matplotlib.rcParams["axes.grid"] == bool(settings), "the user's settings were changed"
+    assert seen[:4] == seen[4:]
+
+
+@pytest.mark.parametrize("title", ["日本", "\ufffd", "a\tb", "$\\frac$", "x" * 300])
+def test_no_title_is_worth_a_warning(tmp_path, recwarn, title):
+    plots.save_samples(tmp_path / "a.png", IMAGES, title)
+    assert not [str(warning.message) for warning in recwarn]
 
 
 # ---- curves --------------------------------------------------------------------------------------

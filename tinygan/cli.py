@@ -53,27 +53,27 @@ def main(argv=None):
         print(end="", flush=True)  # what is still in the buffer arrives now, or its loss is told
         return code
     except data.DataError as error:
-        print(f"{name}: {error.fault}", file=sys.stderr)
+        aside(f"{name}: {error.fault}")
         if error.remedy:
-            print(indented(f"To have MNIST: {error.remedy}"), file=sys.stderr)
+            aside(indented(f"To have MNIST: {error.remedy}"))
         return 2
     except (UsageError, runs.RunError, checkpoint.CheckpointError) as error:
-        print(f"{name}: {error}", file=sys.stderr)
+        aside(f"{name}: {error}")
         return 2
     except NumericalError as error:
-        print(f"{name}: {error.fault}\n{error.advice}", file=sys.stderr)
+        aside(f"{name}: {error.fault}\n{error.advice}")
         return 1
     except MemoryError:
-        print(f"{name}: out of memory; ask for smaller numbers", file=sys.stderr)
+        aside(f"{name}: out of memory; ask for smaller numbers")
         return 2
     except KeyboardInterrupt as error:
-        print(f"{name}: {str(error) or 'interrupted'}", file=sys.stderr)
+        aside(f"{name}: {str(error) or 'interrupted'}")
         return 130
     except BrokenPipeError:
         return 1
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        print(f"{name}: {where}{error.strerror or error}", file=sys.stderr)
+        aside(f"{name}: {where}{error.strerror or error}")
         return 2
     finally:
         settle()
@@ -92,19 +92,24 @@ def settle():
 def say(text):
     """Print a line at once, so that it is seen in time also where the output is a pipe."""
     try:
-        print(text, flush=True)
+        print(plain(text), flush=True)
     except BrokenPipeError:  # nobody reads any more: no reason to stop
         settle()
+
+
+def aside(text):
+    """Say something where it is in nobody's way who reads the output with a program."""
+    print(plain(text), file=sys.stderr, flush=True)
+
+
+def plain(text):
+    """The text without what would steer the terminal: a name or a message may come from anywhere."""
+    return "\n".join(map(data.printable, text.split("\n")))
 
 
 def indented(text):
     """A long sentence as lines that every terminal has room for."""
     return textwrap.fill(text, 100, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
-
-
-def aside(text):
-    """Say something where it is in nobody's way who reads the output with a program."""
-    print(text, file=sys.stderr, flush=True)
 
 
 # ---- train -------------------------------------------------------------------------------------
@@ -210,13 +215,21 @@ def train(args, run, training, dataset, about):
     say(f"Look at {run}/samples/, {run}/curves.png and {run}/film.html; more: tinygan sample {run}")
 
 
+def drawing():
+    """The module that draws, imported only now, as that takes a while; RunError where it cannot be."""
+    os.environ.pop("MPLBACKEND", None)  # with a name there that matplotlib does not know, it cannot be imported
+    try:
+        from tinygan import plots
+    except Exception as error:  # its settings are the user's, and may be anything
+        raise runs.RunError(f"matplotlib cannot be used ({checkpoint.reason(error)}); look at its settings") from None
+    return plots
+
+
 class Album:
     """What can be looked at in a run's folder; all of it can be made again from a checkpoint."""
 
     def __init__(self, run, training, dataset):
-        from tinygan import plots  # only now: drawing takes a while to import
-
-        self.plots, self.run, self.training, self.dataset = plots, run, training, dataset
+        self.plots, self.run, self.training, self.dataset = drawing(), run, training, dataset
         self.title = f"{dataset.name}, {training.config.objective}, seed {training.config.seed}"
         self.background = None if training.images else dataset.x[:2000]
 
@@ -368,8 +381,7 @@ def load_generator(run, report=say):
 def draw(trained, n, seed):
     """``n`` samples of a Trained's generator."""
     z = draw_latents(np.random.default_rng(seed), n, trained.config.latent_dim)
-    with np.errstate(all="ignore"):
-        samples = generate(trained.generator, z)
+    samples = generate(trained.generator, z)
     if not np.isfinite(samples).all():
         raise checkpoint.CheckpointError("the generator's samples are not finite numbers; train again")
     return samples
@@ -386,10 +398,8 @@ def sample_command(args):
         if out.suffix == ".npy":
             np.save(path, samples.reshape(-1, 28, 28) if samples.shape[1] == 784 else samples)
         else:
-            from tinygan import plots
-
             title = f"{trained.name}, step {trained.step:,}, {args.count} samples, seed {args.seed}"
-            plots.save_samples(path, samples, title)
+            drawing().save_samples(path, samples, title)
     say(f"{args.count} samples of {args.run} at step {trained.step:,} in {out}")
 
 
@@ -415,12 +425,10 @@ def score_command(args):
     if verdict := scores.verdict(rows, trained.step):
         say(verdict)
     if examiner.images:
-        from tinygan import plots
-
         shown, picture = samples[:64], args.run / "neighbours.png"
         title = f"{trained.name}, step {trained.step:,}: samples, each above its nearest"
         with checkpoint.whole(picture) as path:
-            plots.save_neighbours(path, shown, examiner.neighbours(shown), title)
+            drawing().save_neighbours(path, shown, examiner.neighbours(shown), title)
         say(f"Samples beside their nearest training images: {picture}")
 
 

@@ -290,4 +290,5 @@ def draw_latents(rng, n, latent_dim):
 
 def generate(generator, z, chunk=500):
     """Samples (n, I) from latents (n, L), a fresh array, made in chunks so that work arrays stay small."""
-    return np.concatenate([generator.forward(z[i : i + chunk]).copy() for i in range(0, len(z), chunk)])
+    with np.errstate(all="ignore"):  # what is not finite is seen in the samples
+        return np.concatenate([generator.forward(z[i : i + chunk]).copy() for i in range(0, len(z), chunk)])
