@@ -6,6 +6,7 @@ That every refusal is one line, with nothing made or overwritten, is proven in `
 from __future__ import annotations
 
 from argparse import ArgumentTypeError
+from pathlib import Path
 
 import pytest
 from small_runs import TINY, images, points
@@ -62,6 +63,28 @@ def test_a_folder_that_exists_is_data_whatever_its_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "Ring").mkdir()
     assert arguments.source("Ring") == "Ring"
+
+
+@pytest.mark.parametrize("typed", ["train --out=~/x", "train --resume=~/x", "sample ~/x", "sample run --out=~/x", "score ~/x"])
+def test_a_home_folder_that_no_shell_has_named_is_meant(monkeypatch, typed):
+    monkeypatch.setenv("HOME", "/home/somebody")
+    monkeypatch.setenv("USERPROFILE", "/home/somebody")
+    args = parse(typed.split())
+    assert Path("/home/somebody/x") in vars(args).values()
+
+
+def test_data_at_home_are_found(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    (tmp_path / "mine").mkdir()
+    assert parse(["train", "--data=~/mine"]).data == str(tmp_path / "mine")
+
+
+@pytest.mark.parametrize("count", ["1", "9", "100001", "1000000000"])
+def test_a_number_of_samples_that_cannot_be_scored_is_refused_at_once(capsys, count):
+    with pytest.raises(SystemExit) as caught:
+        parse(["score", "run", "--count", count])
+    assert caught.value.code == 2 and "--count: must be at" in capsys.readouterr().err
 
 
 # ---- what fits together --------------------------------------------------------------------------

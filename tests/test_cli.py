@@ -455,6 +455,51 @@ def test_a_ctrl_c_while_numpy_is_imported_is_no_traceback(wish, code):
     assert (process.returncode, err) == (code, "")
 
 
+def test_what_came_from_elsewhere_steers_no_terminal(folder, tmp_path, capsys, monkeypatch):
+    def mirror(*args):
+        raise data.DataError("mirror: HTTP Error 404: \x1b[2J\x9b2J", "\x1b]0;title\x07")
+
+    monkeypatch.setattr(cli, "load_data", mirror)
+    code, out, err = answer(capsys, *train(folder, tmp_path / "run"))
+    assert code == 2 and "HTTP Error 404" in err
+    assert all(c.isprintable() or c == "\n" for c in out + err), err
+
+
+def test_folders_whose_names_are_no_text_are_trained_on_and_in(tmp_path, capsys):
+    strange = tmp_path / os.fsdecode(b"lat\xe9")
+    try:
+        strange.mkdir()
+    except OSError:
+        pytest.skip("this system has no such names of folders")
+    scribbles = write_folder(strange / os.fsdecode(b"\xe9"), images())
+    run = strange / "run"
+    code, out, err = answer(capsys, *train(scribbles, run))
+    assert (code, err) == (0, "") and "Training on \ufffd, 20 examples" in out
+    assert json.loads((run / "config.json").read_text())["data"] == "\ufffd"
+    assert main(["train", "--resume", str(run), "--steps", "8"]) == 0
+    assert main(["sample", str(run), "--out", str(strange / "x.npy")]) == 0
+
+
+def test_the_last_hint_can_be_typed_as_it_is(folder, tmp_path, capsys):
+    run = tmp_path / "a run"
+    code, out, _ = answer(capsys, *train(folder, run))
+    assert code == 0 and shlex.split(out.splitlines()[-1].split("more: ")[1]) == ["tinygan", "sample", str(run)]
+
+
+@pytest.mark.parametrize("flag", ["-O", "-OO"])
+def test_a_check_without_docstrings_is_refused_in_one_line(flag):
+    process = processes.start(flag, "-m", "tinygan", "check")
+    out, err = process.communicate(timeout=60)
+    if flag == "-OO":
+        assert process.returncode == 2 and out == "" and len(err.splitlines()) == 1 and "-OO" in err
+    else:
+        assert (process.returncode, err) == (0, "")
+
+
+def test_a_check_says_that_it_runs_the_file(capsys):
+    assert "which is run" in answer(capsys, "check", "--help")[1]
+
+
 # ---- sample --------------------------------------------------------------------------------------
 
 
@@ -591,6 +636,19 @@ def test_a_score_by_other_data_is_refused(ring, capsys, monkeypatch, source):
 def test_a_score_that_cannot_be_is_refused_on_standard_error(reference, capsys):
     assert answer(capsys, "score", reference)[1] == ""
     assert "holds no t10k" in refusal(capsys, "score", reference)
+
+
+def test_a_score_needs_no_place_for_its_picture(tmp_path, capsys, monkeypatch):
+    digits = synthetic.digits
+    monkeypatch.setattr(synthetic, "digits", lambda n, rng: digits(120, rng))
+    monkeypatch.setattr(scores, "load_judge", lambda dataset, report: Judge.train(dataset, steps=20))
+    run = tmp_path / "run"
+    assert main(["train", "--data", "digits", "--steps", "6", *TYPED, "--out", str(run)]) == 0
+    fail_writing(monkeypatch, lambda path: path.name == "neighbours.png")
+    capsys.readouterr()
+    code, out, err = answer(capsys, "score", run, "--count", 100)
+    assert (code, err) == (0, "") and "parzen_sigma" in out
+    assert out.splitlines()[-1].endswith("neighbours.png: cannot be written (No space left on device)")
 
 
 # ---- stopped and resumed -------------------------------------------------------------------------

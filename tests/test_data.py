@@ -258,6 +258,24 @@ def test_a_dataset_is_named_after_its_folder_however_the_folder_is_given(tmp_pat
         assert load_folder(folder).name == "kmnist", folder
 
 
+@pytest.mark.parametrize("name, shown", [
+    (b"lat\xe9", "lat\ufffd"), (b"a\tb\nc", "a\ufffdb\ufffdc"), (b"\x1b[2J", "\ufffd[2J"),
+    ("日本 é".encode(), "日本 é")])
+def test_a_name_that_cannot_be_shown_is_shown_without_what_cannot(tmp_path, name, shown):
+    folder = tmp_path / os.fsdecode(name)
+    try:
+        folder.mkdir()
+    except OSError:
+        pytest.skip("this system has no such names of folders")
+    write_folder(folder)
+    assert load_folder(folder).name == shown
+    assert shown.isprintable()
+
+
+def test_a_folder_that_cannot_have_been_named_so_is_refused():
+    assert "not a folder that can be read" in refusal(load_folder, "a\0b")
+
+
 def test_bad_folders_are_refused_with_what_is_wrong(tmp_path):
     good = tmp_path / "good"
     write_folder(good)
@@ -450,6 +468,9 @@ class Misbehaving(BaseHTTPRequestHandler):
     def redirect(self, body):
         self.answer(302, 0, Location=self.path.replace("redirect", "good"))
 
+    def redirect_to_ftp(self, body):
+        self.answer(302, 0, Location="ftp://127.0.0.1:1/")
+
     def loop(self, body):
         self.answer(302, 0, Location=self.path)
 
@@ -515,7 +536,7 @@ ANSWERS = {
     "forbidden": "403", "absent": "404", "broken": "500", "wrong": "wrong SHA-256",
     "short": "924 of 1024 bytes", "endless": "more than 1024 bytes", "hanging": "timed out|no complete answer",
     "dripping": "too slow|no complete answer", "dripping-headers": "no complete answer",
-    "loop": "infinite loop", "redirect-to-nonsense": "", "not-http": "", "hanging-up": "",
+    "loop": "infinite loop", "redirect-to-nonsense": "", "redirect-to-ftp": "it leads to ftp:", "not-http": "", "hanging-up": "",
 }
 
 

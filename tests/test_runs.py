@@ -239,6 +239,15 @@ def test_the_one_before_is_used_with_a_remark_when_the_newest_is_lost(run, harm,
     assert why in remark and remark.endswith("the one before it is whole, and is used") and "\n" not in remark
 
 
+def test_a_checkpoint_that_is_being_replaced_is_waited_for(run, monkeypatch):
+    """Between the two renames of a saving there is none for a moment, and that is no reason for a remark."""
+    newest = run / "checkpoint.npz"
+    away = newest.rename(run / "away.npz")
+    monkeypatch.setattr(runs.time, "sleep", lambda seconds: away.rename(newest))
+    _, values, remark = runs.load(run)
+    assert values["step"] == 3 and remark == ""
+
+
 def test_a_damaged_checkpoint_set_aside_never_replaces_the_good_one(run):
     damage(run / "checkpoint.npz")
     damaged = (run / "checkpoint.npz").read_bytes()

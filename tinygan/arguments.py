@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tinygan import __version__
 from tinygan.objectives import LeastSquares
-from tinygan.recipes import COUNT, LARGEST_LAYER, OBJECTIVES, OPTIMIZERS, PENALTIES, POSITIVE, PRESETS, RANGES, Config
+from tinygan.recipes import COUNT, LARGEST_LAYER, OBJECTIVES, OPTIMIZERS, PENALTIES, POSITIVE, PRESETS, RANGES, Config, Range
 
 DATA = ("auto", "mnist", "digits", "ring", "grid")  # any other --data is a folder
 LIMITS = ("steps", "epochs", "minutes")  # of a run; one takes the place of the others
@@ -89,31 +89,31 @@ def build_parser():
     help = f"samples that the discriminator sees at once; {of_preset('pack')}"
     add("--pack", type=number(RANGES["pack"]), metavar="N", help=help)
     add("--seed", type=number(RANGES["seed"]), metavar="N", help="of all that is random; default: 0")
-    add("--out", type=Path, metavar="RUN", help="folder for the run; default: runs/001, runs/002, ...")
+    add("--out", type=path, metavar="RUN", help="folder for the run; default: runs/001, runs/002, ...")
     help = "go on with this run, where it was stopped; default: begin a new one"
-    add("--resume", type=Path, metavar="RUN", help=help)
+    add("--resume", type=path, metavar="RUN", help=help)
     help = "save so often, in steps or seconds; default: 30s"
     add("--checkpoint-every", type=interval, metavar="100|30s", default=(30, "seconds"), help=help)
 
     sample = command("sample", "draw samples from a trained generator")
     add = sample.add_argument
-    add("run", type=Path, metavar="RUN", help="the folder of a run, as in runs/001")
+    add("run", type=path, metavar="RUN", help="the folder of a run, as in runs/001")
     add("--count", type=number(COUNT), metavar="N", default=64, help="how many; default: 64")
     add("--seed", type=number(RANGES["seed"]), metavar="N", default=0, help="of the latents; default: 0")
     help = "a picture, or an array for NumPy; default: RUN/sample.png"
-    add("--out", type=Path, metavar="FILE.png|FILE.npy", help=help)
+    add("--out", type=path, metavar="FILE.png|FILE.npy", help=help)
 
     score = command("score", "measure how good a run's samples are")
     add = score.add_argument
-    add("run", type=Path, metavar="RUN", help="the folder of a run, as in runs/001")
-    add("--count", type=number(COUNT), metavar="N", default=10_000, help="how many samples; default: 10000")
+    add("run", type=path, metavar="RUN", help="the folder of a run, as in runs/001")
+    add("--count", type=number(SCORED), metavar="N", default=10_000, help="how many samples; default: 10000")
     add("--seed", type=number(RANGES["seed"]), metavar="N", default=0, help="of the latents; default: 0")
     help = "where the data are now, if they have moved; default: where they were"
     add("--data", type=source, metavar="FOLDER", help=help)
     add("--json", action="store_true", help="print JSON, for programs; default: a table")
 
-    check = command("check", "check every gradient of the package, or those in your file")
-    help = "your file, or one thing in it; default: all that the package has"
+    check = command("check", "check every gradient of the package, or those in your file, which is run for that")
+    help = "your file, which is run like any program, or one thing in it; default: all that the package has"
     check.add_argument("target", nargs="?", metavar="FILE.py[:NAME]", help=help)
 
     return parser
@@ -131,6 +131,7 @@ def of_preset(field):
 
 # ---- kinds of values -----------------------------------------------------------------------------
 
+SCORED = Range(int, 10, 100_000)  # samples: fewer say nothing, and more than any real images take hours
 
 def number(allowed):
     """An argparse type: a number in this Range."""
@@ -180,8 +181,14 @@ def coding(text):
     return a, b, c
 
 
+def path(text):
+    """An argparse type: a Path; a ~ that no shell has replaced, as in --out=~/run, is the home folder."""
+    return Path(os.path.expanduser(text))
+
+
 def source(text):
     """An argparse type: the name of data, or a folder that exists."""
+    text = os.path.expanduser(text)
     if text in DATA or os.path.isdir(text):
         return text
     if text.lower() in DATA:

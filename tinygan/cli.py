@@ -212,7 +212,7 @@ def train(args, run, training, dataset, about):
         say(scores.table(rows))
         if verdict := scores.verdict(rows, training.step):
             say(verdict)
-    say(f"Look at {run}/samples/, {run}/curves.png and {run}/film.html; more: tinygan sample {run}")
+    say(f"Look at {run}/samples/, {run}/curves.png and {run}/film.html; more: tinygan sample {shlex.quote(str(run))}")
 
 
 def drawing():
@@ -427,13 +427,18 @@ def score_command(args):
     if examiner.images:
         shown, picture = samples[:64], args.run / "neighbours.png"
         title = f"{trained.name}, step {trained.step:,}: samples, each above its nearest"
-        with checkpoint.whole(picture) as path:
-            drawing().save_neighbours(path, shown, examiner.neighbours(shown), title)
-        say(f"Samples beside their nearest training images: {picture}")
+        try:
+            with checkpoint.whole(picture) as path:
+                drawing().save_neighbours(path, shown, examiner.neighbours(shown), title)
+            say(f"Samples beside their nearest training images: {picture}")
+        except checkpoint.CheckpointError as error:  # the table is what was asked for
+            say(f"There is no picture of samples beside their nearest training images: {error}")
 
 
 def check_command(args):
     """``tinygan check``: gradients, the package's or a learner's."""
+    if sys.flags.optimize > 1:
+        raise UsageError("what is said about mistakes are docstrings, which -OO takes away; use -O, or neither")
     from tinygan import check  # only now: nothing else needs it
 
     return check.main(args.target)

@@ -253,9 +253,11 @@ def _fetch(url: str, size: int, timeout: float) -> bytes:
     from urllib.request import HTTPRedirectHandler, build_opener
 
     class Redirect(HTTPRedirectHandler):
-        def redirect_request(self, req, fp, *args):
+        def redirect_request(self, req, fp, code, msg, headers, newurl):
             fp.close()      # else urllib reads what comes with a redirect to its end, however long
-            return super().redirect_request(req, fp, *args)
+            if urlsplit(newurl).scheme not in ("http", "https"):
+                raise ValueError(f"it leads to {newurl}, which is no web address")
+            return super().redirect_request(req, fp, code, msg, headers, newurl)
 
     deadline = time.monotonic() + timeout + size / SLOWEST
     body = bytearray()

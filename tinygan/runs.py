@@ -170,6 +170,8 @@ def load(run):
     """(arrays, values, remark) of the newest whole checkpoint; the remark, or "", says what is wrong."""
     refuse_missing(run)
     newest = run / "checkpoint.npz"
+    if not newest.exists():
+        time.sleep(0.1)  # a training may be between the two renames of its saving
     try:
         return *checkpoint.load(newest), ""
     except checkpoint.Damaged as error:
