@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import os
 import struct
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
+import processes
 from helpers import assert_same_bits
 
 from tinygan import checkpoint, plots, runs, synthetic
@@ -95,11 +93,17 @@ def without_clock(path):
         return [{k: v for k, v in row.items() if k not in CLOCK} for row in csv.DictReader(file)]
 
 
+def forbid_folders(monkeypatch):
+    """From now on no folder can be made; a mode of 555 would not stop root."""
+
+    def refuse(path, *args, **kwargs):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+
+
 # ---- processes -----------------------------------------------------------------------------------
 
-HERE = str(Path(__file__).parent)
-PATH = os.pathsep.join([HERE, *filter(None, [os.environ.get("PYTHONPATH")])])
-ENVIRONMENT = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "MPLBACKEND": "Agg", "PYTHONPATH": PATH}
 QUICKLY = """
 import sys, small_runs
 from tinygan import cli
@@ -132,14 +136,7 @@ def draw_quickly(set_attribute=setattr):
 def start(*arguments, code=None, **options):
     """``tinygan ARGUMENTS`` in a process of its own, or ``code`` in its place."""
     program = ["-c", code] if code else ["-m", "tinygan"]
-    command = [sys.executable, *program, *map(str, arguments)]
-    options = {
-        "stdout": subprocess.PIPE,
-        "stderr": subprocess.PIPE,
-        "text": True,
-        "env": ENVIRONMENT,
-    } | options
-    return subprocess.Popen(command, **options)
+    return processes.start(*program, *arguments, **options)
 
 
 def step_of(run: Path) -> int:

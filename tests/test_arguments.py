@@ -6,13 +6,14 @@ That every refusal is one line, with nothing made or overwritten, is proven in `
 from __future__ import annotations
 
 from argparse import ArgumentTypeError
+from pathlib import Path
 
 import pytest
 from small_runs import TINY, images, points
 
 from tinygan import arguments
 from tinygan.arguments import DATA, UsageError, build_parser, config_from, extended, parse
-from tinygan.recipes import PRESETS, Config
+from tinygan.recipes import PRESETS, RANGES, Config
 
 # ---- kinds of values -----------------------------------------------------------------------------
 
@@ -20,9 +21,9 @@ from tinygan.recipes import PRESETS, Config
 @pytest.mark.parametrize(
     "kind, text, value",
     [
-        (arguments.positive(int), "7", 7),
-        (arguments.positive(float), "1e-3", 0.001),
-        (arguments.natural, "0", 0),
+        (arguments.number(RANGES["batch"]), "7", 7),
+        (arguments.number(RANGES["lr"]), "1e-3", 0.001),
+        (arguments.number(RANGES["seed"]), "0", 0),
         (arguments.sizes, "128", (128,)),
         (arguments.sizes, "128,64", (128, 64)),
         (arguments.interval, "100", (100, "steps")),
@@ -49,7 +50,7 @@ def test_what_is_typed_is_what_is_meant(kind, text, value):
         (arguments.source, "", "no folder ''; name one with MNIST's files"),
         (arguments.source, "a" * 300, "no folder aaa"),
         (arguments.coding, "inf,0,1", "three numbers A,B,C, got 'inf,0,1'"),
-        (arguments.positive(int), "10" * 10, "must be at most 1,000,000,000,000, got 1010"),
+        (arguments.number(RANGES["batch"]), "10" * 10, "must be at most 1,000,000,000,000, got 1010"),
     ],
 )
 def test_what_cannot_be_meant_is_answered_with_an_example(kind, text, hint):
@@ -64,6 +65,28 @@ def test_a_folder_that_exists_is_data_whatever_its_name(tmp_path, monkeypatch):
     assert arguments.source("Ring") == "Ring"
 
 
+@pytest.mark.parametrize("typed", ["train --out=~/x", "train --resume=~/x", "sample ~/x", "sample run --out=~/x", "score ~/x"])
+def test_a_home_folder_that_no_shell_has_named_is_meant(monkeypatch, typed):
+    monkeypatch.setenv("HOME", "/home/somebody")
+    monkeypatch.setenv("USERPROFILE", "/home/somebody")
+    args = parse(typed.split())
+    assert Path("/home/somebody/x") in vars(args).values()
+
+
+def test_data_at_home_are_found(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    (tmp_path / "mine").mkdir()
+    assert parse(["train", "--data=~/mine"]).data == str(tmp_path / "mine")
+
+
+@pytest.mark.parametrize("count", ["1", "9", "100001", "1000000000"])
+def test_a_number_of_samples_that_cannot_be_scored_is_refused_at_once(capsys, count):
+    with pytest.raises(SystemExit) as caught:
+        parse(["score", "run", "--count", count])
+    assert caught.value.code == 2 and "--count: must be at" in capsys.readouterr().err
+
+
 # ---- what fits together --------------------------------------------------------------------------
 
 
@@ -76,7 +99,7 @@ def test_the_preset_follows_from_the_data_and_is_changed_by_what_was_typed():
 
 def test_a_batch_may_be_as_large_as_the_data_but_no_larger():
     assert config_from(parse(["train", "--batch", "20"]), images(20)).batch == 20
-    with pytest.raises(UsageError, match="--batch 21 is more than images has, 20 examples"):
+    with pytest.raises(UsageError, match="--batch: 21 is more than images has, 20 examples"):
         config_from(parse(["train", "--batch", "21"]), images(20))
 
 

@@ -11,6 +11,7 @@ import csv
 import json
 import os
 import random
+import shlex
 import shutil
 import signal
 import struct
@@ -18,15 +19,16 @@ import time
 from pathlib import Path
 
 import numpy as np
+import processes
 import pytest
 from small_runs import (
-    ENVIRONMENT,
     QUICKLY,
     TINY,
     TYPED,
     assert_same_folder,
     assert_same_state,
     draw_quickly,
+    forbid_folders,
     images,
     points,
     start,
@@ -277,25 +279,25 @@ def test_data_that_cannot_be_trained_on_are_refused(tmp_path, capsys, what):
 
 
 BAD_OPTIONS = [
-    ("--batch 0", "--batch: must be greater than zero"),
+    ("--batch 0", "--batch: must be at least 1, got 0"),
     ("--batch 1.5", "--batch: must be a whole number"),
-    ("--lr -1", "--lr: must be greater than zero"),
-    ("--lr nan", "--lr: must be greater than zero"),
+    ("--lr -1", "--lr: must be greater than 0, got -1.0"),
+    ("--lr nan", "--lr: must be greater than 0, got nan"),
     ("--lr inf", "--lr: must be at most 1,000,000,000,000, got inf"),
     ("--lr fast", "--lr: must be a number"),
     *((f"--hidden {x}", f"must be sizes with commas between them, as in 128,128, at most 10,000,000, got '{x}'")
       for x in ("0", "128,", "128x128", "-5", "99999999,128")),
-    ("--latent -3", "--latent: must be greater than zero"),
+    ("--latent -3", "--latent: must be at least 1, got -3"),
     ("--objective maximax", "--objective: invalid choice: 'maximax'"),
     ("--optimizer magic", "--optimizer: invalid choice"),
     ("--penalty wrist-slap", "--penalty: invalid choice"),
     ("--preset best", "--preset: invalid choice"),
-    ("--steps 0", "--steps: must be greater than zero"),
-    ("--epochs -1", "--epochs: must be greater than zero"),
-    ("--minutes 0", "--minutes: must be greater than zero"),
+    ("--steps 0", "--steps: must be at least 1, got 0"),
+    ("--epochs -1", "--epochs: must be greater than 0, got -1.0"),
+    ("--minutes 0", "--minutes: must be greater than 0, got 0.0"),
     ("--steps 5 --minutes 5", "--minutes: not allowed with argument --steps"),
-    ("--seed -1", "--seed: must be a whole number, 0 or more"),
-    ("--pack 5 --batch 64", "--batch 64 cannot be divided into packs of 5"),
+    ("--seed -1", "--seed: must be at least 0, got -1"),
+    ("--pack 5 --batch 64", "--batch: 64 cannot be divided into packs of 5"),
     ("--coding 1,0,0", "--coding belongs to --objective least-squares"),
     ("--objective least-squares --coding 1,0", "--coding: must be 0-1, pearson, or three numbers"),
     *((f"--checkpoint-every {x}", f"must be steps, as in 100, or seconds, as in 30s, got '{x}'")
@@ -309,7 +311,8 @@ BAD_OPTIONS = [
     ("--hidden 10000000,10000000", "out of memory"),
     ("--epochs 1e306", "--epochs: must be at most"),
     ("--objective least-squares --coding nan,0,1", "--coding: must be 0-1, pearson, or three numbers"),
-    ("--batch 100001", "--batch 100,001 is more than ring has, 100,000 examples"),
+    ("--batch 100001", "--batch: 100,001 is more than ring has, 100,000 examples"),
+    ("--gamma 1e-323", "--gamma-end: must be greater than 0, got 0.0"),
     ("--gamma 1 --penalty none", "--gamma is the strength of a penalty, and this run has none; add --penalty r1"),
     ("--gamma 1 --preset lsgan", "--gamma is the strength of a penalty, and this run has none; add --penalty r1"),
     ("--data digits --preset points", "--preset points is for --data ring and grid; "),
@@ -339,9 +342,7 @@ def test_a_folder_that_holds_a_run_is_left_as_it_is(folder, finished, capsys):
 def test_a_folder_that_cannot_be_made_is_refused(folder, tmp_path, capsys, monkeypatch):
     (tmp_path / "file").write_text("precious")
     assert "name a folder that can be written" in refusal(capsys, *train(folder, tmp_path / "file" / "run"))
-    monkeypatch.setattr(
-        "os.mkdir", lambda *args: (_ for _ in ()).throw(PermissionError(13, "Permission denied"))
-    )
+    forbid_folders(monkeypatch)
     assert "Permission denied; name a folder" in refusal(capsys, *train(folder, tmp_path / "run"))
     assert (tmp_path / "file").read_text() == "precious"
 
@@ -360,25 +361,143 @@ def test_help_and_version_are_no_mistakes(capsys):
         assert code == 0 and "tinygan" in out and err == ""
 
 
+UNUSABLE = {"MPLBACKEND": {"MPLBACKEND": "garbage"}, "matplotlibrc": {"MATPLOTLIBRC": "latin"}}
+
+
+@pytest.mark.parametrize("settings", UNUSABLE)
+def test_settings_of_matplotlib_that_it_cannot_use_are_no_traceback(reference, tmp_path, settings):
+    """A backend that does not exist is ignored; settings that are no text are named in one line."""
+    (tmp_path / "latin").write_bytes(b"# \xe9\n")
+    environment = processes.environment(**UNUSABLE[settings])
+    process = start("sample", reference, "--out", tmp_path / "x.png", cwd=tmp_path, env=environment)
+    out, err = process.communicate(timeout=60)
+    if settings == "MPLBACKEND":
+        assert (process.returncode, err) == (0, "") and (tmp_path / "x.png").exists()
+    else:
+        assert process.returncode == 2 and "tinygan sample: matplotlib cannot be used (" in err.splitlines()[-1]
+        assert "Traceback" not in err
+
+
 def test_what_cannot_be_printed_everywhere_is_no_mistake(tmp_path):
     """Windows has such encodings for files and pipes."""
-    environment = ENVIRONMENT | {"PYTHONIOENCODING": "ascii"}
+    environment = processes.environment(PYTHONIOENCODING="ascii")
     process = start("train", "--data", "ring", "--steps", 6, *TYPED, cwd=tmp_path, code=QUICKLY, env=environment)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (0, "") and "share within 3? of the nearest mode" in out
 
 
+TALKS = {
+    "tinygan": ["--help"],
+    "tinygan sample": ["sample", "RUN", "--out", "OUT"],
+    "tinygan score": ["score", "RUN", "--count", "500", "--json"],
+    "tinygan check": ["check"],
+}
+
+
+def talk(name, run, tmp_path, buffered, stdout):
+    """(exit code, standard error) of a real process that prints into ``stdout``."""
+    words = {"RUN": run, "OUT": tmp_path / "x.npy"}
+    environment = processes.environment(**({} if buffered else {"PYTHONUNBUFFERED": "1"}))
+    process = start(*(words.get(word, word) for word in TALKS[name]), stdout=stdout, env=environment)
+    _, err = process.communicate(timeout=60)
+    return process.returncode, err
+
+
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
-def test_a_full_disk_behind_the_output_is_named_as_it_is(reference, tmp_path):
+@pytest.mark.parametrize("name", TALKS)
+@pytest.mark.parametrize("buffered", [True, False], ids=["buffered", "unbuffered"])
+def test_a_full_disk_behind_the_output_is_named_as_it_is(ring, tmp_path, name, buffered):
     with open("/dev/full", "w") as full:
-        process = start("sample", reference, "--out", tmp_path / "x.npy", stdout=full)
-        _, err = process.communicate(timeout=60)
-    assert (process.returncode, err) == (2, "tinygan sample: No space left on device\n")
+        code, err = talk(name, ring, tmp_path, buffered, full)
+    assert code == 2 and err.endswith(f"{name}: No space left on device\n"), (code, err)
+    assert "Error" not in err and "Exception" not in err
+
+
+@pytest.mark.parametrize("name", TALKS)
+@pytest.mark.parametrize("buffered", [True, False], ids=["buffered", "unbuffered"])
+def test_whoever_stops_reading_gets_no_complaint(ring, tmp_path, name, buffered):
+    """As in ``tinygan check | true``."""
+    ours, theirs = os.pipe()
+    os.close(ours)
+    try:
+        code, err = talk(name, ring, tmp_path, buffered, theirs)
+    finally:
+        os.close(theirs)
+    assert code in (0, 1) and "Error" not in err and "Exception" not in err, (code, err)
 
 
 def test_an_impatient_ctrl_c_is_no_traceback(folder, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(cli, "load_data", lambda *args: (_ for _ in ()).throw(KeyboardInterrupt))
     assert answer(capsys, *train(folder, tmp_path / "run")) == (130, "", "tinygan train: interrupted\n")
+
+
+INTERRUPTED_IMPORT = """
+import signal, sys
+
+class Impatient:
+    def find_spec(name, path=None, target=None):
+        if name == "numpy":
+            signal.raise_signal(signal.SIGINT)
+
+if "ignored" in sys.argv:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+sys.meta_path.insert(0, Impatient)
+sys.argv[1:] = ["--version"]
+from tinygan.__main__ import main
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize("wish, code", [("heard", -signal.SIGINT), ("ignored", 0)])
+def test_a_ctrl_c_while_numpy_is_imported_is_no_traceback(wish, code):
+    process = start(wish, code=INTERRUPTED_IMPORT)
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (code, "")
+
+
+def test_what_came_from_elsewhere_steers_no_terminal(folder, tmp_path, capsys, monkeypatch):
+    def mirror(*args):
+        raise data.DataError("mirror: HTTP Error 404: \x1b[2J\x9b2J", "\x1b]0;title\x07")
+
+    monkeypatch.setattr(cli, "load_data", mirror)
+    code, out, err = answer(capsys, *train(folder, tmp_path / "run"))
+    assert code == 2 and "HTTP Error 404" in err
+    assert all(c.isprintable() or c == "\n" for c in out + err), err
+
+
+def test_folders_whose_names_are_no_text_are_trained_on_and_in(tmp_path, capsys):
+    strange = tmp_path / os.fsdecode(b"lat\xe9")
+    try:
+        strange.mkdir()
+    except OSError:
+        pytest.skip("this system has no such names of folders")
+    scribbles = write_folder(strange / os.fsdecode(b"\xe9"), images())
+    run = strange / "run"
+    code, out, err = answer(capsys, *train(scribbles, run))
+    assert (code, err) == (0, "") and "Training on \ufffd, 20 examples" in out
+    assert json.loads((run / "config.json").read_text())["data"] == "\ufffd"
+    assert main(["train", "--resume", str(run), "--steps", "8"]) == 0
+    assert main(["sample", str(run), "--out", str(strange / "x.npy")]) == 0
+
+
+def test_the_last_hint_can_be_typed_as_it_is(folder, tmp_path, capsys):
+    run = tmp_path / "a run"
+    code, out, _ = answer(capsys, *train(folder, run))
+    assert code == 0 and shlex.split(out.splitlines()[-1].split("more: ")[1]) == ["tinygan", "sample", str(run)]
+
+
+@pytest.mark.parametrize("flag", ["-O", "-OO"])
+def test_a_check_without_docstrings_is_refused_in_one_line(flag):
+    process = processes.start(flag, "-m", "tinygan", "check")
+    out, err = process.communicate(timeout=60)
+    if flag == "-OO":
+        assert process.returncode == 2 and out == "" and len(err.splitlines()) == 1 and "-OO" in err
+    else:
+        assert (process.returncode, err) == (0, "")
+
+
+def test_a_check_says_that_it_runs_the_file(capsys):
+    assert "which is run" in answer(capsys, "check", "--help")[1]
 
 
 # ---- sample --------------------------------------------------------------------------------------
@@ -432,7 +551,7 @@ def test_a_picture_of_samples_lies_in_the_run_unless_told_otherwise(finished, ca
     "typed, why",
     [
         ("--out x.jpg", "must end in .png or .npy"),
-        ("--count 0", "must be greater than zero"),
+        ("--count 0", "must be at least 1"),
         ("--seed one", "must be a whole number"),
         ("--out absent/x.npy", "cannot be written (No such file or directory)"),
         ("--count 1000000000000", "out of memory"),
@@ -519,6 +638,19 @@ def test_a_score_that_cannot_be_is_refused_on_standard_error(reference, capsys):
     assert "holds no t10k" in refusal(capsys, "score", reference)
 
 
+def test_a_score_needs_no_place_for_its_picture(tmp_path, capsys, monkeypatch):
+    digits = synthetic.digits
+    monkeypatch.setattr(synthetic, "digits", lambda n, rng: digits(120, rng))
+    monkeypatch.setattr(scores, "load_judge", lambda dataset, report: Judge.train(dataset, steps=20))
+    run = tmp_path / "run"
+    assert main(["train", "--data", "digits", "--steps", "6", *TYPED, "--out", str(run)]) == 0
+    fail_writing(monkeypatch, lambda path: path.name == "neighbours.png")
+    capsys.readouterr()
+    code, out, err = answer(capsys, "score", run, "--count", 100)
+    assert (code, err) == (0, "") and "parzen_sigma" in out
+    assert out.splitlines()[-1].endswith("neighbours.png: cannot be written (No space left on device)")
+
+
 # ---- stopped and resumed -------------------------------------------------------------------------
 
 
@@ -532,7 +664,7 @@ def test_a_polite_signal_finishes_the_step_saves_and_says_how_to_go_on(
         at_step(patch, step, lambda: signal.raise_signal(number))
         code, out, err = answer(capsys, *train(folder, run))
     assert code == 128 + number and err == ""
-    assert out.splitlines()[-1] == f"Stopped at step {step}. To go on: tinygan train --resume '{run}'"
+    assert out.splitlines()[-1] == f"Stopped at step {step}. To go on: tinygan train --resume {shlex.quote(str(run))}"
     assert step_of(run) == step
     code, out, err = answer(capsys, "train", "--resume", run)
     again = f"going on at step {step}\n" if step < 6 else "was finished at step 6; to go further, add --steps"
@@ -683,6 +815,38 @@ def checkpoint_of(path):
         return checkpoint.load(path)
 
 
+# ---- a folder from somebody else ------------------------------------------------------------------
+
+PLANTED = [".lock", "samples", "sample.png", "config.json", "history.csv", "curves.png", "film.gif", "film.html"]
+PLANTED += ["checkpoint.previous.npz", "checkpoint.damaged.npz", "neighbours.png"]
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_a_planted_link_destroys_nothing(finished, tmp_path, capsys, name):
+    """Whatever is written into a run's folder, the file that a link there leads to stays as it is."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    victim = outside / "thesis.txt"
+    victim.write_text("precious")
+    planted = finished / name
+    if planted.is_dir():
+        shutil.rmtree(planted)
+    planted.unlink(missing_ok=True)
+    planted.symlink_to(outside if name == "samples" else victim)
+    for command in (["train", "--resume", finished, "--steps", 8], ["sample", finished]):
+        code, _, err = answer(capsys, *command)
+        refused = name in (".lock", "samples") and command[0] == "train"
+        assert (code, len(err.splitlines())) == ((2, 1) if refused else (0, 0)), err
+    assert victim.read_text() == "precious" and os.listdir(outside) == ["thesis.txt"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_planted_pipe_keeps_nobody_waiting(finished, capsys):
+    (finished / ".lock").unlink()
+    os.mkfifo(finished / ".lock")
+    assert ".lock: is no plain file; remove it" in refusal(capsys, "train", "--resume", finished)
+
+
 # ---- numbers, disks and folders that are lost ----------------------------------------------------
 
 
@@ -736,7 +900,7 @@ def test_a_full_disk_stops_the_run_with_the_last_checkpoint_intact(folder, tmp_p
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert f"{run / 'checkpoint.npz'}: cannot be written (File too large); step 5 is safe" in err
-    assert f"to go on from there: tinygan train --resume {run}" in err
+    assert f"to go on from there: tinygan train --resume {shlex.quote(str(run))}" in err
     assert step_of(run) == 5
     assert main(["train", "--resume", str(run)]) == 0
     assert_same_folder(run, reference)
@@ -845,7 +1009,7 @@ def test_a_real_process_stopped_by_a_signal_is_resumed_to_the_same_end(
         process.send_signal(number)
         out, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (128 + number, "")
-    assert f"Stopped at step {step_of(run)}. To go on: tinygan train --resume {run}" in out
+    assert f"Stopped at step {step_of(run)}. To go on: tinygan train --resume {shlex.quote(str(run))}" in out
     assert step_of(run) < 600, "it was not stopped at all"
     assert main(["train", "--resume", str(run)]) == 0
     assert_same_folder(run, long_reference)
@@ -935,10 +1099,12 @@ def test_progress_is_shown_on_a_terminal_in_one_line_that_fits(folder, tmp_path)
     import fcntl
     import termios
 
-    ours, theirs = pty.openpty()
+    try:
+        ours, theirs = pty.openpty()
+    except OSError as error:
+        pytest.skip(f"this system has no pseudo-terminal to spare: {error}")
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", 24, 70, 0, 0))
-    environment = {name: value for name, value in ENVIRONMENT.items() if name not in ("COLUMNS", "LINES")}
-    process = start(*train(folder, tmp_path / "run"), code=QUICKLY, stdout=theirs, env=environment)
+    process = start(*train(folder, tmp_path / "run"), code=QUICKLY, stdout=theirs)
     os.close(theirs)
     shown = b""
     with contextlib.suppress(OSError):  # the other end is closed

@@ -24,6 +24,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
+import processes
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -257,6 +258,24 @@ def test_a_dataset_is_named_after_its_folder_however_the_folder_is_given(tmp_pat
         assert load_folder(folder).name == "kmnist", folder
 
 
+@pytest.mark.parametrize("name, shown", [
+    (b"lat\xe9", "lat\ufffd"), (b"a\tb\nc", "a\ufffdb\ufffdc"), (b"\x1b[2J", "\ufffd[2J"),
+    ("日本 é".encode(), "日本 é")])
+def test_a_name_that_cannot_be_shown_is_shown_without_what_cannot(tmp_path, name, shown):
+    folder = tmp_path / os.fsdecode(name)
+    try:
+        folder.mkdir()
+    except OSError:
+        pytest.skip("this system has no such names of folders")
+    write_folder(folder)
+    assert load_folder(folder).name == shown
+    assert shown.isprintable()
+
+
+def test_a_folder_that_cannot_have_been_named_so_is_refused():
+    assert "not a folder that can be read" in refusal(load_folder, "a\0b")
+
+
 def test_bad_folders_are_refused_with_what_is_wrong(tmp_path):
     good = tmp_path / "good"
     write_folder(good)
@@ -449,6 +468,9 @@ class Misbehaving(BaseHTTPRequestHandler):
     def redirect(self, body):
         self.answer(302, 0, Location=self.path.replace("redirect", "good"))
 
+    def redirect_to_ftp(self, body):
+        self.answer(302, 0, Location="ftp://127.0.0.1:1/")
+
     def loop(self, body):
         self.answer(302, 0, Location=self.path)
 
@@ -514,7 +536,7 @@ ANSWERS = {
     "forbidden": "403", "absent": "404", "broken": "500", "wrong": "wrong SHA-256",
     "short": "924 of 1024 bytes", "endless": "more than 1024 bytes", "hanging": "timed out|no complete answer",
     "dripping": "too slow|no complete answer", "dripping-headers": "no complete answer",
-    "loop": "infinite loop", "redirect-to-nonsense": "", "not-http": "", "hanging-up": "",
+    "loop": "infinite loop", "redirect-to-nonsense": "", "redirect-to-ftp": "it leads to ftp:", "not-http": "", "hanging-up": "",
 }
 
 
@@ -658,8 +680,7 @@ data.download_mnist(folder, [mirror], timeout=float(timeout))
 
 
 def start_download(folder: Path, mirror: str, timeout: float = 10) -> subprocess.Popen:
-    args = [sys.executable, "-c", DOWNLOADER, str(folder), mirror, json.dumps(TABLE), str(timeout)]
-    return subprocess.Popen(args, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return processes.start("-c", DOWNLOADER, folder, mirror, json.dumps(TABLE), timeout)
 
 
 def test_a_process_can_end_while_a_mirror_still_hangs(server, tmp_path):
@@ -696,16 +717,16 @@ def test_a_download_stopped_half_way_leaves_no_half_file(server, tmp_path, numbe
 
 
 def test_two_processes_at_once_both_succeed_and_no_half_file_is_ever_seen(server, tmp_path):
-    processes = [start_download(tmp_path, server.mirror("slowly")) for _ in range(2)]
+    both = [start_download(tmp_path, server.mirror("slowly")) for _ in range(2)]
     try:
-        while any(process.poll() is None for process in processes):
+        while any(process.poll() is None for process in both):
             for name, body in PAYLOADS.items():
                 if (tmp_path / name).exists():
                     assert (tmp_path / name).read_bytes() == body, f"half of {name} was seen"
-        for process in processes:
+        for process in both:
             assert process.returncode == 0, process.communicate()[1]
     finally:
-        for process in processes:
+        for process in both:
             process.kill()
             process.communicate()
     assert contents(tmp_path) == PAYLOADS

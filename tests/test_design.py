@@ -9,10 +9,10 @@ from __future__ import annotations
 import ast
 import graphlib
 import re
-import subprocess
 import sys
 from pathlib import Path
 
+import processes
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -157,7 +157,7 @@ def test_a_trained_network_needs_no_matplotlib():
     """What the rules read in the files is so when they run: imports inside of imports count, too."""
     rooms = [room for room in ROOMS if room not in {*FRONT_DOOR, PICTURES, "__init__"}]
     code = f"import sys, {', '.join(f'tinygan.{room}' for room in rooms)}; print('matplotlib' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    done = processes.run("-c", code, cwd=ROOT)
     assert (done.stdout.strip(), done.stderr) == ("False", "")
 
 
@@ -189,7 +189,7 @@ def test_the_snippet_in_the_readme_prints_what_stands_below_it():
     blocks = re.findall(r"```python\n(.*?)```\n\nwhich prints\n\n```\n(.*?)```", README, re.DOTALL)
     assert len(blocks) == README.count("```python") == 1
     for code, printed in blocks:
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+        done = processes.run("-c", code, cwd=ROOT)
         assert (done.stdout, done.stderr) == (printed, "")
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 
+import matplotlib
 import numpy as np
+import processes
 import pytest
 from matplotlib.image import PIL, imread  # Pillow, through matplotlib
 
@@ -122,9 +122,34 @@ def test_drawing_needs_no_screen_and_leaves_no_figure_behind(tmp_path):
         "plots.save_samples(Path(sys.argv[1]), np.zeros((4, 784)), 'title')\n"
         "assert 'matplotlib.pyplot' not in sys.modules, 'pyplot keeps figures, and looks for a screen'"
     )
-    done = subprocess.run([sys.executable, "-c", code, tmp_path / "a.png"], capture_output=True, text=True)
+    done = processes.run("-c", code, tmp_path / "a.png")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "a.png").exists()
+
+
+OWN_SETTINGS = {
+    "text.usetex": "True", "image.cmap": "hot", "axes.facecolor": "red", "savefig.bbox": "tight", "font.size": "25",
+    "lines.linewidth": "9", "axes.grid": "True", "savefig.dpi": "300", "axes.titlelocation": "left",
+}  # fmt: skip
+
+
+def test_pictures_are_the_same_whatever_the_users_settings_are(tmp_path):
+    """Also where these cannot be met: no LaTeX is needed."""
+    seen = []
+    for settings in ({}, OWN_SETTINGS):
+        with matplotlib.rc_context(settings):
+            for what in ("samples of images", "samples of points", "curves", "neighbours"):
+                DRAWN[what](tmp_path)
+                seen.append((tmp_path / "a.png").read_bytes())
+            assert {name: str(matplotlib.rcParams[name]) for name in settings}.keys() == settings.keys()
+            assert matplotlib.rcParams["axes.grid"] == bool(settings), "the user's settings were changed"
+    assert seen[:4] == seen[4:]
+
+
+@pytest.mark.parametrize("title", ["日本", "\ufffd", "a\tb", "$\\frac$", "x" * 300])
+def test_no_title_is_worth_a_warning(tmp_path, recwarn, title):
+    plots.save_samples(tmp_path / "a.png", IMAGES, title)
+    assert not [str(warning.message) for warning in recwarn]
 
 
 # ---- curves --------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import pytest
 from helpers import assert_same_bits
 from small_runs import TINY, images, points, trained
 
-from tinygan import gradient_penalty
+from tinygan import gradient_penalty, recipes
 from tinygan.layers import Dense, LeakyReLU, Sigmoid
 from tinygan.recipes import (
     OBJECTIVES,
@@ -44,6 +44,59 @@ def test_a_preset_has_one_limit_and_builds(name):
     assert config.batch % config.pack == 0
     gan = build_gan(config, 784, rng())
     assert gan.generator.forward(np.zeros((2, config.latent_dim), np.float32)).shape == (2, 784)
+
+
+# ---- what no run can have ------------------------------------------------------------------------
+
+NAN, INF = float("nan"), float("inf")
+REFUSED = {
+    "objective": ["", "Minimax", None, 1, []],
+    "coding": [(), (0.0, 1.0), (0.0, 1.0, 1.0, 1.0), (0.0, NAN, 1.0), (0.0, INF, 1.0), ("0", "1", "1"), None, 1.0],
+    "penalty": ["R1", None, {}],
+    "gamma": [0, 0.0, -1.0, NAN, INF, None, "1", True, 10**400],
+    "gamma_end": [0.0, -1.0, NAN, INF, "1"],
+    "penalty_every": [0, -4, 1.0, None, "4", True],
+    "latent_dim": [0, -1, 10**7 + 1, 2.0, None],
+    "hidden": [(0,), (-1,), (5, 10**7 + 1), (5.0,), [5], "5", None, (1,) * 101],
+    "init": ["He", None, ()],
+    "slope": [-0.1, 1.1, NAN, None],
+    "batch": [0, -6, 6.0, 10**13, None, False],
+    "optimizer": ["Adam", None, {}],
+    "lr": [0.0, -1e-3, NAN, INF, 10**400, None],
+    "beta1": [-1, 1, 1.0, 1.5, NAN, None],
+    "decay_from": [-0.1, 1.1, NAN, None],
+    "average": [-0.1, 1, 1.0, NAN, None],
+    "d_steps": [0, -1, 1001, 10**9, 1.0, None],
+    "pack": [0, -1, 1.0, 4, None],
+    "steps": [0, -1, 1.5, 10**13, NAN],
+    "epochs": [0, -1, -0.5, NAN, INF],
+    "minutes": [0, -1, NAN, INF],
+    "seed": [-1, 0.5, None, 2**128],
+}
+ACCEPTED = {  # at the very ends
+    "coding": [(-1e12, 0, 1e12)], "gamma": [5e-324, 10**12], "gamma_end": [None, 1e-9], "penalty_every": [1],
+    "latent_dim": [1, 10**7], "hidden": [(), (1,), (10**7,), (1,) * 100], "slope": [0, 1], "batch": [6, 10**12 // 6 * 6],
+    "beta1": [0, 0.999999], "decay_from": [0, 1], "average": [0, 0.999999], "d_steps": [1, 1000], "pack": [1, 6],
+    "steps": [1, None, 10**12], "epochs": [5e-324, 7], "minutes": [1, 0.01], "seed": [0, 2**128 - 1],
+}  # fmt: skip
+
+
+def test_every_choice_has_its_limits():
+    assert set(REFUSED) == set(Config().to_dict()) == {*recipes.NAMES, *recipes.RANGES}
+
+
+@pytest.mark.parametrize("name, value", [(name, value) for name, values in REFUSED.items() for value in values])
+def test_what_no_run_can_have_is_refused_in_one_line_that_begins_with_its_name(name, value):
+    with pytest.raises(ValueError) as caught:
+        replace(TINY, **{name: value})
+    message = str(caught.value)
+    first = "batch" if (name, value) == ("pack", 4) else name
+    assert message.startswith(f"{first}: ") and len(message.splitlines()) == 1 and len(message) < 200, message
+
+
+@pytest.mark.parametrize("name, value", [(name, value) for name, values in ACCEPTED.items() for value in values])
+def test_what_a_run_can_have_is_accepted_to_the_very_end(name, value):
+    assert getattr(replace(TINY, **{name: value}), name) == value
 
 
 # ---- what is built -------------------------------------------------------------------------------

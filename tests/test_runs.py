@@ -11,18 +11,18 @@ import copy
 import os
 import signal
 import subprocess
-import sys
 import threading
 import tracemalloc
 from pathlib import Path
 
 import numpy as np
+import processes
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_runs import TINY, assert_same_state, points, trained
+from small_runs import TINY, assert_same_state, forbid_folders, points, trained
 
-from tinygan import checkpoint, runs
+from tinygan import checkpoint, files, runs
 from tinygan.checkpoint import CheckpointError
 from tinygan.recipes import Config
 from tinygan.runs import RunError
@@ -42,10 +42,8 @@ def test_a_second_process_is_refused_and_a_killed_one_leaves_no_lock(here):
     code = (
         "import sys; from pathlib import Path; from tinygan import runs\nwith runs.locked(Path('.')): input()"
     )
-    holder = subprocess.Popen(
-        [sys.executable, "-c", code.replace("input()", "print('locked', flush=True); input()")],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
+    code = code.replace("input()", "print('locked', flush=True); input()")
+    holder = processes.start("-c", code, stdin=subprocess.PIPE)
     try:
         assert holder.stdout.readline() == "locked\n"
         with pytest.raises(RunError, match="another process is at work in it"), runs.locked(Path(".")):
@@ -114,11 +112,23 @@ def test_a_place_for_runs_that_is_not_there_is_no_endless_search(here):
 def test_a_named_folder_may_be_new_or_empty_or_never_really_begun(here):
     Path("empty").mkdir()
     Path("begun").mkdir()
-    for name in runs.NOTHING_YET:
+    for name in (".lock", f"checkpoint{files.WRITING}0123456789abcdef.npz"):
         Path("begun", name).touch()
     for name in ("new", "deep/new", "empty", "begun"):
         with runs.new(Path(name)) as run:
-            assert run == Path(name) and run.is_dir()
+            assert run == Path(name) and [path.name for path in run.iterdir()] == [".lock"]
+
+
+def test_what_a_killed_training_left_is_removed_and_nothing_else(here):
+    """Also not what another process, which needs no lock, is writing there."""
+    Path("samples").mkdir()
+    kept = {"film.gif", "sample.png", "sample.writing-0.png", "thesis.writing-0.txt", "samples/thesis.txt"}
+    left = {"checkpoint.writing-0.npz", "film.writing-0.html", "samples/step_0000005.writing-0.png"}
+    for name in kept | left:
+        Path(name).touch()
+    with runs.locked(Path(".")):
+        found = {path.as_posix() for path in Path(".").rglob("*") if path.is_file()}
+    assert found == kept | {".lock"}
 
 
 @pytest.mark.parametrize("kind", ["run", "file", "below a file", "read-only"])
@@ -129,9 +139,7 @@ def test_a_folder_that_holds_anything_is_left_as_it_is(here, kind, monkeypatch):
     if kind in ("file", "below a file"):
         Path("out").write_text("precious")
     if kind == "read-only":
-        monkeypatch.setattr(
-            "os.mkdir", lambda *args: (_ for _ in ()).throw(PermissionError(13, "Permission denied"))
-        )
+        forbid_folders(monkeypatch)
     before = {path: path.read_bytes() for path in here.rglob("*") if path.is_file()}
     with pytest.raises(RunError, match="name another folder|name a folder that can be written"):
         with runs.new(Path("out", "run") if kind == "below a file" else Path("out")):
@@ -162,8 +170,19 @@ SIGHUP = pytest.param(
 )
 
 
+@pytest.fixture
+def deadly_hangup():
+    """SIGHUP kills, as usual; under nohup it is ignored, and the tests leave it so."""
+    if hasattr(signal, "SIGHUP"):
+        before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        yield
+        signal.signal(signal.SIGHUP, before)
+    else:
+        yield
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, SIGHUP])
-def test_the_first_signal_asks_and_the_second_insists(number):
+def test_the_first_signal_asks_and_the_second_insists(number, deadly_hangup):
     handlers = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
     with runs.Interruption() as interruption:
         assert not interruption.asked
@@ -218,6 +237,15 @@ def test_the_one_before_is_used_with_a_remark_when_the_newest_is_lost(run, harm,
     arrays, values, remark = runs.load(run)
     assert values["step"] == 2
     assert why in remark and remark.endswith("the one before it is whole, and is used") and "\n" not in remark
+
+
+def test_a_checkpoint_that_is_being_replaced_is_waited_for(run, monkeypatch):
+    """Between the two renames of a saving there is none for a moment, and that is no reason for a remark."""
+    newest = run / "checkpoint.npz"
+    away = newest.rename(run / "away.npz")
+    monkeypatch.setattr(runs.time, "sleep", lambda seconds: away.rename(newest))
+    _, values, remark = runs.load(run)
+    assert values["step"] == 3 and remark == ""
 
 
 def test_a_damaged_checkpoint_set_aside_never_replaces_the_good_one(run):
@@ -342,7 +370,7 @@ def test_a_choice_from_a_later_version_is_refused():
 
 @pytest.mark.parametrize(
     "choice",
-    [{"hidden": (10**5, 10**5)}, {"latent_dim": 10**9}, {"pack": 10**9}, {"hidden": ()}, {"hidden": (-1,)}],
+    [{"hidden": (10**5, 10**5)}, {"latent_dim": 10**7}, {"batch": 10**9, "pack": 10**9}, {"hidden": ()}],
 )
 def test_networks_of_another_size_are_refused_before_memory_is_taken(choice):
     tracemalloc.start()

@@ -7,12 +7,12 @@ tests/benchmarks/speed.py.
 from __future__ import annotations
 
 import inspect
-import subprocess
 import sys
 import tracemalloc
 from pathlib import Path
 
 import numpy as np
+import processes
 import pytest
 from helpers import NUMPYS_OWN_BUFFER
 
@@ -112,7 +112,7 @@ HEAVY = set("matplotlib numpy.random urllib.request http ssl email argparse mult
 def imported_by(statement):
     """The modules that a fresh interpreter has after this statement and has not without it."""
     script = f"import sys; before = set(sys.modules); {statement}; print(*sys.modules.keys() - before)"
-    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    run = processes.run("-c", script)
     assert run.returncode == 0, f"{statement}: {run.stderr}"
     return set(run.stdout.split())
 

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import subprocess
-import sys
 import warnings
 from pathlib import Path
 
 import numpy as np
+import processes
 import pytest
 from helpers import assert_same_bits
-from small_runs import CLOCK, ENVIRONMENT, TINY, assert_same_state, images, points, trained
+from small_runs import CLOCK, TINY, assert_same_state, images, points, trained
 
 from tinygan import checkpoint, synthetic, training
 from tinygan.recipes import OBJECTIVES, OPTIMIZERS, PENALTIES, Config, build_gan
@@ -298,10 +297,7 @@ print(checkpoint.digest(arrays).hex(), values["rng"]["state"]["state"])
 
 def test_two_processes_run_the_same_run_bit_for_bit():
     here = str(Path(__file__).parent)
-    runs = [
-        subprocess.run([sys.executable, "-c", DIGEST, here], env=ENVIRONMENT, capture_output=True, text=True)
-        for _ in range(2)
-    ]
+    runs = [processes.run("-c", DIGEST, here) for _ in range(2)]
     assert runs[0].returncode == 0, runs[0].stderr
     assert runs[0].stdout == runs[1].stdout and len(runs[0].stdout) > 64
 
@@ -436,5 +432,5 @@ def test_large_numbers_that_are_finite_stop_nothing():
 def test_a_run_that_blows_up_of_itself_says_one_thing(optimizer):
     with warnings.catch_warnings(), pytest.raises(NumericalError, match="^step [1-9][0-9]*: ") as caught:
         warnings.simplefilter("error")
-        trained(replace(TINY, optimizer=optimizer, lr=1e30))
+        trained(replace(TINY, optimizer=optimizer, lr=1e12))
     assert len(str(caught.value).splitlines()) == 1

@@ -24,7 +24,6 @@ around the numbers is compared, and the numbers in a full run (``pytest -m long`
 from __future__ import annotations
 
 import ast
-import os
 import re
 import shlex
 import subprocess
@@ -32,6 +31,8 @@ import sys
 import textwrap
 from pathlib import Path
 from typing import NamedTuple
+
+import processes
 
 ROOT = Path(__file__).resolve().parent.parent
 LESSONS = ROOT / "lessons"
@@ -122,14 +123,11 @@ def run_cells(path):
 
 def run_script(path, images, quick):
     """{cell title: what it printed}, from a process of its own that puts its pictures into ``images``."""
-    forms = {"LESSON_IMAGES": str(images), "LESSON_QUICK": "1" if quick else ""}
-    environment = os.environ | forms | {"MPLBACKEND": "Agg", "PYTHONIOENCODING": "utf-8"}
-    command = [sys.executable, "-W", "error::RuntimeWarning", __file__, "--run", str(path)]
+    environment = processes.environment(LESSON_IMAGES=str(images), LESSON_QUICK="1" if quick else "")
+    command = ["-W", "error::RuntimeWarning", __file__, "--run", path]
     limit = QUICK_SECONDS if quick else FULL_SECONDS
     try:
-        done = subprocess.run(
-            command, cwd=ROOT, env=environment, capture_output=True, encoding="utf-8", timeout=limit
-        )
+        done = processes.run(*command, cwd=ROOT, env=environment, timeout=limit)
     except subprocess.TimeoutExpired:
         raise QuoteError(f"{path.name} had not finished after {limit} s") from None
     if done.returncode:
@@ -143,10 +141,7 @@ def run_command(line):
     program, *arguments = shlex.split(line)
     if program != "tinygan":
         raise QuoteError(f"only commands of tinygan can be quoted, not {line!r}")
-    done = subprocess.run(
-        [sys.executable, "-m", "tinygan", *arguments],
-        cwd=ROOT, capture_output=True, encoding="utf-8", timeout=QUICK_SECONDS,
-    )  # fmt: skip
+    done = processes.run("-m", "tinygan", *arguments, cwd=ROOT, timeout=QUICK_SECONDS)
     return done.stdout + done.stderr
 
 

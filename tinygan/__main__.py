@@ -1,7 +1,22 @@
-"""``python -m tinygan`` exists to do the same as ``tinygan``."""
+"""The front door: ``python -m tinygan`` and the command ``tinygan`` come in here.
 
+It opens before NumPy is imported, so that Ctrl-C in that second ends the process without a traceback.
+"""
+
+import signal
 import sys
 
-from tinygan.cli import main
 
-sys.exit(main())
+def main():
+    """Run the command line; returns the exit code."""
+    handler = signal.getsignal(signal.SIGINT)
+    if handler is signal.default_int_handler:  # else it is to be ignored, as under nohup
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from tinygan import cli
+
+    signal.signal(signal.SIGINT, handler)
+    return cli.main()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

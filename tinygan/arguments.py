@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import math
 import os
 import re
 from pathlib import Path
 
 from tinygan import __version__
 from tinygan.objectives import LeastSquares
-from tinygan.recipes import OBJECTIVES, OPTIMIZERS, PENALTIES, PRESETS, Config
+from tinygan.recipes import COUNT, LARGEST_LAYER, OBJECTIVES, OPTIMIZERS, PENALTIES, POSITIVE, PRESETS, RANGES, Config, Range
 
 DATA = ("auto", "mnist", "digits", "ring", "grid")  # any other --data is a folder
 LIMITS = ("steps", "epochs", "minutes")  # of a run; one takes the place of the others
@@ -71,50 +70,50 @@ def build_parser():
     add("--coding", type=coding, metavar="0-1|pearson|A,B,C", help=help)
     limit = train.add_mutually_exclusive_group()
     help = f"stop after so many steps; {of_preset('steps')}; with --resume: go on to this step"
-    limit.add_argument("--steps", type=positive(int), metavar="N", help=help)
+    limit.add_argument("--steps", type=number(RANGES["steps"]), metavar="N", help=help)
     help = "stop after so many passes through the data; default: --steps decides"
-    limit.add_argument("--epochs", type=positive(float), metavar="X", help=help)
+    limit.add_argument("--epochs", type=number(RANGES["epochs"]), metavar="X", help=help)
     help = "stop after so much training time; default: --steps decides"
-    limit.add_argument("--minutes", type=positive(float), metavar="X", help=help)
-    add("--batch", type=positive(int), metavar="N", help=f"samples in a batch; {of_preset('batch')}")
+    limit.add_argument("--minutes", type=number(RANGES["minutes"]), metavar="X", help=help)
+    add("--batch", type=number(RANGES["batch"]), metavar="N", help=f"samples in a batch; {of_preset('batch')}")
     help = f"size of the latent z; {of_preset('latent_dim')}"
-    add("--latent", type=positive(int, LARGEST_LAYER), metavar="N", dest="latent_dim", help=help)
+    add("--latent", type=number(RANGES["latent_dim"]), metavar="N", dest="latent_dim", help=help)
     help = f"the generator's layers, which D has in reverse; {of_preset('hidden')}"
     add("--hidden", type=sizes, metavar="N,N,...", help=help)
     add("--optimizer", choices=OPTIMIZERS, help=f"the rule of both players; {of_preset('optimizer')}")
-    add("--lr", type=positive(float), metavar="X", help=f"learning rate of both players; {of_preset('lr')}")
+    add("--lr", type=number(RANGES["lr"]), metavar="X", help=f"learning rate of both players; {of_preset('lr')}")
     help = f"what keeps the discriminator's slope small; {of_preset('penalty')}"
     add("--penalty", choices=PENALTIES, help=help)
     help = f"strength of the penalty (the bound, for clip); {of_preset('gamma')}"
-    add("--gamma", type=positive(float), metavar="X", help=help)
+    add("--gamma", type=number(RANGES["gamma"]), metavar="X", help=help)
     help = f"samples that the discriminator sees at once; {of_preset('pack')}"
-    add("--pack", type=positive(int), metavar="N", help=help)
-    add("--seed", type=natural, metavar="N", help="of all that is random; default: 0")
-    add("--out", type=Path, metavar="RUN", help="folder for the run; default: runs/001, runs/002, ...")
+    add("--pack", type=number(RANGES["pack"]), metavar="N", help=help)
+    add("--seed", type=number(RANGES["seed"]), metavar="N", help="of all that is random; default: 0")
+    add("--out", type=path, metavar="RUN", help="folder for the run; default: runs/001, runs/002, ...")
     help = "go on with this run, where it was stopped; default: begin a new one"
-    add("--resume", type=Path, metavar="RUN", help=help)
+    add("--resume", type=path, metavar="RUN", help=help)
     help = "save so often, in steps or seconds; default: 30s"
     add("--checkpoint-every", type=interval, metavar="100|30s", default=(30, "seconds"), help=help)
 
     sample = command("sample", "draw samples from a trained generator")
     add = sample.add_argument
-    add("run", type=Path, metavar="RUN", help="the folder of a run, as in runs/001")
-    add("--count", type=positive(int), metavar="N", default=64, help="how many; default: 64")
-    add("--seed", type=natural, metavar="N", default=0, help="of the latents; default: 0")
+    add("run", type=path, metavar="RUN", help="the folder of a run, as in runs/001")
+    add("--count", type=number(COUNT), metavar="N", default=64, help="how many; default: 64")
+    add("--seed", type=number(RANGES["seed"]), metavar="N", default=0, help="of the latents; default: 0")
     help = "a picture, or an array for NumPy; default: RUN/sample.png"
-    add("--out", type=Path, metavar="FILE.png|FILE.npy", help=help)
+    add("--out", type=path, metavar="FILE.png|FILE.npy", help=help)
 
     score = command("score", "measure how good a run's samples are")
     add = score.add_argument
-    add("run", type=Path, metavar="RUN", help="the folder of a run, as in runs/001")
-    add("--count", type=positive(int), metavar="N", default=10_000, help="how many samples; default: 10000")
-    add("--seed", type=natural, metavar="N", default=0, help="of the latents; default: 0")
+    add("run", type=path, metavar="RUN", help="the folder of a run, as in runs/001")
+    add("--count", type=number(SCORED), metavar="N", default=10_000, help="how many samples; default: 10000")
+    add("--seed", type=number(RANGES["seed"]), metavar="N", default=0, help="of the latents; default: 0")
     help = "where the data are now, if they have moved; default: where they were"
     add("--data", type=source, metavar="FOLDER", help=help)
     add("--json", action="store_true", help="print JSON, for programs; default: a table")
 
-    check = command("check", "check every gradient of the package, or those in your file")
-    help = "your file, or one thing in it; default: all that the package has"
+    check = command("check", "check every gradient of the package, or those in your file, which is run for that")
+    help = "your file, which is run like any program, or one thing in it; default: all that the package has"
     check.add_argument("target", nargs="?", metavar="FILE.py[:NAME]", help=help)
 
     return parser
@@ -132,39 +131,28 @@ def of_preset(field):
 
 # ---- kinds of values -----------------------------------------------------------------------------
 
+SCORED = Range(int, 10, 100_000)  # samples: fewer say nothing, and more than any real images take hours
 
-LARGEST_LAYER = 10**7  # two of these have more weights between them than any memory holds
-
-
-def positive(kind, most=10**12):
-    """An argparse type: a number of this kind that is greater than zero, and at most ``most``."""
+def number(allowed):
+    """An argparse type: a number in this Range."""
 
     def parse(text):
         try:
-            value = kind(text)
+            value = allowed.kind(text)
         except ValueError:
-            noun = "a whole number" if kind is int else "a number"
+            noun = "a whole number" if allowed.kind is int else "a number"
             raise argparse.ArgumentTypeError(f"must be {noun}, got {text!r}") from None
-        if not value > 0:
-            raise argparse.ArgumentTypeError(f"must be greater than zero, got {text}")
-        if value > most:
-            raise argparse.ArgumentTypeError(f"must be at most {most:,}, got {text}")
+        if fault := allowed.fault(value):
+            raise argparse.ArgumentTypeError(fault)
         return value
 
     return parse
 
 
-def natural(text):
-    """An argparse type: 0, 1, 2, ..."""
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"must be a whole number, 0 or more, got {text!r}")
-    return int(text)
-
-
 def sizes(text):
     """An argparse type: layer sizes, as in 128,128."""
     try:
-        return tuple(map(positive(int, LARGEST_LAYER), text.split(",")))
+        return tuple(map(number(RANGES["hidden"]), text.split(",")))
     except argparse.ArgumentTypeError:
         message = f"must be sizes with commas between them, as in 128,128, at most {LARGEST_LAYER:,}, got {text!r}"
         raise argparse.ArgumentTypeError(message) from None
@@ -174,8 +162,8 @@ def interval(text):
     """An argparse type: a number of steps, or of seconds with an s behind it."""
     try:
         if text.endswith("s"):
-            return positive(float)(text[:-1]), "seconds"
-        return positive(int)(text), "steps"
+            return number(POSITIVE)(text[:-1]), "seconds"
+        return number(COUNT)(text), "steps"
     except argparse.ArgumentTypeError:
         message = f"must be steps, as in 100, or seconds, as in 30s, got {text!r}"
         raise argparse.ArgumentTypeError(message) from None
@@ -186,17 +174,21 @@ def coding(text):
     if text in LeastSquares.codings:
         return LeastSquares.codings[text]
     try:
-        a, b, c = map(float, text.split(","))
-        if not all(map(math.isfinite, (a, b, c))):
-            raise ValueError
-    except ValueError:
+        a, b, c = map(number(RANGES["coding"]), text.split(","))
+    except (ValueError, argparse.ArgumentTypeError):
         names = ", ".join(LeastSquares.codings)
         raise argparse.ArgumentTypeError(f"must be {names}, or three numbers A,B,C, got {text!r}") from None
     return a, b, c
 
 
+def path(text):
+    """An argparse type: a Path; a ~ that no shell has replaced, as in --out=~/run, is the home folder."""
+    return Path(os.path.expanduser(text))
+
+
 def source(text):
     """An argparse type: the name of data, or a folder that exists."""
+    text = os.path.expanduser(text)
     if text in DATA or os.path.isdir(text):
         return text
     if text.lower() in DATA:
@@ -219,16 +211,23 @@ def config_from(args, dataset):
         config |= dict.fromkeys(LIMITS)
     if args.gamma and config["gamma_end"]:
         given["gamma_end"] = config["gamma_end"] * args.gamma / config["gamma"]  # it falls by the same factor
-    config = Config.from_dict(config | given)
+    try:
+        config = Config.from_dict(config | given)
+        check_batch(config, dataset)
+    except ValueError as error:
+        name, _, fault = str(error).partition(": ")
+        raise UsageError(f"--{name.removesuffix('_dim').replace('_', '-')}: {fault}") from None
     if args.coding and config.objective != "least-squares":
         raise UsageError(f"--coding belongs to --objective least-squares, not to {config.objective}")
     if args.gamma and config.penalty == "none":
         raise UsageError("--gamma is the strength of a penalty, and this run has none; add --penalty r1")
-    if config.batch > len(dataset.x):
-        raise UsageError(f"--batch {config.batch:,} is more than {dataset.name} has, {len(dataset.x):,} examples")
-    if config.batch % config.pack:
-        raise UsageError(f"--batch {config.batch} cannot be divided into packs of {config.pack} samples")
     return config
+
+
+def check_batch(config, dataset):
+    """ValueError for a batch that is larger than the data."""
+    if config.batch > len(dataset.x):
+        raise ValueError(f"batch: {config.batch:,} is more than {dataset.name} has, {len(dataset.x):,} examples")
 
 
 def refuse_changes(args):

@@ -15,9 +15,11 @@ import io
 import json
 import os
 import zipfile
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 import numpy as np
+
+from tinygan import files
 
 FORMAT = 1
 
@@ -34,17 +36,19 @@ class Damaged(CheckpointError):
 
 
 @contextmanager
-def whole(path):
-    """Within this context, a name to write to; it becomes ``path`` at the end, complete or not at all."""
-    temporary = path.with_name(f"{path.stem}.writing{path.suffix}")
+def writing(path):
+    """Within this context, an OSError becomes a CheckpointError that says what could not be written."""
     try:
-        yield temporary
-        os.replace(temporary, path)
+        yield
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be written ({error.strerror or error})") from None
-    finally:
-        with suppress(OSError):  # what is left of a failure takes no room
-            os.unlink(temporary)
+
+
+@contextmanager
+def whole(path):
+    """``files.whole``, for the files of a run."""
+    with writing(path), files.whole(path) as temporary:
+        yield temporary
 
 
 def save(path, arrays, values):

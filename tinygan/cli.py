@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import gc
 import json
+import os
 import shlex
 import shutil
 import sys
@@ -21,10 +22,19 @@ from typing import NamedTuple
 import numpy as np
 
 from tinygan import __version__, checkpoint, data, runs, scores, synthetic
-from tinygan.arguments import DATA, UsageError, config_from, extended, has_one_length, parse, refuse_changes
+from tinygan.arguments import (
+    DATA,
+    UsageError,
+    check_batch,
+    config_from,
+    extended,
+    has_one_length,
+    parse,
+    refuse_changes,
+)
 from tinygan.network import Network
 from tinygan.recipes import Config, build_generator
-from tinygan.training import NumericalError, Row, Training, check_fit, draw_latents, generate
+from tinygan.training import NumericalError, Row, Training, check_fit, count, draw_latents, generate
 
 
 def main(argv=None):
@@ -32,51 +42,74 @@ def main(argv=None):
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # σ and ∂ are not in every encoding
-    args = parse(argv)
-    command = {"train": train_command, "sample": sample_command, "score": score_command, "check": check_command}
+    name = "tinygan"
     try:
-        return command[args.name](args) or 0
+        try:
+            args = parse(argv)
+            name = f"tinygan {args.name}"
+            code = COMMANDS[args.name](args) or 0
+        except SystemExit as stop:  # --help, or a mistake that has been told
+            code = stop.code
+        print(end="", flush=True)  # what is still in the buffer arrives now, or its loss is told
+        return code
     except data.DataError as error:
-        print(f"tinygan {args.name}: {error.fault}", file=sys.stderr)
+        aside(f"{name}: {error.fault}")
         if error.remedy:
-            print(indented(f"To have MNIST: {error.remedy}"), file=sys.stderr)
+            aside(indented(f"To have MNIST: {error.remedy}"))
         return 2
     except (UsageError, runs.RunError, checkpoint.CheckpointError) as error:
-        print(f"tinygan {args.name}: {error}", file=sys.stderr)
+        aside(f"{name}: {error}")
         return 2
     except NumericalError as error:
-        print(f"tinygan {args.name}: {error.fault}\n{error.advice}", file=sys.stderr)
+        aside(f"{name}: {error.fault}\n{error.advice}")
         return 1
     except MemoryError:
-        print(f"tinygan {args.name}: out of memory; ask for smaller numbers", file=sys.stderr)
+        aside(f"{name}: out of memory; ask for smaller numbers")
         return 2
     except KeyboardInterrupt as error:
-        print(f"tinygan {args.name}: {str(error) or 'interrupted'}", file=sys.stderr)
+        aside(f"{name}: {str(error) or 'interrupted'}")
         return 130
     except BrokenPipeError:
         return 1
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        print(f"tinygan {args.name}: {where}{error.strerror or error}", file=sys.stderr)
+        aside(f"{name}: {where}{error.strerror or error}")
         return 2
+    finally:
+        settle()
+
+
+def settle():
+    """Leave nothing in the output's buffer that Python would try to write at its end, and complain about."""
+    try:
+        print(end="", flush=True)
+    except OSError:  # a full disk, or nobody reads any more: from now on it goes nowhere
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 def say(text):
     """Print a line at once, so that it is seen in time also where the output is a pipe."""
     try:
-        print(text, flush=True)
+        print(plain(text), flush=True)
     except BrokenPipeError:  # nobody reads any more: no reason to stop
-        sys.stdout = None
+        settle()
+
+
+def aside(text):
+    """Say something where it is in nobody's way who reads the output with a program."""
+    print(plain(text), file=sys.stderr, flush=True)
+
+
+def plain(text):
+    """The text without what would steer the terminal: a name or a message may come from anywhere."""
+    return "\n".join(map(data.printable, text.split("\n")))
 
 
 def indented(text):
     """A long sentence as lines that every terminal has room for."""
     return textwrap.fill(text, 100, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
-
-
-def aside(text):
-    """Say something where it is in nobody's way who reads the output with a program."""
-    print(text, file=sys.stderr, flush=True)
 
 
 # ---- train -------------------------------------------------------------------------------------
@@ -108,8 +141,8 @@ def resume(args):
         say(remark)
         runs.set_aside(run)
     with runs.understanding(run):
-        config, step = runs.config_of(arrays, values), int(values["step"])
-        about = {name: str(values[name]) for name in ("data", "name", "sha256")}
+        config, step = runs.config_of(arrays, values), count(values, "step")
+        about = runs.origin_of(arrays, values)
     if args.steps:
         config = extended(config, args.steps, step)
     if args.data:
@@ -120,6 +153,7 @@ def resume(args):
         raise UsageError(f"{error.fault} (if the data have moved: --data FOLDER)") from None
     refuse_other(dataset, run, about["data"], about["sha256"])
     with runs.understanding(run):
+        check_batch(config, dataset)
         training = Training(config, dataset)
         training.restore(arrays, values)
     if training.progress() < 1:
@@ -178,16 +212,24 @@ def train(args, run, training, dataset, about):
         say(scores.table(rows))
         if verdict := scores.verdict(rows, training.step):
             say(verdict)
-    say(f"Look at {run}/samples/, {run}/curves.png and {run}/film.html; more: tinygan sample {run}")
+    say(f"Look at {run}/samples/, {run}/curves.png and {run}/film.html; more: tinygan sample {shlex.quote(str(run))}")
+
+
+def drawing():
+    """The module that draws, imported only now, as that takes a while; RunError where it cannot be."""
+    os.environ.pop("MPLBACKEND", None)  # with a name there that matplotlib does not know, it cannot be imported
+    try:
+        from tinygan import plots
+    except Exception as error:  # its settings are the user's, and may be anything
+        raise runs.RunError(f"matplotlib cannot be used ({checkpoint.reason(error)}); look at its settings") from None
+    return plots
 
 
 class Album:
     """What can be looked at in a run's folder; all of it can be made again from a checkpoint."""
 
     def __init__(self, run, training, dataset):
-        from tinygan import plots  # only now: drawing takes a while to import
-
-        self.plots, self.run, self.training, self.dataset = plots, run, training, dataset
+        self.plots, self.run, self.training, self.dataset = drawing(), run, training, dataset
         self.title = f"{dataset.name}, {training.config.objective}, seed {training.config.seed}"
         self.background = None if training.images else dataset.x[:2000]
 
@@ -199,11 +241,13 @@ class Album:
             path.write_text(json.dumps(content, indent=2) + "\n")
         with checkpoint.whole(self.run / "history.csv") as path, open(path, "w", newline="") as file:
             csv.writer(file).writerows([Row._fields, *self.training.history])
+        folder = self.run / "samples"
+        with checkpoint.writing(folder):
+            folder.mkdir(exist_ok=True)
         for step, samples in self.training.frames:
-            picture = self.run / "samples" / f"step_{step:07d}.png"
+            picture = folder / f"step_{step:07d}.png"
             if not picture.exists():
                 with checkpoint.whole(picture) as path:
-                    path.parent.mkdir(exist_ok=True)
                     self.plots.save_samples(path, samples, f"{self.title}, step {step:,}", self.background)
                 gc.collect()  # a figure is large, and full of circles that would be found late
 
@@ -325,14 +369,22 @@ def load_generator(run, report=say):
     if remark:
         report(remark)
     with runs.understanding(run):
-        config = runs.config_of(arrays, values)
+        config, about = runs.config_of(arrays, values), runs.origin_of(arrays, values)
         frames = arrays["frames"]
         images = frames.dtype == np.uint8
         generator = build_generator(config, frames.shape[2], np.random.default_rng(0), images=images)
-        check_fit("average", arrays["average"], generator.params)
+        check_fit("average", arrays["average"], generator.params, finite=True)
         generator.params[:] = arrays["average"]
-        about = (str(values[name]) for name in ("name", "data", "sha256"))
-        return Trained(generator, config, *about, int(values["step"]))
+        return Trained(generator, config, about["name"], about["data"], about["sha256"], count(values, "step"))
+
+
+def draw(trained, n, seed):
+    """``n`` samples of a Trained's generator."""
+    z = draw_latents(np.random.default_rng(seed), n, trained.config.latent_dim)
+    samples = generate(trained.generator, z)
+    if not np.isfinite(samples).all():
+        raise checkpoint.CheckpointError("the generator's samples are not finite numbers; train again")
+    return samples
 
 
 def sample_command(args):
@@ -341,16 +393,13 @@ def sample_command(args):
     if out.suffix not in (".png", ".npy"):
         raise UsageError(f"--out {out}: the name must end in .png or .npy")
     trained = load_generator(args.run)
-    z = draw_latents(np.random.default_rng(args.seed), args.count, trained.config.latent_dim)
-    samples = generate(trained.generator, z)
+    samples = draw(trained, args.count, args.seed)
     with checkpoint.whole(out) as path:
         if out.suffix == ".npy":
             np.save(path, samples.reshape(-1, 28, 28) if samples.shape[1] == 784 else samples)
         else:
-            from tinygan import plots
-
             title = f"{trained.name}, step {trained.step:,}, {args.count} samples, seed {args.seed}"
-            plots.save_samples(path, samples, title)
+            drawing().save_samples(path, samples, title)
     say(f"{args.count} samples of {args.run} at step {trained.step:,} in {out}")
 
 
@@ -361,12 +410,11 @@ def score_command(args):
     """``tinygan score``: the whole table for a run."""
     report = aside if args.json else say
     trained = load_generator(args.run, report)
+    samples = draw(trained, args.count, args.seed)
     source = args.data or trained.source
     dataset = load_data(source, report=report)._replace(name=trained.name)
     refuse_other(dataset, args.run, source, trained.sha256)
     examiner = make_examiner(dataset, source, trained.config, report)
-    z = draw_latents(np.random.default_rng(args.seed), args.count, trained.config.latent_dim)
-    samples = generate(trained.generator, z)
     report(f"Scoring {args.count:,} samples, which takes {'up to a minute' if examiner.images else 'a second'} ...")
     rows = examiner.scores(samples, full=True)
     if args.json:
@@ -377,17 +425,23 @@ def score_command(args):
     if verdict := scores.verdict(rows, trained.step):
         say(verdict)
     if examiner.images:
-        from tinygan import plots
-
         shown, picture = samples[:64], args.run / "neighbours.png"
         title = f"{trained.name}, step {trained.step:,}: samples, each above its nearest"
-        with checkpoint.whole(picture) as path:
-            plots.save_neighbours(path, shown, examiner.neighbours(shown), title)
-        say(f"Samples beside their nearest training images: {picture}")
+        try:
+            with checkpoint.whole(picture) as path:
+                drawing().save_neighbours(path, shown, examiner.neighbours(shown), title)
+            say(f"Samples beside their nearest training images: {picture}")
+        except checkpoint.CheckpointError as error:  # the table is what was asked for
+            say(f"There is no picture of samples beside their nearest training images: {error}")
 
 
 def check_command(args):
     """``tinygan check``: gradients, the package's or a learner's."""
+    if sys.flags.optimize > 1:
+        raise UsageError("what is said about mistakes are docstrings, which -OO takes away; use -O, or neither")
     from tinygan import check  # only now: nothing else needs it
 
     return check.main(args.target)
+
+
+COMMANDS = {"train": train_command, "sample": sample_command, "score": score_command, "check": check_command}

@@ -12,10 +12,10 @@ import gzip
 import hashlib
 import math
 import os
-import secrets
 import sys
 import threading
 import time
+import unicodedata
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +23,8 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import numpy as np
+
+from tinygan.files import whole
 
 # The published files: size in bytes and SHA-256. Small ones first: a dead mirror is noticed early.
 FILES = {
@@ -59,6 +61,11 @@ class Dataset(NamedTuple):
     name: str
     x: np.ndarray           # (N, D)
     labels: np.ndarray      # (N,) integers
+
+
+def printable(text: str) -> str:
+    """The text with a mark in place of what steers a terminal, or is no character at all."""
+    return "".join("\ufffd" if unicodedata.category(c).startswith("C") else c for c in text)
 
 
 # ---- reading ------------------------------------------------------------------------------------
@@ -110,8 +117,9 @@ def _locate(folder: str | Path, names) -> list[Path]:
     """Where the folder holds the named files, each with or without its .gz; or a DataError."""
     try:
         present = set(os.listdir(folder))
-    except OSError as error:
-        raise DataError(f"{folder}: not a folder that can be read ({error.strerror}): name a "
+    except (OSError, ValueError) as error:      # ValueError: no name of a folder has a zero byte in it
+        reason = getattr(error, "strerror", error)
+        raise DataError(f"{folder}: not a folder that can be read ({reason}): name a "
                         f"folder that holds {', '.join(names)}") from error
     found = {name: n for name in names for n in (name.removesuffix(".gz"), name) if n in present}
     if missing := [name for name in names if name not in found]:
@@ -141,7 +149,8 @@ def load_folder(folder: str | Path, split: str = "train") -> Dataset:
     if len(images) != len(labels):
         raise DataError(f"{folder}: {len(images)} images in {images_path.name} but {len(labels)} "
                         f"labels in {labels_path.name}: fetch both files from the same place")
-    return Dataset(os.path.basename(os.path.abspath(folder)), images.reshape(-1, 784), labels)
+    name = os.fsencode(os.path.basename(os.path.abspath(folder))).decode(errors="replace")
+    return Dataset(printable(name), images.reshape(-1, 784), labels)
 
 
 # ---- finding and downloading MNIST --------------------------------------------------------------
@@ -244,9 +253,11 @@ def _fetch(url: str, size: int, timeout: float) -> bytes:
     from urllib.request import HTTPRedirectHandler, build_opener
 
     class Redirect(HTTPRedirectHandler):
-        def redirect_request(self, req, fp, *args):
+        def redirect_request(self, req, fp, code, msg, headers, newurl):
             fp.close()      # else urllib reads what comes with a redirect to its end, however long
-            return super().redirect_request(req, fp, *args)
+            if urlsplit(newurl).scheme not in ("http", "https"):
+                raise ValueError(f"it leads to {newurl}, which is no web address")
+            return super().redirect_request(req, fp, code, msg, headers, newurl)
 
     deadline = time.monotonic() + timeout + size / SLOWEST
     body = bytearray()
@@ -293,16 +304,10 @@ def _within(seconds: float, function, *args):
 
 
 def _write(path: Path, body: bytes) -> None:
-    """Write under a temporary name, then rename: the final name never holds half a file."""
-    temporary = path.with_name(f"{path.name}.{secrets.token_hex(8)}.part")
-    try:
-        with open(temporary, "xb") as file:
-            file.write(body)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole(path) as temporary, open(temporary, "wb") as file:
+        file.write(body)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 # ---- minibatches --------------------------------------------------------------------------------

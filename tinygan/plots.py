@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import math
 import re
+import warnings
+from contextlib import contextmanager
 
 import matplotlib
 import numpy as np
@@ -14,6 +16,15 @@ from matplotlib.animation import FuncAnimation, HTMLWriter, PillowWriter
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
+
+
+@contextmanager
+def same_for_everybody():
+    """Within this context pictures come out the same, whatever somebody's own settings of matplotlib are."""
+    with matplotlib.rc_context(), warnings.catch_warnings():
+        matplotlib.rcdefaults()
+        warnings.filterwarnings("ignore", "Glyph .* missing from")  # a box in a title is warning enough
+        yield
 
 
 def tiles(images, columns=None):
@@ -49,6 +60,7 @@ def draw_samples(ax, samples, background=None):
     return artist, lambda new: artist.set_data(*new.T)
 
 
+@same_for_everybody()
 def save_samples(path, samples, title, background=None):
     """A picture of samples; ``background`` are real points to lay them over."""
     fig = figure(5, 5.3)
@@ -58,6 +70,7 @@ def save_samples(path, samples, title, background=None):
     fig.savefig(path, dpi=120)
 
 
+@same_for_everybody()
 def save_curves(path, history, title, quality_name):
     """Losses, scores, gradient norms and, where it was measured, quality over the steps."""
     rows = np.array(history, np.float64).reshape(len(history), -1)
@@ -88,6 +101,7 @@ def save_curves(path, history, title, quality_name):
     fig.savefig(path, dpi=110)
 
 
+@same_for_everybody()
 def save_film(gif_path, html_path, frames, title, background=None):
     """The training as a film, from frames [(step, samples), ...]: a GIF, and an HTML page with a player."""
     fig = figure(4, 4.3)
@@ -120,6 +134,7 @@ def self_contained(page):
     return re.sub(r'<i class="fa fa-([^"]*)"></i>', lambda icon: FACES[icon[1]], page)
 
 
+@same_for_everybody()
 def save_neighbours(path, samples, neighbours, title):
     """Each sample above its nearest training image, (n, 784) both: does the generator just remember?
 

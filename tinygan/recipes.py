@@ -7,6 +7,7 @@ two networks, the objective and the optimisers.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -32,6 +33,71 @@ OPTIMIZERS = {
     "adam": optimizers.Adam,
 }
 PENALTIES = ("none", "r1", "wgan-gp", "clip")
+INITS = ("he", "xavier", "spread")
+
+
+class Range(NamedTuple):
+    """The numbers of a kind from ``low`` to ``high``; in ``ends``, as in "(]", a round bracket leaves out its end."""
+
+    kind: type
+    low: float
+    high: float
+    ends: str = "[]"
+
+    def fault(self, value):
+        """What a value must be and is not, in words that can stand behind its name; or ""."""
+        if isinstance(value, bool) or not isinstance(value, (int, self.kind)):
+            must = "a whole number" if self.kind is int else "a number"
+        elif not (value > self.low if self.ends[0] == "(" else value >= self.low):
+            must = f"{'greater than' if self.ends[0] == '(' else 'at least'} {self.low:,}"
+        elif not (value < self.high if self.ends[1] == ")" else value <= self.high):
+            must = f"{'less than' if self.ends[1] == ')' else 'at most'} {self.high:,}"
+        else:
+            return ""
+        return f"must be {must}, got {value!r:.50}"
+
+
+LARGEST = 10**12  # nobody means more, and what is computed with it stays finite
+LARGEST_LAYER = 10**7  # two of these have more weights between them than any memory holds
+COUNT, POSITIVE = Range(int, 1, LARGEST), Range(float, 0, LARGEST, "(]")
+
+NAMES = {"objective": OBJECTIVES, "penalty": PENALTIES, "init": INITS, "optimizer": OPTIMIZERS}
+RANGES = {  # of the other choices; of each number, where a choice has several
+    "coding": Range(float, -LARGEST, LARGEST),
+    "gamma": POSITIVE,
+    "gamma_end": POSITIVE,
+    "penalty_every": COUNT,
+    "latent_dim": Range(int, 1, LARGEST_LAYER),
+    "hidden": Range(int, 1, LARGEST_LAYER),
+    "slope": Range(float, 0, 1),
+    "batch": COUNT,
+    "lr": POSITIVE,
+    "beta1": Range(float, 0, 1, "[)"),
+    "decay_from": Range(float, 0, 1),
+    "average": Range(float, 0, 1, "[)"),
+    "d_steps": Range(int, 1, 1000),  # all of them are one step, which can only be interrupted at its end
+    "pack": COUNT,
+    "steps": COUNT,
+    "epochs": POSITIVE,
+    "minutes": POSITIVE,
+    "seed": Range(int, 0, 2**128 - 1),
+}
+LENGTHS = {"coding": (3, 3), "hidden": (0, 100)}  # the least and the most numbers, where a choice has several
+OPTIONAL = ("gamma_end", "steps", "epochs", "minutes")  # they may be None
+
+
+def fault_of(name, value):
+    """What is wrong with this value of a choice, in words that can stand behind its name; or ""."""
+    if name in NAMES:
+        return "" if value in tuple(NAMES[name]) else f"must be one of {', '.join(NAMES[name])}, got {value!r:.50}"
+    if value is None and name in OPTIONAL:
+        return ""
+    if name not in LENGTHS:
+        return RANGES[name].fault(value)
+    least, most = LENGTHS[name]
+    if not isinstance(value, tuple) or not least <= len(value) <= most:
+        return f"must be a tuple of {least} to {most} numbers, got {value!r:.50}"
+    return next(filter(None, map(RANGES[name].fault, value)), "")
 
 
 @dataclass(frozen=True)
@@ -40,6 +106,8 @@ class Config:
 
     Exactly one of ``steps``, ``epochs``, ``minutes`` limits the run. Minutes count training time,
     without measurements and pictures; a run that the clock ends is not repeatable to the bit.
+
+    Raises ValueError, a line that begins with the choice's name, for what no run can have.
     """
 
     objective: str = "non-saturating"
@@ -64,6 +132,13 @@ class Config:
     epochs: float | None = None
     minutes: float | None = None
     seed: int = 0
+
+    def __post_init__(self):
+        for name, value in vars(self).items():
+            if fault := fault_of(name, value):
+                raise ValueError(f"{name}: {fault}")
+        if self.batch % self.pack:
+            raise ValueError(f"batch: {self.batch} cannot be divided into packs of {self.pack} samples")
 
     def to_dict(self):
         return asdict(self)

@@ -11,12 +11,15 @@ import os
 import signal
 import time
 from contextlib import contextmanager, suppress
-from dataclasses import fields
 from pathlib import Path
 
-from tinygan import checkpoint
+import numpy as np
+
+from tinygan import checkpoint, files
 from tinygan.checkpoint import CheckpointError
+from tinygan.data import printable
 from tinygan.recipes import Config
+from tinygan.synthetic import MIXTURES
 
 try:
     import fcntl
@@ -31,7 +34,7 @@ except ImportError:  # Windows
 
 
 LOCKED = (errno.EAGAIN, errno.EACCES, errno.EDEADLK)
-NOTHING_YET = {".lock", "checkpoint.writing.npz"}  # what is left of a run that was killed in its first moment
+UNFINISHED = ("checkpoint", "config", "history", "curves", "film", "samples/step_*")  # what a training writes
 
 
 class RunError(Exception):
@@ -44,10 +47,15 @@ class RunError(Exception):
 def refuse_existing(run):
     """RunError if there is anything that a new run could overwrite."""
     try:
-        if run.exists() and not (run.is_dir() and {path.name for path in run.iterdir()} <= NOTHING_YET):
+        if run.exists() and not (run.is_dir() and all(map(is_nothing_yet, run.iterdir()))):
             raise RunError(f"--out {run} exists already and is left as it is; name another folder")
     except OSError as error:
         raise RunError(f"--out {run}: {error.strerror}; name a folder that can be written") from None
+
+
+def is_nothing_yet(path):
+    """Is this what is left of a run that was killed in its first moment?"""
+    return path.name == ".lock" or path.match(f"checkpoint{files.WRITING}*.npz")
 
 
 def refuse_missing(run):
@@ -82,7 +90,8 @@ def new(out=None):
 def locked(run):
     """Within this context no other process works here; the system unlocks, also when it ends by SIGKILL."""
     try:
-        file = open(run / ".lock", "wb")
+        refuse_planted(run)
+        file = open(run / ".lock", "ab")
     except OSError as error:
         raise RunError(f"{run}: cannot be written ({error.strerror})") from None
     with file:
@@ -92,7 +101,17 @@ def locked(run):
             if error.errno in LOCKED:
                 raise RunError(f"{run}: another process is at work in it; wait for it, or stop it") from None
             # else the file system knows no locks, and we go without
+        files.remove_unfinished(run, UNFINISHED)
         yield
+
+
+def refuse_planted(run):
+    """RunError if what somebody has put there would lead our writing elsewhere, or keep it waiting."""
+    lock, samples = run / ".lock", run / "samples"
+    if lock.is_symlink() or (lock.exists() and not lock.is_file()):
+        raise RunError(f"{lock}: is no plain file; remove it")
+    if samples.is_symlink():
+        raise RunError(f"{samples}: is a link, which could lead anywhere; remove it")
 
 
 class Interruption:
@@ -151,6 +170,8 @@ def load(run):
     """(arrays, values, remark) of the newest whole checkpoint; the remark, or "", says what is wrong."""
     refuse_missing(run)
     newest = run / "checkpoint.npz"
+    if not newest.exists():
+        time.sleep(0.1)  # a training may be between the two renames of its saving
     try:
         return *checkpoint.load(newest), ""
     except checkpoint.Damaged as error:
@@ -180,15 +201,11 @@ def understanding(run):
 
 def config_of(arrays, values):
     """The Config of a checkpoint; an error of one kind or another if it is not that of its networks."""
-    saved, default = values["config"], Config()
-    if foreign := saved.keys() ^ default.to_dict().keys():
+    saved = values["config"]
+    if foreign := saved.keys() ^ Config().to_dict().keys():
         raise ValueError(f"its choices differ in {', '.join(sorted(foreign))}")
     config = Config.from_dict(saved)
-    for field in fields(Config):
-        like, value = getattr(default, field.name), getattr(config, field.name)
-        kinds = {float: (float, int), type(None): (float, int, type(None))}.get(type(like), type(like))
-        if not isinstance(value, kinds):
-            raise ValueError(f"{field.name} is {value!r}")
+    check_kind(arrays["frames"])
     n_inputs = arrays["frames"].shape[2]
     for player, sizes in (
         ("generator", [config.latent_dim, *config.hidden, n_inputs]),
@@ -198,3 +215,17 @@ def config_of(arrays, values):
         if n_params != len(arrays[player]):  # before memory is taken for it
             raise ValueError(f"{player} has {len(arrays[player])} parameters, expected {n_params}")
     return config
+
+
+def check_kind(frames):
+    """ValueError unless these are frames of images or of points."""
+    if (frames.dtype, *frames.shape[2:]) not in ((np.uint8, 784), (np.float32, 2)):
+        raise ValueError(f"frames is {frames.dtype} {frames.shape}, which are no images and no points")
+
+
+def origin_of(arrays, values):
+    """{"data", "name", "sha256"}: where a checkpoint's data came from; an error if they have no such name."""
+    origin = {name: str(values[name]) for name in ("data", "name", "sha256")}
+    if arrays["frames"].dtype != np.uint8 and origin["name"] not in MIXTURES:
+        raise ValueError(f"there are no points called {origin['name']!r}")
+    return origin | {"name": printable(origin["name"])}

@@ -28,7 +28,7 @@ import numpy as np
 from tinygan.data import Minibatches
 from tinygan.gan import draw_latents, generate
 from tinygan.optimizers import MovingAverage
-from tinygan.recipes import build_gan, build_generator
+from tinygan.recipes import LARGEST, Range, build_gan, build_generator
 
 
 class NumericalError(ArithmeticError):
@@ -183,7 +183,8 @@ class Training:
         players = self.gan.discriminator, self.gan.generator
         d_grad, g_grad = (float(np.linalg.norm(player.grads)) for player in players)
         last = self.history[-1].seconds if self.history else 0.0
-        rate = steps * self.config.d_steps * self.config.batch / (self.seconds - last)
+        seconds = max(self.seconds - last, 1e-9)  # a clock may stand still
+        rate = steps * self.config.d_steps * self.config.batch / seconds
         means = (s / steps for s in sums)
         self.history.append(
             Row(self.step, self.batches.epoch, self.seconds, rate, *means, d_grad, g_grad, quality)
@@ -245,26 +246,40 @@ class Training:
         """
         gan = self.gan
         for name, mine in self.state()[0].items():
-            check_fit(name, arrays[name], mine, growing=name in ("history", "frames", "frame_steps"))
+            growing = name in ("history", "frames", "frame_steps")
+            check_fit(name, arrays[name], mine, growing, name in ("generator", "discriminator", "average", "sums"))
         gan.generator.params[:] = arrays["generator"]
         gan.discriminator.params[:] = arrays["discriminator"]
         self.average.params[:] = arrays["average"]
-        self.average.t = int(values["average.t"])
+        self.average.t = count(values, "average.t")
         for player, optimizer in (("d", gan.d_optimizer), ("g", gan.g_optimizer)):
             slots = {slot: arrays[f"{player}_optimizer.{slot}"] for slot in optimizer.slots}
-            optimizer.restore(int(values[f"{player}_optimizer.t"]), slots)
+            optimizer.restore(count(values, f"{player}_optimizer.t"), slots)
         if hasattr(gan.penalty, "calls"):
-            gan.penalty.calls = int(values["penalty.calls"])
-        self.batches.restore(arrays["order"], values["drawn"])
-        self.step, self.seconds = int(values["step"]), float(values["seconds"])
+            gan.penalty.calls = count(values, "penalty.calls")
+        self.batches.restore(arrays["order"], count(values, "drawn"))
+        self.step, self.seconds = count(values, "step"), float(count(values, "seconds", float))
         self.sums[:] = arrays["sums"]
+        if self.sums[0] < 0:
+            raise ValueError("sums are of less than no steps")
         self.history = [Row(int(step), *rest) for step, *rest in arrays["history"].tolist()]
         self.frames = list(zip(arrays["frame_steps"].tolist(), arrays["frames"], strict=True))
         self.rng.bit_generator.state = values["rng"]
+        if self.progress() == 1 and not (self.history and self.frames):
+            raise ValueError("it is finished, but has no history")
 
 
-def check_fit(name, array, like, growing=False):
+def check_fit(name, array, like, growing=False, finite=False):
     """ValueError unless ``array`` has the dtype and shape of ``like``; its length may differ if growing."""
     skip = 1 if growing else 0
     if array.dtype != like.dtype or array.shape[skip:] != like.shape[skip:]:
         raise ValueError(f"{name} is {array.dtype} {array.shape}, expected {like.dtype} {like.shape}")
+    if finite and not np.isfinite(array).all():
+        raise ValueError(f"{name} holds numbers that are not finite")
+
+
+def count(values, name, kind=int):
+    """The value of this name; ValueError unless it is a number of this kind that counts something."""
+    if fault := Range(kind, 0, LARGEST).fault(values[name]):
+        raise ValueError(f"{name} {fault}")
+    return values[name]

@@ -24,6 +24,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from small_runs import assert_same_folder, start, step_of, write_folder  # noqa: E402
 
+from tinygan.files import WRITING  # noqa: E402
 from tinygan.runs import RunError  # noqa: E402
 from tinygan.synthetic import digits  # noqa: E402
 
@@ -113,9 +114,9 @@ def kill(run, arguments, kind, dice):
     newest = run / "checkpoint.npz"
     if not newest.exists():
         where = "between the two renames"
-    elif newest.with_name("checkpoint.writing.npz").exists():
+    elif list(run.glob(f"checkpoint{WRITING}*")):
         where = "inside the writing of a checkpoint"
-    elif list(run.rglob("*.writing.*")):
+    elif list(run.rglob(f"*{WRITING}*")):
         where = "inside the writing of another file"
     else:
         where = "elsewhere"

@@ -1,0 +1,196 @@
+"""A checkpoint from somebody else, with a right checksum and anything in it, is refused in one line or harmless.
+
+Harmless: every command ends by itself, or at the first Ctrl-C, with no traceback and no warning.
+"""
+
+from __future__ import annotations
+
+import copy
+import signal
+
+import numpy as np
+import pytest
+from small_runs import TYPED, draw_quickly, images, write_folder
+
+from tinygan import checkpoint, plots
+from tinygan.cli import main
+from tinygan.training import Training
+
+NAN, INF, HUGE, DEEP = float("nan"), float("inf"), 10**400, [[[[]]]]
+
+CHOICES = {
+    "objective": ["minimax", "least-squares", "wasserstein", "", None, DEEP],
+    "coding": [[], ["a", "b", "c"], [1, 2], [NAN, 0, 1], [1e308, -1e308, 0], HUGE, "abc"],
+    "penalty": ["none", "clip", "wgan-gp", "", 7],
+    "gamma": [0, -1, NAN, INF, HUGE, 1e-320, 1e12],
+    "gamma_end": [0, -1, NAN, INF, 1e-320, "x"],
+    "penalty_every": [0, -1, 10**9, 0.5],
+    "latent_dim": [0, -1, 10**9, 3.0],
+    "hidden": [[], [0], [-5, -4], [10**9, 10**9], ["5", "4"], [5, 4, 1], "54", [1] * 10_000],
+    "init": ["xavier", "spread", "", None],
+    "slope": [0, 1, -1, 2, NAN],
+    "batch": [0, -1, 1, 10**6, 10**12, True],
+    "optimizer": ["sgd", "adagrad", "", None],
+    "lr": [0, -1, NAN, INF, HUGE, 1e12],
+    "beta1": [1, -1, 0.999999, NAN],
+    "decay_from": [-1, 0, 2, NAN],
+    "average": [0, 1, -1, NAN],
+    "d_steps": [0, -1, 10**9, 1000],
+    "pack": [0, -1, 2, 3, 10**9],
+    "steps": [0, -1, None, 1, 10**12, HUGE],
+    "epochs": [0, -1, 1e12, HUGE],
+    "minutes": [0, -1, 1e12, NAN],
+    "seed": [-1, 0.5, 2**64, HUGE],
+}
+LIMITS = {"steps", "epochs", "minutes"}
+VALUES = {
+    "config": [None, [], {}, "config"],
+    "step": [-1, 5, 6, 10**12, HUGE, NAN, "3"],
+    "seconds": [-1, 1e308, INF, NAN, 0, 1e12],
+    "drawn": [-5, 10**12, HUGE, 1.5],
+    "d_optimizer.t": [-5, 0, 10**12, HUGE],
+    "g_optimizer.t": [-1, 0.5],
+    "average.t": [-10, -9, -1, 10**12],
+    "penalty.calls": [-1, HUGE],
+    "rng": [None, {}, {"bit_generator": "MT19937"}, "PCG64"],
+    "name": ["grid", "", "a\0b", "\ud800", "\x1b[2J", "../..", {}, None, 7, "x" * 5000],
+    "data": ["grid", "", "a\0b", "\ud800", "\x1b[2J", "/dev/zero", "/", {}, None],
+    "sha256": ["", None],
+}
+ARRAYS = {
+    "generator": [lambda a: a * NAN, lambda a: np.full_like(a, 3e38), lambda a: a[:0]],
+    "discriminator": [lambda a: a * INF, lambda a: np.full_like(a, 3e38)],
+    "average": [lambda a: a * NAN, lambda a: np.full_like(a, 3e38), lambda a: a[1:]],
+    "order": [lambda a: a * 0, lambda a: a - 1, lambda a: a.astype(float)],
+    "sums": [lambda a: a * NAN, lambda a: a * 0 - 1, lambda a: a * 0 + 1e308, lambda a: a[:3]],
+    "history": [lambda a: a[:0], lambda a: a * NAN, lambda a: a * 0 + 1e300, lambda a: a * INF, lambda a: a[:, :3]],
+    "frames": [lambda a: a[:0], lambda a: a[..., :1], lambda a: a[0], lambda a: a.astype("S3"), lambda a: a.view("u1")],
+    "frame_steps": [lambda a: a[:0], lambda a: a - 10**9, lambda a: a[::-1], lambda a: a * 0 + 2**62],
+    "d_optimizer.m": [lambda a: a * NAN, lambda a: np.full_like(a, 3e38)],
+    "d_optimizer.v": [lambda a: a * 0 - 1, lambda a: np.full_like(a, INF)],
+}
+
+
+def in_config(name, value):
+    limits = dict.fromkeys(LIMITS) if name in LIMITS and value is not None else {}
+    return lambda arrays, values: values["config"].update({**limits, name: value})
+
+
+def in_values(name, value):
+    return lambda arrays, values: values.update({name: value})
+
+
+def in_arrays(name, change):
+    def forge(arrays, values):
+        with np.errstate(all="ignore"):
+            arrays[name] = change(arrays[name])
+
+    return forge
+
+
+def listed(where, table, forge):
+    for name, changes in table.items():
+        for i, change in enumerate(changes):
+            text = f"{change!r:.30}" if where != "arrays" else str(i)
+            yield pytest.param(forge(name, change), id=f"{where}-{name}-{text}".encode("unicode_escape").decode())
+
+
+FORGED = [
+    *listed("config", CHOICES, in_config),
+    *listed("values", VALUES, in_values),
+    *listed("arrays", ARRAYS, in_arrays),
+]
+
+
+@pytest.fixture(autouse=True)
+def quickly(monkeypatch):
+    draw_quickly(monkeypatch.setattr)
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch):
+    """Ctrl-C after ten steps; a run that takes twenty, or for ever over one, does not end."""
+    train_step, draw = Training.train_step, Training.draw
+
+    def counted(training, name, most):
+        count = vars(training).setdefault(name, 0) + 1
+        setattr(training, name, count)
+        assert count < most, "it does not end"
+        return count
+
+    def step(training):
+        if counted(training, "steps_taken", 20) == 10:
+            signal.raise_signal(signal.SIGINT)
+        train_step(training)
+
+    monkeypatch.setattr(Training, "train_step", step)
+    monkeypatch.setattr(Training, "draw", lambda t: (counted(t, "batches_drawn", 15_000), draw(t))[1])
+
+
+@pytest.fixture(scope="module")
+def genuine(tmp_path_factory):
+    """{kind of data: (arrays, values)} of runs that were stopped at step 3 of 6."""
+    folder, states = tmp_path_factory.mktemp("genuine"), {}
+    with pytest.MonkeyPatch.context() as patch:
+        draw_quickly(patch.setattr)
+        train_step = Training.train_step
+        patch.setattr(Training, "train_step", lambda t: (t.step == 2 and signal.raise_signal(signal.SIGINT), train_step(t)))
+        for kind in ("ring", write_folder(folder / "scribbles", images())):
+            run = folder / f"run {len(states)}"
+            typed = [*TYPED, "--preset", "default"]
+            assert main(["train", "--data", str(kind), "--steps", "6", *typed, "--out", str(run)]) == 130
+            states[str(kind)] = checkpoint.load(run / "checkpoint.npz")
+    return list(states.values())
+
+
+def answers(capsys, recwarn, run):
+    """Whether each command answers a run as it must; returns the exit codes."""
+    codes = []
+    for command in (["sample", run, "--count", "10"], ["score", run, "--count", "20"], ["train", "--resume", run]):
+        code = main([str(word) for word in command])
+        out, err = capsys.readouterr()
+        assert code in (0, 1, 2, 130), (command, code)
+        assert len(err.splitlines()) <= (3 if code == 1 else 1 if code == 2 else 0), (command, err)
+        assert "\x1b" not in out + err and "\0" not in out + err
+        codes.append(code)
+    assert not [str(warning.message) for warning in recwarn]
+    return codes
+
+
+@pytest.mark.parametrize("forge", FORGED)
+def test_whatever_a_checkpoint_holds_it_is_refused_in_one_line_or_harmless(tmp_path, genuine, capsys, recwarn, forge):
+    for arrays, values in genuine:
+        arrays, values = dict(arrays), copy.deepcopy(values)
+        forge(arrays, values)
+        (tmp_path / "run").mkdir(exist_ok=True)
+        checkpoint.save(tmp_path / "run" / "checkpoint.npz", arrays, values)
+        answers(capsys, recwarn, tmp_path / "run")
+
+
+def test_what_is_not_forged_is_answered(tmp_path, genuine, capsys, recwarn):
+    codes = []
+    for i, state in enumerate(genuine):
+        (tmp_path / str(i)).mkdir()
+        checkpoint.save(tmp_path / str(i) / "checkpoint.npz", *state)
+        codes.append(answers(capsys, recwarn, tmp_path / str(i)))
+    assert codes == [[0, 0, 0], [0, 2, 0]], "the images have no test split to be scored with"
+
+
+SEEN = [
+    *listed("values", {"name": ["\ud800", "a\0b", "\x1b[2J\t日本", "$\\frac$", "x" * 500]}, in_values),
+    *listed("arrays", {"history": ARRAYS["history"], "frames": [lambda a: a * 0 + 255]}, in_arrays),
+]
+
+
+@pytest.mark.parametrize("forge", SEEN)
+def test_what_is_seen_in_pictures_is_refused_or_harmless_where_they_are_really_drawn(
+    tmp_path, genuine, capsys, recwarn, monkeypatch, forge
+):
+    film = plots.save_film
+    monkeypatch.undo()
+    monkeypatch.setattr(Training, "FRAMES", 1)
+    monkeypatch.setattr(plots, "save_film", film)  # which takes seconds, and has the titles of the others
+    arrays, values = dict(genuine[1][0]), copy.deepcopy(genuine[1][1])
+    forge(arrays, values)
+    checkpoint.save(tmp_path / "checkpoint.npz", arrays, values)
+    answers(capsys, recwarn, tmp_path)
