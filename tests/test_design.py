@@ -164,7 +164,7 @@ def test_a_trained_network_needs_no_matplotlib():
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_tests_and_lessons_import_only_what_is_agreed(path):
     neighbours = {other.stem for other in SCRIPTS if other.parent == path.parent}
-    neighbours |= {other.stem for other in SCRIPTS if other.parent == ROOT / "tests"}
+    neighbours |= {other.stem for other in SCRIPTS if other.parent == ROOT / "tests"} | {"one_page"}
     agreed = {"numpy", "matplotlib", "tinygan", *neighbours, *sys.stdlib_module_names}
     if ROOT / "tests" in path.parents:
         agreed |= {"pytest", "hypothesis"}

@@ -157,10 +157,10 @@ def test_a_row_says_what_the_step_computed():
     gan = build_gan(config, 2, rng, images=False)
     Training(config, dataset)  # the shown copy of the generator draws its first weights, too
     training.build_generator(config, 2, rng, images=False)
+    x_fake = gan.generator.forward(draw_latents(rng, 6, 3))
     order = np.arange(50)
     rng.shuffle(order)
     x_real = dataset.x[order[:6]]
-    x_fake = gan.generator.forward(draw_latents(rng, 6, 3))
     d = gan.discriminator_step(x_real, x_fake)
     d_grad = np.linalg.norm(gan.discriminator.grads)
     g_loss = gan.generator_step(x_fake)
