@@ -74,11 +74,11 @@ for name, got, nudged in [("dW", dense.dW, dense.W), ("db", dense.db, dense.b), 
 fig, axes = plt.subplots(3, 3, figsize=(7, 6), layout="constrained")
 
 
-def grid(ax, shape, name, rows=None, columns=None, colour="C0"):
-    """A matrix as boxes, with some rows or columns (both: one entry) in colour."""
+def grid(ax, shape, name, rows=None, columns=None, color="C0"):
+    """A matrix as boxes, with some rows or columns (both: one entry) in color."""
     lit = np.zeros(shape)
     lit[slice(None) if rows is None else rows, slice(None) if columns is None else columns] = 1
-    ax.pcolormesh(lit, cmap=ListedColormap(["white", colour]), edgecolors="0.6", vmin=0, vmax=1)
+    ax.pcolormesh(lit, cmap=ListedColormap(["white", color]), edgecolors="0.6", vmin=0, vmax=1)
     ax.set(xlim=(-0.1, 5.1), ylim=(5.1, -0.1), aspect="equal")
     ax.set_axis_off()
     ax.set_title(name, fontsize=10, loc="left")
@@ -86,13 +86,13 @@ def grid(ax, shape, name, rows=None, columns=None, colour="C0"):
 
 grid(axes[0, 0], (N, I), "x (N, I): column i", columns=1)
 grid(axes[0, 1], (N, O), "·  dout (N, O): column o", columns=0)
-grid(axes[0, 2], (I, O), "=  dW (I, O): one entry", rows=1, columns=0, colour="C3")
+grid(axes[0, 2], (I, O), "=  dW (I, O): one entry", rows=1, columns=0, color="C3")
 grid(axes[1, 0], (N, 1), "ones (N, 1)")
 grid(axes[1, 1], (N, O), "·  dout (N, O): column o", columns=0)
-grid(axes[1, 2], (1, O), "=  db (O,): one entry", columns=0, colour="C3")
+grid(axes[1, 2], (1, O), "=  db (O,): one entry", columns=0, color="C3")
 grid(axes[2, 0], (N, O), "dout (N, O): row n", rows=3)
 grid(axes[2, 1], (I, O), "·  W (I, O): row i", rows=1)
-grid(axes[2, 2], (N, I), "=  dx (N, I): one entry", rows=3, columns=1, colour="C3")
+grid(axes[2, 2], (N, I), "=  dx (N, I): one entry", rows=3, columns=1, color="C3")
 fig.savefig(IMAGES / "02_who_feels_what.png", dpi=100)
 
 # %% the same batch twice

@@ -10,8 +10,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from tinygan.data import DataError, load_mnist
-from tinygan.losses import softmax_cross_entropy
 from tinygan.layers import Dense, LeakyReLU
+from tinygan.losses import softmax_cross_entropy
 from tinygan.network import Network
 from tinygan.optimizers import Adam
 from tinygan.synthetic import digits

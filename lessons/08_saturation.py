@@ -50,7 +50,7 @@ fig.savefig(IMAGES / "08_slopes.png", dpi=110)
 rng = np.random.default_rng(0)
 groups = {"rejected": (-4, 0), "undecided": (0.9, 0), "beyond": (7, 0)}
 real = rng.normal((2, 0), (0.4, 0.9), (600, 2))
-fakes = np.concatenate([rng.normal(centre, (0.3, 0.9), (200, 2)) for centre in groups.values()])
+fakes = np.concatenate([rng.normal(center, (0.3, 0.9), (200, 2)) for center in groups.values()])
 first = np.concatenate([fakes[:100], fakes[200:300]])  # what D learns from; "beyond" has just come up
 
 

@@ -11,9 +11,9 @@ from matplotlib.animation import FuncAnimation, PillowWriter
 
 from tinygan.data import Minibatches
 from tinygan.losses import sigmoid
-from tinygan.metrics import mode_report
 from tinygan.optimizers import MovingAverage
 from tinygan.recipes import PRESETS, build_gan
+from tinygan.scoring.metrics import mode_report
 from tinygan.synthetic import MIXTURES, grid, ring
 
 QUICK = bool(os.environ.get("LESSON_QUICK"))  # the tests' form: same code, fewer steps
@@ -25,11 +25,11 @@ z_test = np.random.default_rng(1).standard_normal((2500, 2), dtype=np.float32)
 # %% two worlds
 print("2,500 samples of      modes   within 3σ   KL from equal shares")
 for name, world in DATA.items():
-    centres, sigma = MIXTURES[name]
+    centers, sigma = MIXTURES[name]
     blob = np.random.default_rng(2).normal(0, np.std(world.x), (2500, 2))  # as wide as the data, and nothing else
-    half = world.x[world.labels < len(centres) // 2][:2500]
+    half = world.x[world.labels < len(centers) // 2][:2500]
     for kind, samples in (("the data", world.x[:2500]), ("half of the modes", half), ("one wide blob", blob)):
-        modes, share, kl = mode_report(samples, centres, sigma)[:3]
+        modes, share, kl = mode_report(samples, centers, sigma)[:3]
         print(f"{name}: {kind:18} {modes:2d}     {share:.3f}       {kl:.3f}")
 print(f"a perfect sampler has {1 - np.exp(-9 / 2):.4f} within 3σ")
 

@@ -10,11 +10,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.animation import FuncAnimation, PillowWriter
 
-from tinygan import checkpoint
+from tinygan.app import checkpoint
 from tinygan.data import DataError, Dataset, Minibatches, load_mnist
 from tinygan.gan import GAN
 from tinygan.gradient_penalty import R1
-from tinygan.judge import Judge, load_judge
 from tinygan.layers import Dense, LeakyReLU, Sigmoid
 from tinygan.losses import sigmoid
 from tinygan.network import Network
@@ -22,7 +21,8 @@ from tinygan.objectives import NonSaturating
 from tinygan.optimizers import Adam, MovingAverage
 from tinygan.plots import tiles
 from tinygan.recipes import PRESETS
-from tinygan.scores import Examiner, RealImages, score_images
+from tinygan.scoring.classifier import Judge, load_judge
+from tinygan.scoring.scores import Examiner, RealImages, score_images
 from tinygan.synthetic import digits
 from tinygan.training import Row, Training, generate
 
@@ -126,11 +126,11 @@ for preset in ("default", "seed"):
 
 # %% what the curves say
 fig, axes = plt.subplots(1, 3, figsize=(9.5, 2.8), layout="constrained")
-for colour, (preset, run) in zip(("C0", "C3"), runs.items(), strict=True):
+for color, (preset, run) in zip(("C0", "C3"), runs.items(), strict=True):
     column = {name: np.array(values) for name, values in zip(Row._fields, zip(*run.history, strict=True), strict=True)}
     frame = np.isfinite(column["quality"])
     for ax, name in zip(axes, ("d_loss", "g_loss", "quality"), strict=True):
-        ax.plot(column["step"][frame], column[name][frame], colour, label=preset)
+        ax.plot(column["step"][frame], column[name][frame], color, label=preset)
         titles = {"d_loss": "D's loss", "g_loss": "G's loss", "quality": "Fréchet distance"}
         ax.set(title=titles[name], xlabel="step", yscale="linear" if name == "d_loss" else "log")
     d, g, q = (column[name][frame][[4, 9, 19, 39]] for name in ("d_loss", "g_loss", "quality"))

@@ -9,11 +9,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from tinygan.layers import Dense, LeakyReLU
-from tinygan.metrics import mode_report
 from tinygan.network import Network
 from tinygan.objectives import LeastSquares, NonSaturating
 from tinygan.optimizers import Adam
 from tinygan.recipes import Config
+from tinygan.scoring.metrics import mode_report
 from tinygan.synthetic import MIXTURES, grid, ring
 from tinygan.training import Training
 
@@ -89,7 +89,7 @@ fig, axes = plt.subplots(1, 2, figsize=(9, 3), layout="constrained", sharey=True
 games = {"non-saturating": (NonSaturating(), "C0"), "least squares 0-1": (LeastSquares(), "C2"),
          "least squares pearson": (LeastSquares(-1, 1, 0), "C1")}  # fmt: skip
 for ax, kind in zip(axes, ("a straight D", "a layered D"), strict=True):
-    for name, (game, colour) in games.items():
+    for name, (game, color) in games.items():
         rng = np.random.default_rng(3)
         hidden = [Dense(1, 32), LeakyReLU(), Dense(32, 32), LeakyReLU(), Dense(32, 1)]
         d = Network([Dense(1, 1)] if "straight" in kind else hidden, rng, np.float64)
@@ -104,7 +104,7 @@ for ax, kind in zip(axes, ("a straight D", "a layered D"), strict=True):
             dx = d.backward(game.generator(d.forward(fake))[1], param_grads=False)
             g_adam.step(fake.reshape(-1), dx.ravel())
         print(f"{kind.split()[1]:9}{name:22}" + "".join(f"{f'~{v:.1f}':>8}" for v in path[:: MOVES // 4]))
-        ax.plot(path, colour, label=name)
+        ax.plot(path, color, label=name)
     ax.axhline(2, color="k", lw=0.5)
     ax.set(title=kind, xlabel="moves", ylim=(0, None))
 axes[0].set_ylabel("x of the fakes beyond")

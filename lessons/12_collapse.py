@@ -9,12 +9,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from tinygan.data import DataError, Minibatches, load_mnist
-from tinygan.judge import Judge, load_judge
 from tinygan.losses import sigmoid
-from tinygan.metrics import frechet, mode_report, moments
 from tinygan.optimizers import MovingAverage
 from tinygan.recipes import PRESETS, build_gan
-from tinygan.synthetic import MIXTURES, digits, grid, ring, ring_centres
+from tinygan.scoring.classifier import Judge, load_judge
+from tinygan.scoring.metrics import frechet, mode_report, moments
+from tinygan.synthetic import MIXTURES, digits, grid, ring, ring_centers
 from tinygan.training import Training, draw_latents, generate
 
 QUICK = bool(os.environ.get("LESSON_QUICK"))  # the tests' form: same code, fewer steps
@@ -129,7 +129,7 @@ for ax, gamma in zip(axes, (0, 0.003, 0.1, 10), strict=True):
     gan, average = play("ring", replace(GAMES["R1"], gamma=gamma))
     cells = f"{gamma:<8}"
     for far in (0, 0.02, 0.05, 0.1, 0.2, 0.4):
-        x = MIXTURES["ring"].centres[:, None] + far * ring_centres(24)  # all around each mode
+        x = MIXTURES["ring"].centers[:, None] + far * ring_centers(24)  # all around each mode
         cells += f"~{np.linalg.norm(slope(x.reshape(-1, 2)), axis=1).mean():.2f}".ljust(9)
     surface = sigmoid(gan.discriminator.forward(PLANE)).reshape(161, 161)
     ax.contourf(SIDE, SIDE, surface, np.linspace(0, 1, 21), cmap="PuOr", alpha=0.7)

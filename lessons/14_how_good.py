@@ -9,10 +9,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from tinygan.data import DataError, load_mnist
-from tinygan.judge import Judge, load_judge
-from tinygan.metrics import frechet, moments, nearest_neighbours, parzen, precision_recall, squared_distances
 from tinygan.recipes import PRESETS
-from tinygan.scores import RealImages, evenly
+from tinygan.scoring.classifier import Judge, load_judge
+from tinygan.scoring.metrics import frechet, moments, nearest_neighbors, parzen, precision_recall, squared_distances
+from tinygan.scoring.scores import RealImages, evenly
 from tinygan.synthetic import digits
 from tinygan.training import Training, draw_latents
 
@@ -121,25 +121,25 @@ print(f"{N:,} samples              Fréchet   confidence   precision   recall   
 for name, x in candidates.items():
     quality, variety = precision_recall(real_features, judge.features(x))
     sure = judge.probabilities(x).max(axis=1).mean()
-    nearest, _ = nearest_neighbours(evenly(x, 300), train.x)
+    nearest, _ = nearest_neighbors(evenly(x, 300), train.x)
     figures = name, real.frechet(x), sure, quality, variety, np.median(nearest)
     print("{:23}    ~{:<6.1f}   ~{:<9.2f}   ~{:<8.2f}   ~{:<5.2f}   ~{:.1f}".format(*figures))
 
 
 # %% Parzen
-def k_means(x, centres, iterations=3):
-    """Lloyd 1982: each image goes to its nearest centre, each centre to the mean of its images."""
+def k_means(x, centers, iterations=3):
+    """Lloyd 1982: each image goes to its nearest center, each center to the mean of its images."""
     for _ in range(iterations):
-        nearest = squared_distances(x, centres).argmin(axis=1)
+        nearest = squared_distances(x, centers).argmin(axis=1)
         used = np.unique(nearest)
-        centres[used] = [x[nearest == i].mean(axis=0) for i in used]
-    return centres
+        centers[used] = [x[nearest == i].mean(axis=0) for i in used]
+    return centers
 
 
 samples = {
     "training images": known,
     "training images, blurred": blurred(known),
-    "k-means centres": k_means(train_x[: 4 * MANY], known[: MANY // 10].copy()),
+    "k-means centers": k_means(train_x[: 4 * MANY], known[: MANY // 10].copy()),
     "a GAN, after 2000 steps": gan,
     "the GAN's, blurred": blurred(gan),
 }
@@ -152,7 +152,7 @@ for ax, (name, x) in zip(axes, samples.items(), strict=True):
 fig.savefig(IMAGES / "14_parzen.png", dpi=110)
 
 # %% remembered?
-distances, indices = nearest_neighbours(gan[:20], train.x)
+distances, indices = nearest_neighbors(gan[:20], train.x)
 fig, (top, bottom) = plt.subplots(2, 1, figsize=(7, 1.4), layout="constrained")
 show(top, gan[:20], "samples")
 show(bottom, train_x[indices], "the nearest training image of each")

@@ -26,3 +26,11 @@ pytest.register_assert_rewrite("helpers", "small_runs")
 settings.register_profile("steady", deadline=None, derandomize=True, max_examples=25)
 settings.register_profile("thorough", deadline=None, max_examples=500)
 settings.load_profile("steady")
+
+
+@pytest.fixture(scope="session")
+def mnist_folder():
+    folder = os.environ.get("TINYGAN_DATA", "")
+    if not os.path.isdir(folder):
+        pytest.skip("TINYGAN_DATA does not name a folder with MNIST")
+    return folder

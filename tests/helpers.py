@@ -123,7 +123,7 @@ def clear_of_kinks_and_plateaus(network, x):
 
 
 def middle_of_widest_gap(x):
-    """For each unit the middle between two neighbours of its N numbers, or 0.1 beside them all; (I,)."""
+    """For each unit the middle between two neighbors of its N numbers, or 0.1 beside them all; (I,)."""
     ordered = np.sort(np.concatenate([x, [x.min(axis=0) - 0.2, x.max(axis=0) + 0.2]]), axis=0)
     widest = np.argmax(np.diff(ordered, axis=0), axis=0, keepdims=True)
     below, above = (np.take_along_axis(ordered, widest + i, axis=0) for i in (0, 1))
@@ -144,7 +144,7 @@ def stacks(draw, n_out=SIZES):
     return layers, sizes[0]
 
 
-def randomise(network, rng):
+def randomize(network, rng):
     """Parameters of ordinary size and both signs: what is zero hides mistakes, what is large saturates."""
     for values, _ in network.views().values():
         fan_in = len(values) if values.ndim == 2 else 1

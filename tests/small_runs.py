@@ -13,10 +13,12 @@ from pathlib import Path
 
 import numpy as np
 import processes
+import pytest
 from helpers import assert_same_bits
 
-from tinygan import checkpoint, plots, runs, synthetic
-from tinygan.data import Dataset
+from tinygan import plots, synthetic
+from tinygan.app import checkpoint, runs
+from tinygan.data import DataError, Dataset
 from tinygan.recipes import Config
 from tinygan.training import Row, Training
 
@@ -64,11 +66,7 @@ def assert_same_state(got, expected):
     (arrays, values), (expected_arrays, expected_values) = got, expected
     assert arrays.keys() == expected_arrays.keys()
     for name, array in expected_arrays.items():
-        cut = (
-            (lambda a: np.delete(a, [Row._fields.index(n) for n in CLOCK], 1))
-            if name == "history"
-            else np.array
-        )
+        cut = (lambda a: np.delete(a, [Row._fields.index(n) for n in CLOCK], 1)) if name == "history" else np.array
         assert_same_bits(name, cut(arrays[name]), cut(array))
     for name in values.keys() | expected_values.keys():
         if name not in ("seconds", "data"):  # the clock, and where the data were
@@ -77,9 +75,7 @@ def assert_same_state(got, expected):
 
 def assert_same_folder(got, expected):
     """Two run folders: the same files with the same bytes, and the same state in the checkpoint."""
-    names = [
-        sorted(str(p.relative_to(run)) for p in run.rglob("*") if p.is_file()) for run in (got, expected)
-    ]
+    names = [sorted(str(p.relative_to(run)) for p in run.rglob("*") if p.is_file()) for run in (got, expected)]
     extra = {".lock", "checkpoint.previous.npz", "checkpoint.damaged.npz"}
     assert set(names[0]) - extra == set(names[1]) - extra
     for name in set(names[1]) - extra - {"checkpoint.npz", "history.csv"}:
@@ -106,7 +102,7 @@ def forbid_folders(monkeypatch):
 
 QUICKLY = """
 import sys, small_runs
-from tinygan import cli
+from tinygan.app import cli
 small_runs.draw_quickly()
 sys.exit(cli.main())
 """
@@ -142,3 +138,12 @@ def start(*arguments, code=None, **options):
 def step_of(run: Path) -> int:
     """The step that is safe."""
     return runs.load(run)[1]["step"]
+
+
+def refusal(function, *args, **kwargs):
+    """The message of the DataError that the call must raise, which must be one line."""
+    with pytest.raises(DataError) as caught:
+        function(*args, **kwargs)
+    message = str(caught.value)
+    assert len(message.splitlines()) == 1, message
+    return message

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 from small_runs import TINY, images, points
 
-from tinygan import arguments
-from tinygan.arguments import DATA, UsageError, build_parser, config_from, extended, parse
-from tinygan.recipes import PRESETS, RANGES, Config
+from tinygan.app import arguments
+from tinygan.app.arguments import SEED, build_parser, config_from, extended, parse
+from tinygan.app.errors import UsageError
+from tinygan.recipes import COUNT, DATA, OBJECTIVES, POSITIVE, PRESETS, Config
 
 # ---- kinds of values -----------------------------------------------------------------------------
 
@@ -21,11 +22,11 @@ from tinygan.recipes import PRESETS, RANGES, Config
 @pytest.mark.parametrize(
     "kind, text, value",
     [
-        (arguments.number(RANGES["batch"]), "7", 7),
-        (arguments.number(RANGES["lr"]), "1e-3", 0.001),
-        (arguments.number(RANGES["seed"]), "0", 0),
-        (arguments.sizes, "128", (128,)),
-        (arguments.sizes, "128,64", (128, 64)),
+        (arguments.number(COUNT), "7", 7),
+        (arguments.number(POSITIVE), "1e-3", 0.001),
+        (arguments.number(SEED), "0", 0),
+        (arguments.several(COUNT), "128", (128,)),
+        (arguments.several(COUNT), "128,64", (128, 64)),
         (arguments.interval, "100", (100, "steps")),
         (arguments.interval, "2.5s", (2.5, "seconds")),
         (arguments.coding, "pearson", (-1.0, 1.0, 0.0)),
@@ -40,8 +41,10 @@ def test_what_is_typed_is_what_is_meant(kind, text, value):
 @pytest.mark.parametrize(
     "kind, text, hint",
     [
-        (arguments.sizes, "128x128", "as in 128,128, at most 10,000,000, got '128x128'"),
-        (arguments.sizes, "", "as in 128,128, at most 10,000,000, got ''"),
+        (arguments.several(COUNT), "128x128", "as in 128,128, got '128x128'"),
+        (arguments.several(COUNT), "", "as in 128,128, got ''"),
+        (arguments.one_of(PRESETS), "defualt", "did you mean default?"),
+        (arguments.one_of(OBJECTIVES), "min-max", "did you mean minimax?"),
         (arguments.interval, "5x", "as in 100, or seconds, as in 30s, got '5x'"),
         (arguments.interval, "-5s", "as in 30s, got '-5s'"),
         (arguments.coding, "0,1", "must be 0-1, pearson, or three numbers A,B,C, got '0,1'"),
@@ -50,7 +53,7 @@ def test_what_is_typed_is_what_is_meant(kind, text, value):
         (arguments.source, "", "no folder ''; name one with MNIST's files"),
         (arguments.source, "a" * 300, "no folder aaa"),
         (arguments.coding, "inf,0,1", "three numbers A,B,C, got 'inf,0,1'"),
-        (arguments.number(RANGES["batch"]), "10" * 10, "must be at most 1,000,000,000,000, got 1010"),
+        (arguments.number(COUNT), "10" * 10, "must be at most 1,000,000,000,000, got 1010"),
     ],
 )
 def test_what_cannot_be_meant_is_answered_with_an_example(kind, text, hint):
@@ -157,7 +160,7 @@ def test_a_word_without_its_option_is_answered_with_the_option(tmp_path, monkeyp
 
 
 def subparsers():
-    return next(action.choices for action in build_parser()._actions if action.choices)
+    return build_parser()[1]
 
 
 @pytest.mark.parametrize("name", ["train", "sample", "score", "check"])
@@ -171,9 +174,9 @@ def test_every_option_has_a_text_and_says_its_default(name):
 
 def test_the_help_has_the_defaults_of_both_kinds_of_data():
     texts = {action.dest: action.help for action in subparsers()["train"]._actions}
-    assert texts["batch"] == "samples in a batch; default: the preset's, 64 (256 for ring and grid)"
-    assert texts["lr"] == "learning rate of both players; default: the preset's, 0.002"
-    assert texts["hidden"].endswith("default: the preset's, 128,128 (128,128,128 for ring and grid)")
+    assert texts["batch"] == "samples in a batch; default: 64 (256 for ring and grid)"
+    assert texts["lr"] == "learning rate of both players; default: 0.002"
+    assert texts["hidden"].endswith("default: 128,128 (128,128,128 for ring and grid)")
 
 
 def test_a_default_that_is_told_is_the_one_that_is_taken():

@@ -19,8 +19,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_runs import TINY, trained
 
-from tinygan import checkpoint
-from tinygan.checkpoint import CheckpointError, Damaged
+from tinygan.app import checkpoint
+from tinygan.app.errors import CheckpointError, Damaged
 
 ARRAYS = {
     "generator": np.array([1.5, -0.0, np.nan, np.inf], np.float32),

@@ -15,6 +15,7 @@ import shlex
 import shutil
 import signal
 import struct
+import sys
 import time
 from pathlib import Path
 
@@ -37,9 +38,11 @@ from small_runs import (
     write_folder,
 )
 
-from tinygan import checkpoint, cli, data, plots, runs, scores, synthetic
-from tinygan.cli import main
-from tinygan.judge import Judge
+from tinygan import data, plots, synthetic
+from tinygan.app import checkpoint, download, output, runs, source, train
+from tinygan.app import train as train_module
+from tinygan.app.cli import main
+from tinygan.scoring.classifier import Classifier
 from tinygan.training import Training
 
 
@@ -157,7 +160,7 @@ def test_the_same_command_gives_the_same_files_and_so_does_a_resumed_one_with_re
 def test_every_option_is_heard(tmp_path, monkeypatch):
     seen = {}
     monkeypatch.setattr(
-        cli, "train", lambda args, run, training, *rest: seen.update(training.config.to_dict())
+        train_module, "train", lambda args, run, training, *rest: seen.update(training.config.to_dict())
     )
     typed = {
         "--objective": ("objective", "least-squares"), "--coding": ("coding", "-1,1,0"),
@@ -189,7 +192,7 @@ def test_too_few_test_images_cost_the_score_but_not_the_training(tmp_path, capsy
 def test_runs_without_a_name_are_numbered(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names = []
-    monkeypatch.setattr(cli, "train", lambda args, run, *rest: names.append(run.as_posix()))
+    monkeypatch.setattr(train_module, "train", lambda args, run, *rest: names.append(run.as_posix()))
     for _ in range(3):
         assert main(["train", "--data", "ring", *TYPED]) == 0
     assert names == ["runs/001", "runs/002", "runs/003"]
@@ -209,11 +212,11 @@ def test_minutes_are_training_time_and_go_on_after_an_interruption(tmp_path, mon
 
 def no_mnist(monkeypatch):
     def no_network(*args, **kwargs):
-        raise data.DataError("no network", data.BY_HAND)
+        raise data.DataError("no network", download.BY_HAND)
 
     monkeypatch.delenv("TINYGAN_DATA", raising=False)
     monkeypatch.setattr(data, "find_mnist", lambda: None)
-    monkeypatch.setattr(data, "download_mnist", no_network)
+    monkeypatch.setattr(source, "download_mnist", no_network)
 
 
 def test_auto_says_in_short_lines_that_it_trains_on_drawn_digits_and_why_and_what_to_do(
@@ -224,13 +227,13 @@ def test_auto_says_in_short_lines_that_it_trains_on_drawn_digits_and_why_and_wha
     monkeypatch.setattr(synthetic, "digits", lambda n, rng: digits(100, rng))
     seen = []
     monkeypatch.setattr(
-        cli, "train", lambda args, run, training, dataset, about: seen.append((dataset.name, about))
+        train_module, "train", lambda args, run, training, dataset, about: seen.append((dataset.name, about))
     )
     code, out, err = answer(capsys, "train", "--out", tmp_path / "run")
     assert (code, err) == (0, "")
     first, second, *rest, last = out.splitlines()
     assert last == f"Training on digits, 100 examples; the run's folder is {tmp_path / 'run'}"
-    assert first == "MNIST cannot be had, so this trains on drawn digits instead."
+    assert first == "MNIST is not available, so this trains on drawn digits instead."
     assert second == "Why: no network"
     assert rest[0].startswith("To have MNIST: fetch {train,t10k}-{images-idx3,labels-idx1}-ubyte.gz")
     assert len(rest) <= 3 and all(len(line) <= 100 for line in rest)
@@ -285,13 +288,13 @@ BAD_OPTIONS = [
     ("--lr nan", "--lr: must be greater than 0, got nan"),
     ("--lr inf", "--lr: must be at most 1,000,000,000,000, got inf"),
     ("--lr fast", "--lr: must be a number"),
-    *((f"--hidden {x}", f"must be sizes with commas between them, as in 128,128, at most 10,000,000, got '{x}'")
+    *((f"--hidden {x}", f"as in 128,128, got '{x}'")
       for x in ("0", "128,", "128x128", "-5", "99999999,128")),
-    ("--latent -3", "--latent: must be at least 1, got -3"),
-    ("--objective maximax", "--objective: invalid choice: 'maximax'"),
-    ("--optimizer magic", "--optimizer: invalid choice"),
-    ("--penalty wrist-slap", "--penalty: invalid choice"),
-    ("--preset best", "--preset: invalid choice"),
+    ("--latent -3", "--latent-dim: must be at least 1, got -3"),
+    ("--objective maximax", "--objective: must be one of"),
+    ("--optimizer magic", "--optimizer: must be one of"),
+    ("--penalty wrist-slap", "--penalty: must be one of"),
+    ("--preset best", "--preset: must be one of"),
     ("--steps 0", "--steps: must be at least 1, got 0"),
     ("--epochs -1", "--epochs: must be greater than 0, got -1.0"),
     ("--minutes 0", "--minutes: must be greater than 0, got 0.0"),
@@ -302,12 +305,12 @@ BAD_OPTIONS = [
     ("--objective least-squares --coding 1,0", "--coding: must be 0-1, pearson, or three numbers"),
     *((f"--checkpoint-every {x}", f"must be steps, as in 100, or seconds, as in 30s, got '{x}'")
       for x in ("0", "0s", "often", "5x", "s")),
-    ("--colour red", "unknown: --colour red (see tinygan train --help)"),
+    ("--color red", "unknown: --color (see tinygan train --help)"),
     ("--data", "--data: expected one argument"),
     ("--data no/such/folder", "no folder no/such/folder; name one with MNIST's files, or one of auto, mnist, "),
     ("--data Ring", "no folder Ring; did you mean ring?"),
     ("ring", "ring needs the name of its option; did you mean --data ring?"),
-    ("--latent 100000000000000000000", "--latent: must be at most 10,000,000, got 100000000000000000000"),
+    ("--latent 100000000000000000000", "--latent-dim: must be at most 10,000,000, got 100000000000000000000"),
     ("--hidden 10000000,10000000", "out of memory"),
     ("--epochs 1e306", "--epochs: must be at most"),
     ("--objective least-squares --coding nan,0,1", "--coding: must be 0-1, pearson, or three numbers"),
@@ -427,7 +430,7 @@ def test_whoever_stops_reading_gets_no_complaint(ring, tmp_path, name, buffered)
 
 
 def test_an_impatient_ctrl_c_is_no_traceback(folder, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(cli, "load_data", lambda *args: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(train_module, "fetch", lambda *args: (_ for _ in ()).throw(KeyboardInterrupt))
     assert answer(capsys, *train(folder, tmp_path / "run")) == (130, "", "tinygan train: interrupted\n")
 
 
@@ -459,7 +462,7 @@ def test_what_came_from_elsewhere_steers_no_terminal(folder, tmp_path, capsys, m
     def mirror(*args):
         raise data.DataError("mirror: HTTP Error 404: \x1b[2J\x9b2J", "\x1b]0;title\x07")
 
-    monkeypatch.setattr(cli, "load_data", mirror)
+    monkeypatch.setattr(train_module, "fetch", mirror)
     code, out, err = answer(capsys, *train(folder, tmp_path / "run"))
     assert code == 2 and "HTTP Error 404" in err
     assert all(c.isprintable() or c == "\n" for c in out + err), err
@@ -518,7 +521,7 @@ def test_samples_of_images_are_float32_of_28_by_28_in_0_to_1(reference, tmp_path
 
 def test_samples_are_those_of_the_averaged_generator(reference, tmp_path):
     """The last snapshot, again: the same latents through the weights in the checkpoint."""
-    generator, config, name, source, _, step = cli.load_generator(reference)
+    generator, config, name, source, _, step = runs.load_generator(reference, print)
     assert step == 6
     latents = np.random.default_rng([config.seed, 1]).standard_normal((64, 3), dtype=np.float32)
     frames = checkpoint.load(reference / "checkpoint.npz")[0]["frames"]
@@ -610,10 +613,10 @@ def test_a_score_for_programs_is_json_and_nothing_else(ring, capsys):
     assert json.loads(out)["modes"]["real"] == 8
 
 
-def test_a_score_of_images_has_all_lines_and_a_picture_of_neighbours(tmp_path, capsys, monkeypatch):
+def test_a_score_of_images_has_all_lines_and_a_picture_of_neighbors(tmp_path, capsys, monkeypatch):
     digits = synthetic.digits
     monkeypatch.setattr(synthetic, "digits", lambda n, rng: digits(120, rng))
-    monkeypatch.setattr(scores, "load_judge", lambda dataset, report: Judge.train(dataset, steps=20))
+    monkeypatch.setattr(source, "load_classifier", lambda dataset, report: Classifier.train(dataset, steps=20))
     run = tmp_path / "run"
     code, out, err = answer(capsys, "train", "--data", "digits", "--steps", 6, *TYPED, "--out", run)
     assert (code, err) == (0, "")
@@ -622,7 +625,7 @@ def test_a_score_of_images_has_all_lines_and_a_picture_of_neighbours(tmp_path, c
     assert (code, err) == (0, "")
     assert out.startswith("Scoring 100 samples, which takes up to a minute ...\n")
     assert f"digits: 100 samples of {run} at step 6" in out and "parzen_sigma" in out and "real, %" in out
-    assert (run / "neighbours.png").read_bytes().startswith(b"\x89PNG")
+    assert (run / "neighbors.png").read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize("source", ["grid", "digits"])
@@ -641,14 +644,14 @@ def test_a_score_that_cannot_be_is_refused_on_standard_error(reference, capsys):
 def test_a_score_needs_no_place_for_its_picture(tmp_path, capsys, monkeypatch):
     digits = synthetic.digits
     monkeypatch.setattr(synthetic, "digits", lambda n, rng: digits(120, rng))
-    monkeypatch.setattr(scores, "load_judge", lambda dataset, report: Judge.train(dataset, steps=20))
+    monkeypatch.setattr(source, "load_classifier", lambda dataset, report: Classifier.train(dataset, steps=20))
     run = tmp_path / "run"
     assert main(["train", "--data", "digits", "--steps", "6", *TYPED, "--out", str(run)]) == 0
-    fail_writing(monkeypatch, lambda path: path.name == "neighbours.png")
+    fail_writing(monkeypatch, lambda path: path.name == "neighbors.png")
     capsys.readouterr()
     code, out, err = answer(capsys, "score", run, "--count", 100)
     assert (code, err) == (0, "") and "parzen_sigma" in out
-    assert out.splitlines()[-1].endswith("neighbours.png: cannot be written (No space left on device)")
+    assert out.splitlines()[-1].endswith("neighbors.png: cannot be written (No space left on device)")
 
 
 # ---- stopped and resumed -------------------------------------------------------------------------
@@ -664,10 +667,10 @@ def test_a_polite_signal_finishes_the_step_saves_and_says_how_to_go_on(
         at_step(patch, step, lambda: signal.raise_signal(number))
         code, out, err = answer(capsys, *train(folder, run))
     assert code == 128 + number and err == ""
-    assert out.splitlines()[-1] == f"Stopped at step {step}. To go on: tinygan train --resume {shlex.quote(str(run))}"
+    assert out.splitlines()[-1] == f"Stopped at step {step}. To continue: tinygan train --resume {shlex.quote(str(run))}"
     assert step_of(run) == step
     code, out, err = answer(capsys, "train", "--resume", run)
-    again = f"going on at step {step}\n" if step < 6 else "was finished at step 6; to go further, add --steps"
+    again = f"continuing at step {step}\n" if step < 6 else "was finished at step 6; to go further, add --steps"
     assert (code, err) == (0, "") and f"{run}: {again}" in out
     assert_same_folder(run, reference)
 
@@ -693,7 +696,7 @@ def test_checkpoints_come_as_often_as_was_asked(folder, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "typed", ["--lr 0.1", "--epochs 12", "--minutes 1", "--seed 1", "--out there", "--preset default", "--latent 9"]
+    "typed", ["--lr 0.1", "--epochs 12", "--minutes 1", "--seed 1", "--out there", "--preset default", "--latent-dim 9"]
 )
 def test_resume_refuses_what_the_run_has_settled(finished, capsys, typed):
     saved = (finished / "checkpoint.npz").read_bytes()
@@ -714,7 +717,7 @@ def test_a_run_goes_on_to_a_later_step_as_if_it_had_been_asked_for_at_once(
         main(train(folder, longer))
     assert step_of(longer) == first
     code, out, err = answer(capsys, "train", "--resume", longer, "--steps", 500)
-    assert (code, err) == (0, "") and f"going on at step {first}\n" in out and "scribbles: 500 steps in" in out
+    assert (code, err) == (0, "") and f"continuing at step {first}\n" in out and "scribbles: 500 steps in" in out
     states = []
     for run in (longer, at_once):
         arrays, values = checkpoint.load(run / "checkpoint.npz")
@@ -783,7 +786,7 @@ def test_a_lost_checkpoint_is_named_and_the_one_before_it_used(
     assert (code, err) == (0, "")
     first, second = out.splitlines()[:2]
     assert first.startswith(f"{newest}: ") and first.endswith("the one before it is whole, and is used")
-    assert second == f"{tmp_path / 'run'}: going on at step 4"
+    assert second == f"{tmp_path / 'run'}: continuing at step 4"
     assert_same_folder(tmp_path / "run", reference)
     assert (tmp_path / "run" / "checkpoint.damaged.npz").exists() == (harm != "missing")
 
@@ -818,7 +821,7 @@ def checkpoint_of(path):
 # ---- a folder from somebody else ------------------------------------------------------------------
 
 PLANTED = [".lock", "samples", "sample.png", "config.json", "history.csv", "curves.png", "film.gif", "film.html"]
-PLANTED += ["checkpoint.previous.npz", "checkpoint.damaged.npz", "neighbours.png"]
+PLANTED += ["checkpoint.previous.npz", "checkpoint.damaged.npz", "neighbors.png"]
 
 
 @pytest.mark.parametrize("name", PLANTED)
@@ -867,7 +870,7 @@ def test_a_lost_number_stops_the_run_and_keeps_the_last_good_checkpoint(
     assert code == 1 and spoilt
     fault, advice, kept = err.splitlines()
     assert fault.startswith("tinygan train: step 5: not a finite number, first in ")
-    assert advice == "try a smaller --lr than 0.01, a larger --batch than 6"
+    assert advice == "try a smaller lr than 0.01, a larger batch than 6"
     assert kept == f"{run / 'checkpoint.npz'} holds step 4, to be sampled and scored"
     arrays, values = checkpoint.load(run / "checkpoint.npz")
     assert values["step"] == 4
@@ -884,8 +887,8 @@ def test_a_run_that_blows_up_leaks_no_warning_and_says_what_to_change(
     assert code == 1 and not list(recwarn), [str(w.message) for w in recwarn]
     fault, advice, kept = err.splitlines()
     assert fault.startswith("tinygan train: step ") and "not a finite number" in fault
-    or_r1 = ", or --penalty r1" if penalty == "none" else ""
-    assert advice == f"try a smaller --lr than {lr}, a larger --batch than 6{or_r1}"
+    or_r1 = ", or r1 as the penalty" if penalty == "none" else ""
+    assert advice == f"try a smaller lr than {lr}, a larger batch than 6{or_r1}"
     assert kept == "there is no checkpoint yet but that of the untrained start"
 
 
@@ -900,7 +903,7 @@ def test_a_full_disk_stops_the_run_with_the_last_checkpoint_intact(folder, tmp_p
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert f"{run / 'checkpoint.npz'}: cannot be written (File too large); step 5 is safe" in err
-    assert f"to go on from there: tinygan train --resume {shlex.quote(str(run))}" in err
+    assert f"to continue from there: tinygan train --resume {shlex.quote(str(run))}" in err
     assert step_of(run) == 5
     assert main(["train", "--resume", str(run)]) == 0
     assert_same_folder(run, reference)
@@ -1009,7 +1012,7 @@ def test_a_real_process_stopped_by_a_signal_is_resumed_to_the_same_end(
         process.send_signal(number)
         out, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (128 + number, "")
-    assert f"Stopped at step {step_of(run)}. To go on: tinygan train --resume {shlex.quote(str(run))}" in out
+    assert f"Stopped at step {step_of(run)}. To continue: tinygan train --resume {shlex.quote(str(run))}" in out
     assert step_of(run) < 600, "it was not stopped at all"
     assert main(["train", "--resume", str(run)]) == 0
     assert_same_folder(run, long_reference)
@@ -1034,7 +1037,7 @@ KILLED_IN = """
 import os, signal, sys
 import numpy as np
 import small_runs
-from tinygan import cli
+from tinygan.app import cli
 small_runs.draw_quickly()
 place, call = sys.argv.pop(1).split(":")
 module = np if place == "savez" else os
@@ -1122,7 +1125,7 @@ def test_progress_is_shown_on_a_terminal_in_one_line_that_fits(folder, tmp_path)
 
 @pytest.mark.parametrize("width", [24, 40])
 def test_the_time_left_is_seen_on_a_narrow_terminal(folder, tmp_path, monkeypatch, capsys, width):
-    monkeypatch.setattr(cli.sys.stdout, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
     monkeypatch.setattr(shutil, "get_terminal_size", lambda: os.terminal_size((width, 24)))
     code, out, err = answer(capsys, *train(folder, tmp_path / "run"))
     lines = [line for line in out.replace("\n", "\r").split("\r") if line.startswith("step ")]
@@ -1131,7 +1134,7 @@ def test_the_time_left_is_seen_on_a_narrow_terminal(folder, tmp_path, monkeypatc
 
 def test_a_run_without_a_terminal_says_now_and_then_where_it_is(folder, tmp_path, monkeypatch, capsys):
     for quiet, told in ((0, [1, 2, 3, 4, 5, 6, 6]), (1000, [])):
-        monkeypatch.setattr(cli, "QUIET", quiet)
+        monkeypatch.setattr(output, "QUIET", quiet)
         code, out, err = answer(capsys, *train(folder, tmp_path / str(quiet)))
         lines = [line for line in out.splitlines() if line.startswith("step ")]
         assert [int(line.split("/")[0].removeprefix("step ")) for line in lines] == told
@@ -1140,7 +1143,7 @@ def test_a_run_without_a_terminal_says_now_and_then_where_it_is(folder, tmp_path
 
 
 def test_whoever_stops_reading_stops_no_training(folder, tmp_path):
-    code = QUICKLY.replace("sys.exit", "cli.QUIET = 0; sys.exit")
+    code = QUICKLY.replace("sys.exit", "from tinygan.app import output; output.QUIET = 0; sys.exit")
     process = start(*train(folder, tmp_path / "run"), code=code)
     assert process.stdout.readline().startswith("Training on")
     process.stdout.close()
@@ -1156,9 +1159,9 @@ def test_a_place_for_the_progress_that_is_lost_stops_no_training(folder, tmp_pat
     def lost(training):
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(cli.sys.stdout, "isatty", lambda: terminal, raising=False)
-    monkeypatch.setattr(cli, "QUIET", 0)
-    monkeypatch.setattr(cli, "describe", lost)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal, raising=False)
+    monkeypatch.setattr(output, "QUIET", 0)
+    monkeypatch.setattr(output, "describe", lost)
     code, out, err = answer(capsys, *train(folder, tmp_path / "run"))
     assert (code, err) == (0, "") and step_of(tmp_path / "run") == 6
 

@@ -8,8 +8,8 @@ import threading
 
 import pytest
 
-from tinygan import files
-from tinygan.files import whole
+from tinygan.app import files
+from tinygan.app.files import whole
 
 
 @pytest.mark.parametrize("error", [OSError("full"), KeyboardInterrupt()], ids=["full", "Ctrl-C"])

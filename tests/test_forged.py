@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from small_runs import TYPED, draw_quickly, images, write_folder
 
-from tinygan import checkpoint, plots
-from tinygan.cli import main
+from tinygan import plots
+from tinygan.app import checkpoint
+from tinygan.app.cli import main
 from tinygan.training import Training
 
 NAN, INF, HUGE, DEEP = float("nan"), float("inf"), 10**400, [[[[]]]]

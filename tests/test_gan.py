@@ -14,7 +14,7 @@ from helpers import (
     assert_parameter_gradients,
     assert_same_bits,
     clear_of_kinks_and_plateaus,
-    randomise,
+    randomize,
     without_cancellation,
 )
 from hypothesis import given, settings
@@ -80,7 +80,7 @@ class Setting:
         self.x_real, self.z = rng.uniform(1, 2, (n, n_inputs)), rng.normal(size=(n, latent_dim))
 
         for network in (self.generator, self.discriminator):
-            without_cancellation(randomise(network, rng), rng)
+            without_cancellation(randomize(network, rng), rng)
         clear_of_kinks_and_plateaus(self.generator, self.z)
         seen = np.concatenate(self.seen_by_discriminator(self.d_loss))
         clear_of_kinks_and_plateaus(self.discriminator, seen)
@@ -249,7 +249,7 @@ def test_each_step_changes_every_tensor_of_its_player_and_no_bit_of_the_other(ob
         "discriminator": (s.discriminator, gan.d_optimizer, lambda: gan.discriminator_step(s.x_real, s.x_fake())),
     }
     for _, _, step in players.values():
-        step()  # so that both optimisers have a state
+        step()  # so that both optimizers have a state
     last_bias = [*s.discriminator.views()][-1]
     for name, other in (("generator", "discriminator"), ("discriminator", "generator")):
         network, optimizer, step = players[name]

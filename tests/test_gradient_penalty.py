@@ -14,7 +14,7 @@ from helpers import (
     assert_same_bits,
     clear_of_kinks_and_plateaus,
     measured_gradient,
-    randomise,
+    randomize,
     stacks,
     without_cancellation,
 )
@@ -47,7 +47,7 @@ def points_seen(make, network, x_real, x_fake):
 def discriminator(layers, n_in, n=4, seed=0, make=PENALTIES["R1"], dtype=np.float64):
     """(network, x_real, x_fake), away from kinks wherever this penalty looks, also from that of ‖∂D/∂x‖."""
     rng = np.random.default_rng(seed)
-    network = randomise(Network(layers, rng, dtype), rng)
+    network = randomize(Network(layers, rng, dtype), rng)
     if make is PENALTIES["WGANGP"]:
         without_cancellation(network, rng)
     x_real, x_fake = (rng.normal(size=(n, n_in)).astype(dtype) for _ in range(2))
@@ -199,7 +199,7 @@ def test_wgan_gp_looks_between_real_and_fake_at_a_uniform_place_of_its_own_for_e
     assert e.min() > -1e-9 and e.max() < 1 + 1e-9
     for quantile in (0.1, 0.5, 0.9):
         assert np.quantile(e, quantile) == pytest.approx(quantile, abs=0.03), "ε is not uniform"
-    assert abs(np.corrcoef(e[:-1], e[1:])[0, 1]) < 0.06, "neighbouring samples share their ε"
+    assert abs(np.corrcoef(e[:-1], e[1:])[0, 1]) < 0.06, "neighboring samples share their ε"
 
 
 # ---- the zero norm -------------------------------------------------------------------------------

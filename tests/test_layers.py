@@ -21,7 +21,7 @@ from helpers import (
     assert_same_bits,
     off_kink,
     peak_allocation,
-    randomise,
+    randomize,
 )
 from hypothesis import given
 from hypothesis import strategies as st
@@ -45,7 +45,7 @@ class Case(NamedTuple):
 
 def make_case(layer, n, n_in, n_out, seed=0, dtype=np.float64):
     rng = np.random.default_rng(seed)
-    network = randomise(Network([layer], rng, dtype), rng)
+    network = randomize(Network([layer], rng, dtype), rng)
     m = layer.m if isinstance(layer, Pack) else 1
     x = off_kink(rng, (n * m, n_in)).astype(dtype)
     return Case(layer, network, x, rng.normal(size=(n, n_out * m)).astype(dtype), rng)

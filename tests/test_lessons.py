@@ -293,7 +293,7 @@ def public_names(module):
     return [node.name for node in definitions if not node.name.startswith("_")]
 
 
-def test_every_layer_loss_objective_and_optimiser_is_taught():
+def test_every_layer_loss_objective_and_optimizer_is_taught():
     taught = {source for path in TEXTS for source in references(path.read_text(encoding="utf-8"), "Source")}
     names = [(f"tinygan/{module}.py", name) for module in MODULES_TO_TEACH for name in public_names(module)]
     untaught = [(file, name) for file, name in names if (file, name) not in taught]

@@ -10,13 +10,13 @@ from decimal import Decimal, localcontext
 
 import numpy as np
 import pytest
-from helpers import SEEDS, assert_close, assert_gradient, assert_same_bits
+from helpers import SEEDS, SIZES, assert_close, assert_gradient, assert_same_bits
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tinygan.gradcheck import numeric_gradient
 from tinygan.layers import Sigmoid
-from tinygan.losses import bce, bce_with_logits, least_squares, sigmoid
+from tinygan.losses import bce, bce_with_logits, least_squares, sigmoid, softmax_cross_entropy
 
 LOSSES = [bce, bce_with_logits, least_squares]
 TARGETS = st.sampled_from([0.0, 1.0, 0.1, 0.9, "array"])
@@ -254,3 +254,31 @@ def test_precision_and_shape_are_kept_and_nothing_given_is_changed(loss, dtype):
         assert (gradient.shape, gradient.dtype) == (out.shape, dtype)
     assert_same_bits("out", out, kept[0])
     assert_same_bits("target", target, kept[1])
+
+
+# ---- softmax and cross-entropy -----------------------------------------------------------------
+
+
+@given(SEEDS, SIZES, st.integers(2, 5))
+def test_the_gradient_of_softmax_cross_entropy_is_its_derivative(seed, n, classes):
+    rng = np.random.default_rng(seed)
+    logits, labels = 3 * rng.normal(size=(n, classes)), rng.integers(classes, size=n)
+    _, dlogits = softmax_cross_entropy(logits, labels)
+    expected = numeric_gradient(lambda: softmax_cross_entropy(logits, labels)[0], logits)
+    assert_gradient("dlogits", dlogits, expected)
+
+
+def test_softmax_cross_entropy_is_minus_the_mean_log_probability_of_the_label():
+    logits = np.log([[0.7, 0.2, 0.1], [0.25, 0.25, 0.5]])
+    loss, _ = softmax_cross_entropy(logits, np.array([0, 2]))
+    assert_close("loss", loss, -(np.log(0.7) + np.log(0.5)) / 2, 1e-14)
+
+
+@pytest.mark.parametrize("shift", [1e4, -1e4])
+def test_softmax_cross_entropy_does_not_overflow_and_ignores_a_common_shift(shift):
+    logits, labels = np.array([[1.0, 2.0, -900.0]]), np.array([2])
+    loss, dlogits = softmax_cross_entropy(logits + shift, labels)
+    expected_loss, expected = softmax_cross_entropy(logits, labels)
+    assert_close("loss", loss, expected_loss, 1e-12)
+    assert_close("loss", loss, 902 + np.log1p(np.exp(-1)), 1e-12)
+    assert_close("dlogits", dlogits, expected, 1e-10)

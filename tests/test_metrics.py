@@ -12,9 +12,9 @@ from helpers import SEEDS, assert_close, peak_allocation
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinygan import metrics
 from tinygan.data import DataError
-from tinygan.metrics import (
+from tinygan.scoring import metrics
+from tinygan.scoring.metrics import (
     Moments,
     frechet,
     kl_from_uniform,
@@ -22,7 +22,7 @@ from tinygan.metrics import (
     missing,
     mode_report,
     moments,
-    nearest_neighbours,
+    nearest_neighbors,
     parzen,
     precision_recall,
     squared_distances,
@@ -168,7 +168,7 @@ def test_the_edge_of_a_ball_belongs_to_it():
     assert precision_recall(real, fake - 0.01) == (0, 0)
 
 
-def test_precision_and_recall_refuse_sets_without_a_third_neighbour():
+def test_precision_and_recall_refuse_sets_without_a_third_neighbor():
     few, many = np.zeros((3, 2)), np.zeros((9, 2))
     for real, fake in ((few, many), (many, few)):
         with pytest.raises(DataError, match="more than 3"):
@@ -200,22 +200,22 @@ def test_missing_names_what_has_less_than_a_tenth_of_its_share():
 
 @pytest.mark.parametrize("name", ["ring", "grid"])
 def test_a_perfect_sampler_has_all_modes_and_98_89_percent_of_high_quality(name):
-    centres, sigma = MIXTURES[name]
+    centers, sigma = MIXTURES[name]
     rng, n = np.random.default_rng(0), 100_000
-    samples = rng.normal(centres[rng.integers(len(centres), size=n)], sigma)
-    report = mode_report(samples, centres, sigma)
-    assert report.modes == len(centres) and report.missing == []
+    samples = rng.normal(centers[rng.integers(len(centers), size=n)], sigma)
+    report = mode_report(samples, centers, sigma)
+    assert report.modes == len(centers) and report.missing == []
     error = math.sqrt(0.9889 * 0.0111 / n)
     assert abs(report.high_quality - 0.9889) < 4 * error, f"{report.high_quality:.4f}, error {error:.4f}"
-    assert report.kl < 3 * (len(centres) - 1) / (2 * n)
+    assert report.kl < 3 * (len(centers) - 1) / (2 * n)
     assert np.abs(report.spread - 1).max() < 0.05, f"spread {report.spread}"
     assert abs(report.spread.mean() - 1) < 0.004, f"mean spread {report.spread.mean()}, its error is 0.0016"
 
 
 def test_modes_are_captured_within_three_sigma_and_counted_by_the_nearest():
-    centres, sigma = np.array([[0.0, 0], [10, 0], [20, 0], [30, 0]]), 1.0
+    centers, sigma = np.array([[0.0, 0], [10, 0], [20, 0], [30, 0]]), 1.0
     samples = np.array([[2.99, 0], [0, -2.99], [3.01, 0], [14, 0], [7.1, 0.2], [24, 0]])
-    report = mode_report(samples, centres, sigma)
+    report = mode_report(samples, centers, sigma)
     assert report.counts.tolist() == [3, 2, 1, 0]
     assert report.high_quality == pytest.approx(3 / 6)  # 3.01 is too far from 0, 14 from 10, 24 from 20
     assert report.modes == 2 and report.missing == [3]
@@ -226,8 +226,8 @@ def test_modes_are_captured_within_three_sigma_and_counted_by_the_nearest():
 
 
 def test_samples_on_one_spot_are_one_mode_without_spread():
-    centres, sigma = MIXTURES["ring"]
-    report = mode_report(np.repeat(centres[:1], 100, axis=0), centres, sigma)
+    centers, sigma = MIXTURES["ring"]
+    report = mode_report(np.repeat(centers[:1], 100, axis=0), centers, sigma)
     assert report.modes == 1 and report.high_quality == 1
     assert report.missing == [1, 2, 3, 4, 5, 6, 7]
     assert report.kl == pytest.approx(math.log(8))
@@ -253,25 +253,25 @@ def test_samples_everywhere_have_the_high_quality_of_the_area_of_the_discs():
 # ---- Parzen window -----------------------------------------------------------------------------
 
 
-def plain_log_density(point, centres, sigma):
+def plain_log_density(point, centers, sigma):
     """log of the mean of Gaussian densities, written down."""
     volume = (2 * math.pi * sigma**2) ** (len(point) / 2)
-    densities = [math.exp(-np.sum((point - c) ** 2) / (2 * sigma**2)) / volume for c in centres]
+    densities = [math.exp(-np.sum((point - c) ** 2) / (2 * sigma**2)) / volume for c in centers]
     return math.log(sum(densities) / len(densities))
 
 
 @given(SEEDS, SMALL, st.integers(1, 20), st.integers(1, 20), st.floats(0.3, 3))
 def test_the_parzen_density_is_that_of_the_definition(seed, d, n, m, sigma):
     rng = np.random.default_rng(seed)
-    x, centres = rng.random((n, d)), rng.random((m, d))
-    expected = [[plain_log_density(point, centres, s) for point in x] for s in (sigma, 2 * sigma)]
-    assert_close("log density", log_densities(x, centres, [sigma, 2 * sigma]), np.array(expected), 1e-10)
+    x, centers = rng.random((n, d)), rng.random((m, d))
+    expected = [[plain_log_density(point, centers, s) for point in x] for s in (sigma, 2 * sigma)]
+    assert_close("log density", log_densities(x, centers, [sigma, 2 * sigma]), np.array(expected), 1e-10)
 
 
 def test_the_parzen_density_integrates_to_one():
-    centres, step = np.array([[0.2], [0.3], [0.9]]), 0.001
+    centers, step = np.array([[0.2], [0.3], [0.9]]), 0.001
     x = np.arange(-5, 6, step)[:, None]
-    (values,) = log_densities(x, centres, [0.1])
+    (values,) = log_densities(x, centers, [0.1])
     assert np.exp(values).sum() * step == pytest.approx(1, abs=1e-6)
 
 
@@ -283,9 +283,9 @@ def test_the_parzen_density_far_away_is_small_and_not_minus_infinity():
 
 def test_the_parzen_density_in_single_precision_is_good_to_a_few_thousandths_of_a_nat():
     rng = np.random.default_rng(0)
-    x, centres = rng.random((20, 784)), rng.random((50, 784))
-    fine = log_densities(x, centres, [0.2])
-    rough = log_densities(x.astype(np.float32), centres.astype(np.float32), [0.2])
+    x, centers = rng.random((20, 784)), rng.random((50, 784))
+    fine = log_densities(x, centers, [0.2])
+    rough = log_densities(x.astype(np.float32), centers.astype(np.float32), [0.2])
     scale = np.abs(fine).max()
     assert np.abs(rough - fine).max() < 3e-3 * max(1, scale / 1000), f"off by {np.abs(rough - fine).max()}"
 
@@ -311,49 +311,49 @@ def test_parzens_widths_are_ten_from_a_tenth_to_one_evenly_spaced_in_the_logarit
 
 def test_parzen_takes_bytes_as_well_as_floats():
     rng = np.random.default_rng(0)
-    x, centres = rng.integers(256, size=(2, 30, 784), dtype=np.uint8)
-    expected = log_densities(np.float32(x / 255), np.float32(centres / 255), [0.3])
-    assert_close("log density", log_densities(x, centres, [0.3]), expected, 1e-6)
+    x, centers = rng.integers(256, size=(2, 30, 784), dtype=np.uint8)
+    expected = log_densities(np.float32(x / 255), np.float32(centers / 255), [0.3])
+    assert_close("log density", log_densities(x, centers, [0.3]), expected, 1e-6)
 
 
-# ---- memorisation ------------------------------------------------------------------------------
+# ---- memorization ------------------------------------------------------------------------------
 
 
 @given(SEEDS, SMALL, st.integers(1, 12), st.integers(1, 30))
-def test_nearest_neighbours_are_those_of_the_definition(seed, d, n, m):
+def test_nearest_neighbors_are_those_of_the_definition(seed, d, n, m):
     rng = np.random.default_rng(seed)
     samples, train = rng.random((n, d)), rng.random((m, d))
     table = np.linalg.norm(samples[:, None] - train, axis=2)
-    distances, indices = nearest_neighbours(samples, train)
+    distances, indices = nearest_neighbors(samples, train)
     assert np.array_equal(indices, table.argmin(axis=1))
     assert_close("distances", distances, table.min(axis=1), 1e-12)
 
 
 def test_a_remembered_image_is_at_distance_zero_and_found():
     train = np.random.default_rng(0).integers(256, size=(250, 784), dtype=np.uint8)
-    distances, indices = nearest_neighbours(train[[3, 249, 120]], train)
+    distances, indices = nearest_neighbors(train[[3, 249, 120]], train)
     assert indices.tolist() == [3, 249, 120]
     assert distances.tolist() == [0, 0, 0]
 
 
 def test_the_distance_to_the_nearest_is_measured_in_pixels_from_0_to_1():
     train = np.zeros((1, 784), np.uint8)
-    distances, _ = nearest_neighbours(np.full((1, 784), 255, np.uint8), train)
+    distances, _ = nearest_neighbors(np.full((1, 784), 255, np.uint8), train)
     assert distances[0] == pytest.approx(28)
 
 
-def test_the_benchmarks_k_means_finds_two_clusters_and_leaves_an_unused_centre_alone():
+def test_the_benchmarks_k_means_finds_two_clusters_and_leaves_an_unused_center_alone():
     k_means = runpy.run_path(str(Path(__file__).parent / "benchmarks" / "parzen.py"))["k_means"]
     rng = np.random.default_rng(0)
     one, two = rng.normal([0, 0], 1, size=(30, 2)), rng.normal([50, 0], 1, size=(40, 2))
-    centres = k_means(np.concatenate([one, two]), np.array([[10.0, 0], [30, 0], [0, 900]]), iterations=3)
-    assert_close("centres", centres, np.array([one.mean(axis=0), two.mean(axis=0), [0, 900]]), 1e-12)
+    centers = k_means(np.concatenate([one, two]), np.array([[10.0, 0], [30, 0], [0, 900]]), iterations=3)
+    assert_close("centers", centers, np.array([one.mean(axis=0), two.mean(axis=0), [0, 900]]), 1e-12)
 
 
 # ---- memory ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["precision_recall", "nearest_neighbours", "parzen"])
+@pytest.mark.parametrize("name", ["precision_recall", "nearest_neighbors", "parzen"])
 def test_no_whole_table_of_distances_is_kept(name, monkeypatch):
     """4,000 x 4,000 distances in single precision are 64 MB."""
     monkeypatch.undo()  # chunks as they are
@@ -361,7 +361,7 @@ def test_no_whole_table_of_distances_is_kept(name, monkeypatch):
     x = rng.random((4000, 20), dtype=np.float32)
     calls = {
         "precision_recall": lambda: precision_recall(x, x),
-        "nearest_neighbours": lambda: nearest_neighbours(x, x),
+        "nearest_neighbors": lambda: nearest_neighbors(x, x),
         "parzen": lambda: log_densities(x, x, [0.1]),
     }
     peak = peak_allocation(calls[name])

@@ -13,7 +13,7 @@ from helpers import (
     clear_of_kinks_and_plateaus,
     measured_gradient,
     peak_allocation,
-    randomise,
+    randomize,
     stacks,
 )
 from hypothesis import given
@@ -30,7 +30,7 @@ def small(dtype=np.float64, seed=0):
 
 def small_case(n=6):
     rng = np.random.default_rng(1)
-    return randomise(small(), rng), rng.normal(size=(n, 3)), rng.normal(size=(n, 2))
+    return randomize(small(), rng), rng.normal(size=(n, 3)), rng.normal(size=(n, 2))
 
 
 # ---- the stack -----------------------------------------------------------------------------------
@@ -40,7 +40,7 @@ def small_case(n=6):
 def test_backward_is_the_derivative_of_forward_for_any_stack(stack, n, seed):
     layers, n_in = stack
     rng = np.random.default_rng(seed)
-    network, x = randomise(Network(layers, rng, np.float64), rng), rng.normal(size=(n, n_in))
+    network, x = randomize(Network(layers, rng, np.float64), rng), rng.normal(size=(n, n_in))
     clear_of_kinks_and_plateaus(network, x)
     dout = rng.normal(size=network.forward(x).shape)
 

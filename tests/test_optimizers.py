@@ -1,4 +1,4 @@
-"""Every optimiser equals, step by step, its published rule, which stands here line by line.
+"""Every optimizer equals, step by step, its published rule, which stands here line by line.
 
 The rules and the package's versions differ in the order of their operations, so they agree to
 rounding: 1e-12 after sixty steps with a learning rate that changes in each.

@@ -61,7 +61,7 @@ DRAWN = {
     ),
     "samples of points": lambda folder: plots.save_samples(folder / "a.png", POINTS, "title", POINTS),
     "curves": lambda folder: plots.save_curves(folder / "a.png", history(5), "title", "quality"),
-    "neighbours": lambda folder: plots.save_neighbours(
+    "neighbors": lambda folder: plots.save_neighbors(
         folder / "a.png", *[np.tile(IMAGES, (6, 1))] * 2, "title"
     ),
     "a film": lambda folder: plots.save_film(
@@ -93,11 +93,11 @@ def test_a_title_is_shown_as_it_is(tmp_path, figures):
     """A folder's name may hold what matplotlib would take for mathematics."""
     title = r"my$\frac$data"
     plots.save_samples(tmp_path / "a.png", IMAGES, title)
-    plots.save_neighbours(tmp_path / "a.png", *[np.tile(IMAGES, (6, 1))] * 2, title)
+    plots.save_neighbors(tmp_path / "a.png", *[np.tile(IMAGES, (6, 1))] * 2, title)
     plots.save_curves(tmp_path / "a.png", history(5), title, "quality")
     plots.save_film(tmp_path / "a.gif", tmp_path / "a.html", FRAMES["images"][1:2], title)
-    samples, neighbours, curves, film = figures
-    assert [fig.axes[0].get_title() for fig in (samples, neighbours, film)] == [title, title, f"{title}, step 10"]
+    samples, neighbors, curves, film = figures
+    assert [fig.axes[0].get_title() for fig in (samples, neighbors, film)] == [title, title, f"{title}, step 10"]
     assert curves.get_suptitle() == title
 
 
@@ -138,7 +138,7 @@ def test_pictures_are_the_same_whatever_the_users_settings_are(tmp_path):
     seen = []
     for settings in ({}, OWN_SETTINGS):
         with matplotlib.rc_context(settings):
-            for what in ("samples of images", "samples of points", "curves", "neighbours"):
+            for what in ("samples of images", "samples of points", "curves", "neighbors"):
                 DRAWN[what](tmp_path)
                 seen.append((tmp_path / "a.png").read_bytes())
             assert {name: str(matplotlib.rcParams[name]) for name in settings}.keys() == settings.keys()
@@ -233,21 +233,21 @@ def test_the_film_page_plays_by_itself(film):
     assert needed and needed <= defined, f"{needed - defined} are used but nowhere defined"
 
 
-def test_samples_as_floats_are_as_bright_as_neighbours_as_bytes(tmp_path):
+def test_samples_as_floats_are_as_bright_as_neighbors_as_bytes(tmp_path):
     images = np.tile(IMAGES, (6, 1))[:16]
     for name, samples in (("floats", images / 255), ("bytes", images)):
-        plots.save_neighbours(tmp_path / f"{name}.png", samples, images, "title")
+        plots.save_neighbors(tmp_path / f"{name}.png", samples, images, "title")
     assert (tmp_path / "floats.png").read_bytes() == (tmp_path / "bytes.png").read_bytes()
 
 
 @pytest.mark.parametrize("n, columns, rows", [(1, 1, 1), (6, 6, 1), (16, 16, 1), (35, 16, 2)])
-def test_each_sample_lies_above_its_neighbour(tmp_path, figures, n, columns, rows):
+def test_each_sample_lies_above_its_neighbor(tmp_path, figures, n, columns, rows):
     samples = np.tile(IMAGES, (6, 1))[:n]
-    neighbours = 255 - samples
-    plots.save_neighbours(tmp_path / "a.png", samples, neighbours, "title")
+    neighbors = 255 - samples
+    plots.save_neighbors(tmp_path / "a.png", samples, neighbors, "title")
     (picture,) = figures[0].axes[0].images
     shown = np.asarray(picture.get_array()).reshape(2 * rows, 28, columns, 28).swapaxes(1, 2)
     for i in range(rows * columns):
         row, column = divmod(i, columns)
-        for below, image in ((0, samples[i]), (1, neighbours[i])):
+        for below, image in ((0, samples[i]), (1, neighbors[i])):
             np.testing.assert_array_equal(shown[2 * row + below, column], image.reshape(28, 28) / 255)

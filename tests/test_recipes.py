@@ -10,17 +10,18 @@ import pytest
 from helpers import assert_same_bits
 from small_runs import TINY, images, points, trained
 
-from tinygan import gradient_penalty, recipes
+from tinygan import gradient_penalty
 from tinygan.layers import Dense, LeakyReLU, Sigmoid
+from tinygan.network import Network
 from tinygan.recipes import (
     OBJECTIVES,
     OPTIMIZERS,
     PENALTIES,
     PRESETS,
     Config,
-    build_discriminator,
     build_gan,
-    build_generator,
+    discriminator_layers,
+    generator_layers,
 )
 
 replace = dataclasses.replace
@@ -58,6 +59,7 @@ REFUSED = {
     "penalty_every": [0, -4, 1.0, None, "4", True],
     "latent_dim": [0, -1, 10**7 + 1, 2.0, None],
     "hidden": [(0,), (-1,), (5, 10**7 + 1), (5.0,), [5], "5", None, (1,) * 101],
+    "centered": [0, 1, "yes", None],
     "init": ["He", None, ()],
     "slope": [-0.1, 1.1, NAN, None],
     "batch": [0, -6, 6.0, 10**13, None, False],
@@ -82,7 +84,8 @@ ACCEPTED = {  # at the very ends
 
 
 def test_every_choice_has_its_limits():
-    assert set(REFUSED) == set(Config().to_dict()) == {*recipes.NAMES, *recipes.RANGES}
+    assert set(REFUSED) == {each.name for each in dataclasses.fields(Config) if each.metadata["allowed"]}
+    assert set(REFUSED) == set(Config().to_dict())
 
 
 @pytest.mark.parametrize("name, value", [(name, value) for name, values in REFUSED.items() for value in values])
@@ -107,7 +110,7 @@ def shapes(network):
 
 
 def test_the_generator_leads_from_latents_through_the_hidden_layers_to_samples():
-    generator = build_generator(replace(TINY, slope=0.3), 784, rng())
+    generator = Network(generator_layers(replace(TINY, slope=0.3), 784), rng())
     assert shapes(generator) == [(3, 5), (5, 4), (4, 784)]
     assert [layer.alpha for layer in generator.layers if isinstance(layer, LeakyReLU)] == [0.3, 0.3]
     x = generator.forward(100 * np.ones((1, 3), np.float32))
@@ -115,14 +118,14 @@ def test_the_generator_leads_from_latents_through_the_hidden_layers_to_samples()
 
 
 def test_the_generator_of_points_is_not_bounded():
-    generator = build_generator(TINY, 2, rng(), images=False)
+    generator = Network(generator_layers(TINY, 2, images=False), rng())
     assert shapes(generator) == [(3, 5), (5, 4), (4, 2)]
     assert np.abs(generator.forward(100 * np.ones((1, 3), np.float32))).max() > 1
 
 
 @pytest.mark.parametrize("pack", [1, 3])
 def test_the_discriminator_mirrors_the_generator_and_ends_in_one_logit(pack):
-    discriminator = build_discriminator(replace(TINY, pack=pack), 784, rng())
+    discriminator = Network(discriminator_layers(replace(TINY, pack=pack), 784), rng())
     assert shapes(discriminator) == [(784 * pack, 4), (4, 5), (5, 1)]
     assert not isinstance(discriminator.layers[-1], Sigmoid), "losses work on logits"
 
@@ -130,7 +133,7 @@ def test_the_discriminator_mirrors_the_generator_and_ends_in_one_logit(pack):
 @pytest.mark.parametrize("init, spread", [("he", (2 / 3) ** 0.5), ("xavier", (2 / (3 + 5000)) ** 0.5)])
 def test_the_first_weights_have_the_spread_that_was_chosen(init, spread):
     config = replace(TINY, hidden=(5000,), init=init)
-    assert build_generator(config, 2, rng()).layers[0].W.std() == pytest.approx(spread, rel=0.03)
+    assert Network(generator_layers(config, 2), rng()).layers[0].W.std() == pytest.approx(spread, rel=0.03)
 
 
 def test_a_double_precision_gan_starts_from_the_same_weights_rounded():
@@ -195,6 +198,7 @@ OTHERWISE = {
     "average": 0.1,
     "d_steps": 2,
     "pack": 2,
+    "centered": True,
     "seed": 1,
 }
 

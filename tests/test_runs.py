@@ -22,10 +22,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_runs import TINY, assert_same_state, forbid_folders, points, trained
 
-from tinygan import checkpoint, files, runs
-from tinygan.checkpoint import CheckpointError
+from tinygan.app import checkpoint, files, runs
+from tinygan.app.errors import CheckpointError, UsageError
 from tinygan.recipes import Config
-from tinygan.runs import RunError
 from tinygan.training import Training
 
 
@@ -40,13 +39,13 @@ def here(tmp_path, monkeypatch):
 
 def test_a_second_process_is_refused_and_a_killed_one_leaves_no_lock(here):
     code = (
-        "import sys; from pathlib import Path; from tinygan import runs\nwith runs.locked(Path('.')): input()"
+        "import sys; from pathlib import Path; from tinygan.app import runs\nwith runs.locked(Path('.')): input()"
     )
     code = code.replace("input()", "print('locked', flush=True); input()")
     holder = processes.start("-c", code, stdin=subprocess.PIPE)
     try:
         assert holder.stdout.readline() == "locked\n"
-        with pytest.raises(RunError, match="another process is at work in it"), runs.locked(Path(".")):
+        with pytest.raises(UsageError, match="another process is at work in it"), runs.locked(Path(".")):
             pass
     finally:
         holder.kill()
@@ -74,7 +73,7 @@ def test_a_folder_that_cannot_be_written_is_refused(here, monkeypatch):
 
     monkeypatch.setattr("builtins.open", read_only)
     with (
-        pytest.raises(RunError, match="^run: cannot be written .Read-only file system"),
+        pytest.raises(UsageError, match="^run: cannot be written .Read-only file system"),
         runs.locked(Path("run")),
     ):
         pass
@@ -105,7 +104,7 @@ def test_a_place_for_runs_that_is_not_there_is_no_endless_search(here):
         Path("runs").symlink_to(here / "unmounted")
     except (OSError, NotImplementedError):
         pytest.skip("this system makes no links")
-    with pytest.raises(RunError, match="^--out runs: .*; name a folder that can be written"), runs.new():
+    with pytest.raises(UsageError, match="^--out runs: .*; name a folder that can be written"), runs.new():
         pytest.fail("began")
 
 
@@ -141,7 +140,7 @@ def test_a_folder_that_holds_anything_is_left_as_it_is(here, kind, monkeypatch):
     if kind == "read-only":
         forbid_folders(monkeypatch)
     before = {path: path.read_bytes() for path in here.rglob("*") if path.is_file()}
-    with pytest.raises(RunError, match="name another folder|name a folder that can be written"):
+    with pytest.raises(UsageError, match="name another folder|name a folder that can be written"):
         with runs.new(Path("out", "run") if kind == "below a file" else Path("out")):
             pytest.fail("began")
     assert {path: path.read_bytes() for path in here.rglob("*") if path.is_file()} == before
@@ -156,7 +155,7 @@ def test_a_folder_that_another_process_has_just_filled_is_left_as_it_is(here, mo
         yield
 
     monkeypatch.setattr(runs, "locked", late)
-    with pytest.raises(RunError, match="exists already"), runs.new(Path("run")):
+    with pytest.raises(UsageError, match="exists already"), runs.new(Path("run")):
         pytest.fail("began")
     assert Path("run", "checkpoint.npz").read_text() == "precious"
 
@@ -266,9 +265,9 @@ def test_what_is_nowhere_whole_is_refused_by_name(run):
         runs.load(run)
     for path in run.glob("*.npz"):
         path.unlink()
-    with pytest.raises(RunError, match="holds no checkpoint.npz"):
+    with pytest.raises(UsageError, match="holds no checkpoint.npz"):
         runs.load(run)
-    with pytest.raises(RunError, match="there is no such run"):
+    with pytest.raises(UsageError, match="there is no such run"):
         runs.load(run / "absent")
 
 

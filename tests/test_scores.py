@@ -10,10 +10,10 @@ import time
 import numpy as np
 import pytest
 
-from tinygan.data import DataError, Dataset, load_mnist
-from tinygan.judge import Judge, pixels
-from tinygan.metrics import frechet, moments
-from tinygan.scores import Examiner, RealImages, Score, evenly, score_images, score_points, table, verdict
+from tinygan.data import DataError, Dataset, as_floats, load_mnist
+from tinygan.scoring.classifier import Classifier
+from tinygan.scoring.metrics import frechet, moments
+from tinygan.scoring.scores import Examiner, RealImages, Score, evenly, score_images, score_points, table, verdict
 from tinygan.synthetic import MIXTURES, digits, grid
 
 MNIST = os.environ.get("TINYGAN_DATA", "")
@@ -24,7 +24,7 @@ FULL = [*CHEAP, "precision", "recall", "nearest", "parzen", "parzen_error", "par
 @pytest.fixture(scope="module")
 def real():
     train, test = digits(3000, np.random.default_rng(0)), digits(1500, np.random.default_rng(1))
-    return RealImages(Judge.train(train, steps=300), train, test)
+    return RealImages(Classifier.train(train, steps=300), train, test)
 
 
 def values(samples, real, full=False):
@@ -57,7 +57,7 @@ def test_parzens_line_compares_with_training_images(real):
 def test_what_chooses_parzens_sigma_is_not_among_the_training_images_that_it_is_compared_with():
     x = np.zeros((60_000, 784), np.uint8)
     train = Dataset("black", x, np.zeros(60_000, int))
-    real = RealImages(Judge(10, np.random.default_rng(0)), train, train)
+    real = RealImages(Classifier(10, np.random.default_rng(0)), train, train)
     assert (len(real.known), len(real.valid)) == (50_000, 10_000)
     assert np.shares_memory(real.valid[0], x[50_000]) and np.shares_memory(real.known[-1], x[49_999])
 
@@ -76,13 +76,13 @@ def test_real_images_score_well_and_noise_badly_in_every_line(real):
 
 def test_the_frechet_distance_is_from_all_training_images(real):
     samples = real.test.x[:200]
-    features = real.judge.features
+    features = real.classifier.features
     expected = frechet(moments(features(samples)), moments(features(real.train.x)))
     assert values(samples, real)["frechet"] == expected == real.frechet(samples)
 
 
 def test_blur_is_seen_by_the_frechet_distance(real):
-    images = pixels(real.test.x).reshape(-1, 28, 28)
+    images = as_floats(real.test.x).reshape(-1, 28, 28)
     blurred = sum(np.roll(images, (i, j), (1, 2)) for i in (-1, 0, 1) for j in (-1, 0, 1)) / 9
     assert real.frechet(np.clip(blurred, 0, 1).reshape(-1, 784)) > 2 * real.frechet(real.test.x)
 
@@ -94,7 +94,7 @@ def test_the_classes_are_counted(real):
     assert shares[3] == pytest.approx(0.75, abs=0.05) and shares[7] == pytest.approx(0.25, abs=0.05)
 
 
-def test_a_collapse_is_recognised_and_the_missing_classes_are_named(real):
+def test_a_collapse_is_recognized_and_the_missing_classes_are_named(real):
     some = values(real.test.x[(real.test.labels != 2) & (real.test.labels != 8)], real)
     assert {2, 8} <= set(some["missing"]) and len(some["missing"]) == 2
     one = values(np.repeat(real.test.x[real.test.labels == 4][:1], 100, axis=0), real, full=True)
@@ -109,13 +109,13 @@ def test_a_single_class_looks_real_but_does_not_cover_the_others(real):
 
 
 def test_parzens_sigma_is_chosen_on_the_validation_images(real):
-    chosen = RealImages(real.judge, real.train, real.test)
+    chosen = RealImages(real.classifier, real.train, real.test)
     chosen.valid = samples = real.test.x[:200]  # exactly what the samples are: the narrower, the likelier
     assert values(samples, chosen, full=True)["parzen_sigma"] == pytest.approx(0.1)
     assert values(samples, real, full=True)["parzen_sigma"] > 0.15
 
 
-def test_a_generator_that_remembers_is_recognised_by_its_nearest_neighbours(real):
+def test_a_generator_that_remembers_is_recognized_by_its_nearest_neighbors(real):
     scores = {score.name: score for score in score_images(evenly(real.train.x, 500), real)}
     assert scores["nearest"].value == 0 < scores["nearest"].real
 
@@ -123,16 +123,16 @@ def test_a_generator_that_remembers_is_recognised_by_its_nearest_neighbours(real
 def test_the_order_of_the_test_images_does_not_decide_about_the_column_real(real):
     by_label = np.argsort(real.test.labels, kind="stable")
     sorted_test = real.test._replace(x=real.test.x[by_label], labels=real.test.labels[by_label])
-    same = RealImages(real.judge, real.train, sorted_test)
+    same = RealImages(real.classifier, real.train, sorted_test)
     scores = {score.name: score.real for score in score_images(real.test.x[:300], same, full=False)}
     assert scores["missing"] == [] and scores["class_kl"] < 0.05
 
 
 def test_bytes_and_floats_score_alike(real):
     x = real.test.x[:200]
-    as_bytes, as_floats = values(x, real, full=True), values(pixels(x), real, full=True)
+    of_bytes, of_floats = values(x, real, full=True), values(as_floats(x), real, full=True)
     for name in FULL:
-        assert as_floats[name] == pytest.approx(as_bytes[name], rel=1e-4, abs=1e-6), name
+        assert of_floats[name] == pytest.approx(of_bytes[name], rel=1e-4, abs=1e-6), name
 
 
 def test_a_program_can_read_the_scores(real):
@@ -161,7 +161,7 @@ def test_too_few_real_images_are_refused_in_one_line(real):
     few = Dataset("few", real.train.x[:9], real.train.labels[:9])
     for train, test in ((few, real.test), (real.train, few)):
         with pytest.raises(DataError, match="too few real images"):
-            RealImages(real.judge, train, test)
+            RealImages(real.classifier, train, test)
         with pytest.raises(DataError, match="too few real images"):
             Examiner(train, test, 3)
 
@@ -183,12 +183,12 @@ def test_a_snapshot_can_afford_the_frechet_distance(real):
 
 @pytest.mark.parametrize("name", ["ring", "grid"])
 def test_a_perfect_sampler_scores_what_the_column_real_says(name):
-    centres, sigma = MIXTURES[name]
+    centers, sigma = MIXTURES[name]
     rng, n = np.random.default_rng(0), 2500
-    points = rng.normal(centres[rng.integers(len(centres), size=n)], sigma)
+    points = rng.normal(centers[rng.integers(len(centers), size=n)], sigma)
     scores = {score.name: score for score in score_points(points, name)}
     assert list(scores) == ["modes", "high_quality", "missing", "mode_kl", "spread"]
-    assert scores["modes"].value == scores["modes"].real == len(centres)
+    assert scores["modes"].value == scores["modes"].real == len(centers)
     assert scores["missing"].value == scores["missing"].real == []
     assert scores["high_quality"].real == pytest.approx(0.9889, abs=1e-4)
     for name, tolerance in (("high_quality", 0.01), ("mode_kl", 0.005), ("spread", 0.05)):
@@ -196,9 +196,9 @@ def test_a_perfect_sampler_scores_what_the_column_real_says(name):
 
 
 def test_a_sampler_of_three_modes_of_the_ring_is_seen():
-    centres, sigma = MIXTURES["ring"]
+    centers, sigma = MIXTURES["ring"]
     rng = np.random.default_rng(0)
-    points = rng.normal(centres[rng.integers(3, size=900)], sigma / 2)
+    points = rng.normal(centers[rng.integers(3, size=900)], sigma / 2)
     scores = {score.name: score.value for score in score_points(points, "ring")}
     assert scores["modes"] == 3 and scores["missing"] == [3, 4, 5, 6, 7]
     assert scores["mode_kl"] == pytest.approx(math.log(8 / 3), abs=0.01)
@@ -219,31 +219,30 @@ def test_what_is_no_point_is_refused_in_one_line():
 # ---- the examiner ------------------------------------------------------------------------------
 
 
-def test_the_examiner_asks_a_generator_of_images_for_its_frechet_distance(real, monkeypatch):
-    monkeypatch.setattr("tinygan.scores.load_judge", lambda dataset, report: real.judge)
-    examiner = Examiner(real.train, real.test, latent_dim=3)
+def test_the_examiner_asks_a_generator_of_images_for_its_frechet_distance(real):
+    examiner = Examiner(real.train, real.test, latent_dim=3, load=lambda dataset: real.classifier)
     asked = []
 
     def generate(z):
         asked.append(z.copy())
-        return pixels(evenly(real.test.x, len(z)))
+        return as_floats(evenly(real.test.x, len(z)))
 
     distance = examiner.quality(generate)
-    samples = pixels(evenly(real.test.x, len(asked[0])))
+    samples = as_floats(evenly(real.test.x, len(asked[0])))
     assert asked[0].shape == (2000, 3)
     assert distance == pytest.approx(real.frechet(samples), rel=1e-6)
     assert examiner.quality(lambda z: 1 - generate(z)) > 10 * distance, "negatives must be far worse"
     assert np.array_equal(asked[0], asked[1]), "the latents must not change from snapshot to snapshot"
-    remembered = pixels(real.train.x[[5, 700, 31]])
-    assert np.array_equal(examiner.neighbours(remembered), real.train.x[[5, 700, 31]])
+    remembered = as_floats(real.train.x[[5, 700, 31]])
+    assert np.array_equal(examiner.neighbors(remembered), real.train.x[[5, 700, 31]])
 
 
 def test_the_examiner_asks_a_generator_of_points_for_its_share_of_good_ones():
-    centres, _ = MIXTURES["grid"]
+    centers, _ = MIXTURES["grid"]
     examiner = Examiner(grid(1000, np.random.default_rng(0)), None, latent_dim=2)
 
     def half_of_them(z):
-        points = centres[np.arange(len(z)) % 25]
+        points = centers[np.arange(len(z)) % 25]
         points[::2] += 1  # between the modes
         return points
 
@@ -251,9 +250,9 @@ def test_the_examiner_asks_a_generator_of_points_for_its_share_of_good_ones():
 
 
 def test_the_table_has_a_line_for_every_score_and_the_verdict_names_what_is_missing():
-    centres, sigma = MIXTURES["ring"]
+    centers, sigma = MIXTURES["ring"]
     rng = np.random.default_rng(0)
-    whole, part = (score_points(rng.normal(centres[rng.integers(n, size=900)], sigma), "ring") for n in (8, 3))
+    whole, part = (score_points(rng.normal(centers[rng.integers(n, size=900)], sigma), "ring") for n in (8, 3))
     lines = table(part).splitlines()
     assert len(lines) == 1 + len(part)
     assert {line.split()[0] for line in lines[1:]} == {row.name for row in part}
@@ -314,6 +313,6 @@ def test_the_table_says_which_share_is_which_class():
 def test_remembered_mnist_images_have_the_published_parzen_likelihood_of_the_true_distribution():
     """Theis et al. 2016, table 1: 243."""
     train, test = load_mnist("train"), load_mnist("test")
-    real = RealImages(Judge(10, np.random.default_rng(0)), train, test)
+    real = RealImages(Classifier(10, np.random.default_rng(0)), train, test)
     scores = {score.name: score for score in score_images(evenly(train.x, 10_000), real)}
     assert abs(scores["parzen"].real - 243) < 2 * scores["parzen_error"].real

@@ -1,7 +1,7 @@
 """Drawn digits look like handwriting and can be told apart; the ring and the grid are where they
 should be.
 
-Whether a digit can be recognised is measured by its nearest neighbour: an image has the class of
+Whether a digit can be recognized is measured by its nearest neighbor: an image has the class of
 the most similar one (in Euclidean distance of pixels) in a set with known classes. Guessing is
 right one time in ten.
 """
@@ -17,7 +17,7 @@ import pytest
 
 from tinygan import synthetic
 from tinygan.data import DataError, load_folder
-from tinygan.synthetic import MIXTURES, STROKES, digits, grid, grid_centres, ring, ring_centres
+from tinygan.synthetic import MIXTURES, STROKES, digits, grid, grid_centers, ring, ring_centers
 
 MNIST = os.environ.get("TINYGAN_DATA", "")
 
@@ -27,7 +27,7 @@ def drawn():
     return digits(5000, np.random.default_rng(0))
 
 
-def nearest_neighbour_labels(x, known_x, known_labels):
+def nearest_neighbor_labels(x, known_x, known_labels):
     """The label of the most similar known image, for each image x (N, 784)."""
     x, known_x = x / np.float32(255), known_x / np.float32(255)
     # |x - k|^2 = |x|^2 - 2 x.k + |k|^2, and |x|^2 is the same for all candidates k
@@ -40,28 +40,28 @@ def share_right_per_class(predicted, labels):
 
 # ---- digits: what they look like ---------------------------------------------------------------
 
-def test_every_class_is_recognised_in_another_draw(drawn):
+def test_every_class_is_recognized_in_another_draw(drawn):
     other = digits(1000, np.random.default_rng(1))
     right = share_right_per_class(
-        nearest_neighbour_labels(other.x, drawn.x, drawn.labels), other.labels)
-    assert right.min() > 0.9, f"share recognised per class, expected > 0.9 in each: {right}"
+        nearest_neighbor_labels(other.x, drawn.x, drawn.labels), other.labels)
+    assert right.min() > 0.9, f"share recognized per class, expected > 0.9 in each: {right}"
 
 
-def test_labels_that_do_not_belong_to_the_images_are_not_recognised(drawn):
+def test_labels_that_do_not_belong_to_the_images_are_not_recognized(drawn):
     """The measure above can fail."""
     shuffled = np.random.default_rng(2).permutation(drawn.labels)
     right = share_right_per_class(
-        nearest_neighbour_labels(drawn.x[:1000], drawn.x[1000:], shuffled[1000:]),
+        nearest_neighbor_labels(drawn.x[:1000], drawn.x[1000:], shuffled[1000:]),
         drawn.labels[:1000])
-    assert right.mean() < 0.2, f"share recognised per class, expected about 0.1: {right}"
+    assert right.mean() < 0.2, f"share recognized per class, expected about 0.1: {right}"
 
 
 @pytest.mark.skipif(not os.path.isdir(MNIST), reason="needs TINYGAN_DATA, a folder with MNIST")
-def test_every_class_is_recognised_by_comparison_with_real_handwriting(drawn):
+def test_every_class_is_recognized_by_comparison_with_real_handwriting(drawn):
     mnist = load_folder(MNIST, "test")
     right = share_right_per_class(
-        nearest_neighbour_labels(drawn.x[:1000], mnist.x, mnist.labels), drawn.labels[:1000])
-    assert right.min() > 0.8, f"share recognised per class, expected > 0.8 in each: {right}"
+        nearest_neighbor_labels(drawn.x[:1000], mnist.x, mnist.labels), drawn.labels[:1000])
+    assert right.min() > 0.8, f"share recognized per class, expected > 0.8 in each: {right}"
 
 
 def test_ink_is_like_that_of_mnist(drawn):
@@ -71,11 +71,11 @@ def test_ink_is_like_that_of_mnist(drawn):
     assert abs(x.std() - 0.3081) < 0.015, f"deviation {x.std():.4f}, expected 0.3081 +- 0.015"
 
 
-def test_every_image_has_black_paper_white_ink_and_grey_edges(drawn):
+def test_every_image_has_black_paper_white_ink_and_gray_edges(drawn):
     assert (drawn.x.min(axis=1) == 0).all()
     assert (drawn.x.max(axis=1) == 255).all()
-    grey = np.mean((drawn.x > 25) & (drawn.x < 230), axis=1) / np.mean(drawn.x > 0, axis=1)
-    assert grey.min() > 0.2, f"image {grey.argmin()}: {grey.min():.2f} of its ink is grey"
+    gray = np.mean((drawn.x > 25) & (drawn.x < 230), axis=1) / np.mean(drawn.x > 0, axis=1)
+    assert gray.min() > 0.2, f"image {gray.argmin()}: {gray.min():.2f} of its ink is gray"
 
 
 def test_no_digit_touches_the_frame(drawn):
@@ -85,13 +85,13 @@ def test_no_digit_touches_the_frame(drawn):
     assert len(touching) == 0, f"{len(touching)} images have ink in the outermost pixels: {touching}"
 
 
-def test_digits_are_centred_by_their_mass_and_20_pixels_large_like_mnist(drawn):
+def test_digits_are_centerd_by_their_mass_and_20_pixels_large_like_mnist(drawn):
     images = drawn.x.reshape(-1, 28, 28).astype(float)
     for axis, name in ((1, "column"), (2, "row")):
         profile = images.sum(axis=axis)  # (N, 28)
-        centre = profile @ np.arange(28) / profile.sum(axis=1)
-        assert abs(centre.mean() - 14) < 0.15, f"mean {name} {centre.mean():.2f}, expected 14"
-        off = np.abs(centre - 14)
+        center = profile @ np.arange(28) / profile.sum(axis=1)
+        assert abs(center.mean() - 14) < 0.15, f"mean {name} {center.mean():.2f}, expected 14"
+        off = np.abs(center - 14)
         assert np.quantile(off, 0.95) < 1.25, f"{name}: {np.quantile(off, 0.95):.2f} pixels off"
         assert off.max() < 3, f"{name} of image {off.argmax()} is {off.max():.2f} pixels off"
     inked = images > 0
@@ -119,20 +119,6 @@ def test_the_generator_alone_decides_what_is_drawn(make):
     assert np.array_equal(first.x, again.x) and np.array_equal(first.labels, again.labels)
     assert not np.array_equal(first.x, other.x)
     assert not np.array_equal(first.labels, other.labels)
-
-
-def test_without_a_generator_the_digits_are_those_of_seed_0():
-    assert np.array_equal(digits(30).x, digits(30, np.random.default_rng(0)).x)
-
-
-@pytest.mark.parametrize("make, classes", [(digits, 10), (ring, 8), (grid, 25)])
-def test_labels_are_balanced_and_in_random_order(make, classes):
-    labels = make(20 * classes + 3, np.random.default_rng(0)).labels
-    counts = np.bincount(labels, minlength=classes)
-    assert len(counts) == classes and counts.min() == 20 and counts.max() == 21, counts
-    # Sorted or cyclic labels follow one another in a fixed step; random ones in every step.
-    steps = np.unique(np.diff(labels) % classes)
-    assert len(steps) == classes, f"steps from one label to the next: {steps}"
 
 
 @pytest.mark.parametrize("make", [digits, ring, grid])
@@ -164,13 +150,13 @@ def test_20000_digits_take_seconds_and_little_memory():
 
 def test_the_curve_goes_through_the_points_of_the_table():
     stroke = np.array([[1, 2], [6, 0], [10, 3], [8, 7], [4, 9]], float)
-    curve = synthetic._smooth(stroke)
+    curve = synthetic.smooth(stroke)
     gap = np.hypot(*(curve[:, None] - stroke).T).min(axis=1)  # of each point to the curve
     assert gap.max() < 1e-12, f"point {gap.argmax()} is {gap.max():.3f} pixels off the curve"
 
 
 def test_two_points_make_a_straight_line_and_a_lifted_pen_leaves_no_ink():
-    points = synthetic._trace("0,0 0,10 | 10,0 10,10")
+    points = synthetic.trace("0,0 0,10 | 10,0 10,10")
     assert np.minimum(np.abs(points[:, 0]), np.abs(points[:, 0] - 10)).max() < 1e-12
     assert sum(points[:, 0] < 5) == sum(points[:, 0] > 5) == len(points) / 2
 
@@ -178,7 +164,7 @@ def test_two_points_make_a_straight_line_and_a_lifted_pen_leaves_no_ink():
 @pytest.mark.parametrize("digit", range(10))
 def test_every_way_to_write_a_digit_is_20_high_and_evenly_dotted(digit):
     for variant in STROKES[digit]:
-        points = synthetic._trace(variant)
+        points = synthetic.trace(variant)
         height = np.ptp(points[:, 1])
         assert points.shape == (synthetic.POINTS, 2) and 18 <= height <= 21.5, f"{variant}: {height}"
         steps = np.hypot(*np.diff(points, axis=0).T)
@@ -196,12 +182,12 @@ def test_all_ways_to_write_and_all_pens_are_used(monkeypatch):
         radii.extend(radius)
         return np.zeros((len(x), 28, 28))
 
-    monkeypatch.setattr(synthetic, "_by_another_hand", lambda x, y, rng: (x, y))
-    monkeypatch.setattr(synthetic, "_ink", record)
+    monkeypatch.setattr(synthetic, "distort", lambda x, y, rng: (x, y))
+    monkeypatch.setattr(synthetic, "ink", record)
     labels = digits(10_000, np.random.default_rng(0)).labels
     for digit, variants in STROKES.items():
         traces = np.array(drawn_x)[labels == digit]
-        counts = np.array([np.sum((traces == synthetic._trace(v)[:, 0]).all(axis=1))
+        counts = np.array([np.sum((traces == synthetic.trace(v)[:, 0]).all(axis=1))
                            for v in variants])
         assert counts.sum() == 1000, f"{digit}: {counts.sum()} of 1000 are in the table"
         expected = 1000 / len(variants)
@@ -211,9 +197,9 @@ def test_all_ways_to_write_and_all_pens_are_used(monkeypatch):
 
 
 def test_a_hand_varies_size_place_bend_width_slant_and_turn():
-    trace = synthetic._trace(STROKES[0][0])
+    trace = synthetic.trace(STROKES[0][0])
     rng = np.random.default_rng(0)
-    x, y = synthetic._by_another_hand(*(np.tile(v, (4000, 1)) for v in trace.T), rng)
+    x, y = synthetic.distort(*(np.tile(v, (4000, 1)) for v in trace.T), rng)
     size = np.maximum(np.ptp(x, axis=1), np.ptp(y, axis=1))
     for name, value, reach in (("size", size, 1), ("column", x.mean(axis=1), 0.4),
                                ("row", y.mean(axis=1), 0.4)):
@@ -230,42 +216,39 @@ def test_a_hand_varies_size_place_bend_width_slant_and_turn():
     assert np.mean(-xy / yy) > 0.1, "handwriting leans to the right"
 
 
-def test_grey_falls_with_the_distance_to_the_stroke():
-    """A vertical stroke down column 14, radius 2, edge 1.2: grey is 1/2 - (distance - 2) / 1.2."""
+def test_gray_falls_with_the_distance_to_the_stroke():
+    """A vertical stroke down column 14, radius 2, edge 1.2: gray is 1/2 - (distance - 2) / 1.2."""
     x, y = np.full((1, 64), 14.0), np.linspace(0, 27, 64)[None]
-    row = synthetic._ink(x, y, np.array([2.0]))[0, 9]  # here a point of the stroke is in row 9
+    row = synthetic.ink(x, y, np.array([2.0]))[0, 9]  # here a point of the stroke is in row 9
     expected = np.clip(0.5 - (np.abs(np.arange(28) - 14) - 2) / 1.2, 0, 1)
     assert row[[12, 16]] == pytest.approx(0.5, abs=1e-6)
     np.testing.assert_allclose(row, expected, atol=1e-6)
 
 
+@pytest.mark.parametrize("make, classes", [(digits, 10), (ring, 8), (grid, 25)])
+def test_labels_are_balanced_and_in_random_order(make, classes):
+    labels = make(20 * classes + 3, np.random.default_rng(0)).labels
+    counts = np.bincount(labels, minlength=classes)
+    assert len(counts) == classes and counts.min() == 20 and counts.max() == 21, counts
+    # Sorted or cyclic labels follow one another in a fixed step; random ones in every step.
+    steps = np.unique(np.diff(labels) % classes)
+    assert len(steps) == classes, f"steps from one label to the next: {steps}"
+
+
 # ---- ring and grid -----------------------------------------------------------------------------
 
 def test_the_ring_has_8_distinct_modes_on_the_unit_circle():
-    centres = ring_centres()
-    assert centres.shape == (8, 2)
-    np.testing.assert_allclose(np.hypot(*centres.T), 1, atol=1e-12)
-    neighbours = np.hypot(*(centres - np.roll(centres, 1, axis=0)).T)
-    np.testing.assert_allclose(neighbours, 2 * np.sin(np.pi / 8), atol=1e-12)
-
-
-def test_the_ring_takes_other_numbers_of_modes_radii_and_sigmas():
-    data = ring(3000, np.random.default_rng(0), modes=3, radius=5.0, sigma=0.2)
-    for k, centre in enumerate(5 * np.array([[1, 0], [-0.5, 0.75**0.5], [-0.5, -(0.75**0.5)]])):
-        mode = data.x[data.labels == k]
-        assert np.abs(mode.mean(axis=0) - centre).max() < 5 * 0.2 / 1000**0.5
-        assert np.abs(mode.std(axis=0) / 0.2 - 1).max() < 5 / 2000**0.5
-
-
-def test_a_ring_without_modes_is_one_clear_line():
-    with pytest.raises(DataError, match="10 samples of 0 classes"):
-        ring(10, np.random.default_rng(0), modes=0)
+    centers = ring_centers()
+    assert centers.shape == (8, 2)
+    np.testing.assert_allclose(np.hypot(*centers.T), 1, atol=1e-12)
+    neighbors = np.hypot(*(centers - np.roll(centers, 1, axis=0)).T)
+    np.testing.assert_allclose(neighbors, 2 * np.sin(np.pi / 8), atol=1e-12)
 
 
 def test_the_grid_has_25_modes_on_even_numbers():
     expected = {(a, b) for a in (-4, -2, 0, 2, 4) for b in (-4, -2, 0, 2, 4)}
-    assert grid_centres().shape == (25, 2)
-    assert {tuple(centre) for centre in grid_centres()} == expected
+    assert grid_centers().shape == (25, 2)
+    assert {tuple(center) for center in grid_centers()} == expected
 
 
 @pytest.mark.parametrize("make, sigma", [(ring, 0.01), (grid, 0.05)])
@@ -275,14 +258,14 @@ def test_samples_are_gaussian_around_the_mode_of_their_label(make, sigma):
     assert data.x.shape == (n, 2) and data.x.dtype == np.float32
     mixture = MIXTURES[data.name]
     assert mixture.sigma == sigma
-    modes = len(mixture.centres)
+    modes = len(mixture.centers)
     error = 5 / (n / modes) ** 0.5  # five standard errors of a mean of one mode, in sigmas
-    for k, centre in enumerate(mixture.centres):
-        offset = (data.x[data.labels == k] - centre) / sigma
+    for k, center in enumerate(mixture.centers):
+        offset = (data.x[data.labels == k] - center) / sigma
         assert np.abs(offset.mean(axis=0)).max() < error, f"mode {k}: {offset.mean(axis=0)} sigmas"
         assert np.abs(offset.std(axis=0) - 1).max() < error, f"mode {k}: {offset.std(axis=0)}"
     # In two dimensions the distance is Rayleigh distributed: 1 - exp(-3^2 / 2) within 3 sigmas.
-    distance = np.hypot(*(data.x - mixture.centres[data.labels]).T)
+    distance = np.hypot(*(data.x - mixture.centers[data.labels]).T)
     within, expected = np.mean(distance < 3 * sigma), 1 - np.exp(-4.5)
     standard_error = (expected * (1 - expected) / n) ** 0.5
     assert abs(within - expected) < 4 * standard_error, f"{within:.4f}, expected {expected:.4f}"

@@ -17,7 +17,9 @@ import pytest
 from helpers import assert_same_bits
 from small_runs import CLOCK, TINY, assert_same_state, images, points, trained
 
-from tinygan import checkpoint, synthetic, training
+from tinygan import synthetic, training
+from tinygan.app import checkpoint
+from tinygan.network import Network
 from tinygan.recipes import OBJECTIVES, OPTIMIZERS, PENALTIES, Config, build_gan
 from tinygan.training import NumericalError, Row, Training, draw_latents, generate
 
@@ -46,7 +48,7 @@ def test_a_short_run_brings_the_samples_to_all_eight_modes_of_the_ring():
     run = trained(config, synthetic.ring(5000, np.random.default_rng(0)))
 
     def distances(samples):  # to each of the 8 modes, (n, 8)
-        return np.linalg.norm(samples[:, None] - synthetic.ring_centres(), axis=2)
+        return np.linalg.norm(samples[:, None] - synthetic.ring_centers(), axis=2)
 
     (_, before), (_, after) = run.frames[0], run.frames[-1]
     far, near = (distances(samples).min(axis=1).mean() for samples in (before, after))
@@ -155,8 +157,6 @@ def test_a_row_says_what_the_step_computed():
     run = trained(config, dataset, steps=1)
     rng = np.random.default_rng(config.seed)
     gan = build_gan(config, 2, rng, images=False)
-    Training(config, dataset)  # the shown copy of the generator draws its first weights, too
-    training.build_generator(config, 2, rng, images=False)
     x_fake = gan.generator.forward(draw_latents(rng, 6, 3))
     order = np.arange(50)
     rng.shuffle(order)
@@ -209,7 +209,7 @@ def test_frames_show_the_average_and_always_the_same_latents():
     expected = []
     for event in run.run():
         if event == "frame":
-            average = training.build_generator(run.config, 2, np.random.default_rng(9), images=False)
+            average = Network(training.generator_layers(run.config, 2, images=False), np.random.default_rng(9))
             average.params[:] = run.average.params
             expected.append(average.forward(run.latents).copy())
     assert len(run.frames) == len(expected) == 7
@@ -288,7 +288,7 @@ DIGEST = """
 import sys
 sys.path.insert(0, sys.argv[1])
 from small_runs import TINY, images, trained
-from tinygan import checkpoint
+from tinygan.app import checkpoint
 arrays, values = trained(TINY, images()).state()
 arrays.pop("history")
 print(checkpoint.digest(arrays).hex(), values["rng"]["state"]["state"])
@@ -376,7 +376,7 @@ def test_only_the_clock_is_left_out_of_the_comparison():
 
 
 def spoil(run, player, index, name, value):
-    """From now on this player's optimiser writes such a number into that layer and into all behind it."""
+    """From now on this player's optimizer writes such a number into that layer and into all behind it."""
     network, optimizer = getattr(run.gan, player), getattr(run.gan, f"{player[0]}_optimizer")
 
     def step(params, grads):
@@ -407,7 +407,7 @@ def test_a_parameter_that_is_lost_stops_the_run_at_that_step_and_is_named(player
     assert str(caught.value).startswith(
         f"step 3: not a finite number, first in {name} of the {player}'s {layer}; "
     )
-    assert "--lr" in str(caught.value)
+    assert "smaller lr" in str(caught.value)
 
 
 @pytest.mark.parametrize("player", ["discriminator", "generator"])
@@ -416,7 +416,7 @@ def test_a_loss_that_is_lost_stops_the_run_at_that_step(monkeypatch, player, val
     run = trained(TINY, steps=2)
     real = getattr(run.gan.objective, player)
     monkeypatch.setattr(run.gan.objective, player, lambda *logits: (value, *real(*logits)[1:]))
-    with pytest.raises(NumericalError, match=f"^step 3: a loss is not a finite number .*{value}.*--lr"):
+    with pytest.raises(NumericalError, match=f"^step 3: a loss is not a finite number .*{value}.*smaller lr"):
         for _ in run.run():
             pass
 

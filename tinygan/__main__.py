@@ -12,7 +12,7 @@ def main():
     handler = signal.getsignal(signal.SIGINT)
     if handler is signal.default_int_handler:  # else it is to be ignored, as under nohup
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-    from tinygan import cli
+    from tinygan.app import cli
 
     signal.signal(signal.SIGINT, handler)
     return cli.main()

@@ -67,16 +67,19 @@ class Dense(Layer):
 
     ``init`` chooses the first weights: "he" is N(0, 2/I), made for rectifiers (He et al. 2015,
     eq. 10); "xavier" is U(-r, r) with r² = 6/(I + O), made for sigmoid and tanh (Glorot and Bengio
-    2010, eq. 16). b starts at zero. With 2 or 3 inputs, the kinks of all units would then pass
-    through the origin; "spread" is Xavier's W with b from U(-1/√I, 1/√I), which moves them apart.
+    2010, eq. 16). With these b starts at zero, and with 2 or 3 inputs the kinks of all units then
+    pass through the origin; "spread" is Xavier's W with b from U(-1/√I, 1/√I), which moves them
+    apart. "uniform" has both W and b from U(-1/√I, 1/√I), which is PyTorch's default.
     """
+
+    inits = ("he", "xavier", "spread", "uniform")
 
     def __init__(self, n_in, n_out, init="he"):
         super().__init__()
         if min(n_in, n_out) < 1:
             raise ValueError(f"Dense({n_in}, {n_out}): both sizes must be at least 1")
-        if init not in ("he", "xavier", "spread"):
-            raise ValueError(f"Dense: init must be 'he', 'xavier' or 'spread', not {init!r}")
+        if init not in self.inits:
+            raise ValueError(f"Dense: init must be one of {', '.join(self.inits)}, not {init!r}")
         self.init = init
         self.shapes = {"W": (n_in, n_out), "b": (n_out,)}
         self.W = self.b = self.dW = self.db = None  # views into the vectors of the Network
@@ -87,9 +90,10 @@ class Dense(Layer):
         if self.init == "he":
             self.W[...] = rng.normal(0, np.sqrt(2 / n_in), (n_in, n_out))
         else:
-            r = np.sqrt(6 / (n_in + n_out))
+            r = np.sqrt(1 / n_in) if self.init == "uniform" else np.sqrt(6 / (n_in + n_out))
             self.W[...] = rng.uniform(-r, r, (n_in, n_out))
-        self.b[...] = rng.uniform(-1, 1, n_out) / np.sqrt(n_in) if self.init == "spread" else 0
+        if self.init in ("spread", "uniform"):
+            self.b[...] = rng.uniform(-1, 1, n_out) / np.sqrt(n_in)
 
     def forward(self, x):
         self.check_input(x)
@@ -235,6 +239,32 @@ class Tanh(Layer):
         out = self.kept("out")
         through_slope = dout_v * self.kept("v") * (-2 * out)
         return (1 - out**2) * (through_slope if dout is None else through_slope + dout)
+
+
+class Scale(Layer):
+    """out = factor·x + shift, with fixed numbers: 2x - 1 turns pixels from 0 ... 1 into pixels from -1 ... 1."""
+
+    def __init__(self, factor=2.0, shift=-1.0):
+        super().__init__()
+        self.factor, self.shift = factor, shift
+
+    def forward(self, x):
+        out = self.work_array("out", x.shape, x.dtype)
+        np.multiply(x, self.factor, out=out)
+        out += self.shift
+        return out
+
+    def backward(self, dout, param_grads=True, input_grad=True):
+        return self.factor * dout
+
+    def tangent(self, v):
+        return self.factor * v
+
+    def tangent_backward(self, dout_v, dout=None):
+        return None if dout is None else self.factor * dout
+
+    def __repr__(self):
+        return f"Scale({self.factor}, {self.shift})"
 
 
 class Pack(Layer):

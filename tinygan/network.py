@@ -26,9 +26,8 @@ class Network:
 
     def __init__(self, layers, rng, dtype=np.float32):
         self.layers = list(layers)
-        size = sum(math.prod(shape) for layer in self.layers for shape in layer.shapes.values())
-        self.params = np.zeros(size, dtype)
-        self.grads = np.zeros(size, dtype)
+        self.params = np.zeros(parameter_count(self.layers), dtype)
+        self.grads = np.zeros_like(self.params)
         start = 0
         for layer in self.layers:
             for name, shape in layer.shapes.items():
@@ -65,6 +64,11 @@ class Network:
 
     def __repr__(self):
         return f"Network([{', '.join(map(repr, self.layers))}])"
+
+
+def parameter_count(layers):
+    """Return P, how many parameters a Network of these layers has."""
+    return sum(math.prod(shape) for layer in layers for shape in layer.shapes.values())
 
 
 def mlp(sizes, init="he", last="he", alpha=0.2):

@@ -135,14 +135,14 @@ def self_contained(page):
 
 
 @same_for_everybody()
-def save_neighbours(path, samples, neighbours, title):
+def save_neighbors(path, samples, neighbors, title):
     """Each sample above its nearest training image, (n, 784) both: does the generator just remember?
 
     Rows of 16, or of all if they are fewer; what does not fill a row is left out.
     """
     columns = min(16, len(samples))
     n = len(samples) // columns * columns
-    as_floats = [x[:n] / 255 if x.dtype == np.uint8 else x[:n] for x in (samples, neighbours)]
+    as_floats = [x[:n] / 255 if x.dtype == np.uint8 else x[:n] for x in (samples, neighbors)]
     above, below = (x.reshape(-1, columns, 784) for x in as_floats)
     fig = figure(8, 0.7 + 8 * 2 * (n // columns) / columns)
     ax = fig.subplots()

@@ -1,20 +1,20 @@
-"""Recipes exist so that every choice of a run has a name, and one place.
+"""The recipes: every choice of a run, by name.
 
-``Config`` holds the choices, ``PRESETS`` the ones worth naming, and ``build_gan`` makes of them the
-two networks, the objective and the optimisers.
+``Config`` holds the choices, ``PRESETS`` the ones worth naming. ``build_gan`` makes of them the two
+networks, the objective and the optimizers; ``load_data`` finds a dataset.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import NamedTuple
 
 import numpy as np
 
-from tinygan import optimizers
+from tinygan import data, optimizers, synthetic
 from tinygan.gan import GAN
 from tinygan.gradient_penalty import R1, WGANGP
-from tinygan.layers import Pack, Sigmoid
+from tinygan.layers import Dense, Pack, Scale, Sigmoid, Tanh
 from tinygan.network import Network, mlp
 from tinygan.objectives import LeastSquares, Minimax, NonSaturating, Wasserstein
 
@@ -33,7 +33,9 @@ OPTIMIZERS = {
     "adam": optimizers.Adam,
 }
 PENALTIES = ("none", "r1", "wgan-gp", "clip")
-INITS = ("he", "xavier", "spread")
+
+
+# ---- what a choice may be ------------------------------------------------------------------------
 
 
 class Range(NamedTuple):
@@ -45,7 +47,7 @@ class Range(NamedTuple):
     ends: str = "[]"
 
     def fault(self, value):
-        """What a value must be and is not, in words that can stand behind its name; or ""."""
+        """Return what a value must be and is not, in words that can stand behind its name; or ""."""
         if isinstance(value, bool) or not isinstance(value, (int, self.kind)):
             must = "a whole number" if self.kind is int else "a number"
         elif not (value > self.low if self.ends[0] == "(" else value >= self.low):
@@ -57,47 +59,42 @@ class Range(NamedTuple):
         return f"must be {must}, got {value!r:.50}"
 
 
+class Several(NamedTuple):
+    """A tuple of ``least`` to ``most`` numbers, each in a Range."""
+
+    of: Range
+    least: int
+    most: int
+
+    def fault(self, value):
+        """Return what is wrong with a value, as ``Range.fault`` does."""
+        if not isinstance(value, tuple) or not self.least <= len(value) <= self.most:
+            return f"must be a tuple of {self.least} to {self.most} numbers, got {value!r:.50}"
+        return next(filter(None, map(self.of.fault, value)), "")
+
+
+class OneOf(NamedTuple):
+    """One of these names; or one of False and True."""
+
+    names: tuple
+
+    def fault(self, value):
+        """Return what is wrong with a value, as ``Range.fault`` does."""
+        known = any(value is name or (isinstance(value, str) and value == name) for name in self.names)
+        return "" if known else f"must be one of {', '.join(map(str, self.names))}, got {value!r:.50}"
+
+
 LARGEST = 10**12  # nobody means more, and what is computed with it stays finite
 LARGEST_LAYER = 10**7  # two of these have more weights between them than any memory holds
-COUNT, POSITIVE = Range(int, 1, LARGEST), Range(float, 0, LARGEST, "(]")
-
-NAMES = {"objective": OBJECTIVES, "penalty": PENALTIES, "init": INITS, "optimizer": OPTIMIZERS}
-RANGES = {  # of the other choices; of each number, where a choice has several
-    "coding": Range(float, -LARGEST, LARGEST),
-    "gamma": POSITIVE,
-    "gamma_end": POSITIVE,
-    "penalty_every": COUNT,
-    "latent_dim": Range(int, 1, LARGEST_LAYER),
-    "hidden": Range(int, 1, LARGEST_LAYER),
-    "slope": Range(float, 0, 1),
-    "batch": COUNT,
-    "lr": POSITIVE,
-    "beta1": Range(float, 0, 1, "[)"),
-    "decay_from": Range(float, 0, 1),
-    "average": Range(float, 0, 1, "[)"),
-    "d_steps": Range(int, 1, 1000),  # all of them are one step, which can only be interrupted at its end
-    "pack": COUNT,
-    "steps": COUNT,
-    "epochs": POSITIVE,
-    "minutes": POSITIVE,
-    "seed": Range(int, 0, 2**128 - 1),
-}
-LENGTHS = {"coding": (3, 3), "hidden": (0, 100)}  # the least and the most numbers, where a choice has several
-OPTIONAL = ("gamma_end", "steps", "epochs", "minutes")  # they may be None
+COUNT, POSITIVE, SHARE = Range(int, 1, LARGEST), Range(float, 0, LARGEST, "(]"), Range(float, 0, 1)
 
 
-def fault_of(name, value):
-    """What is wrong with this value of a choice, in words that can stand behind its name; or ""."""
-    if name in NAMES:
-        return "" if value in tuple(NAMES[name]) else f"must be one of {', '.join(NAMES[name])}, got {value!r:.50}"
-    if value is None and name in OPTIONAL:
-        return ""
-    if name not in LENGTHS:
-        return RANGES[name].fault(value)
-    least, most = LENGTHS[name]
-    if not isinstance(value, tuple) or not least <= len(value) <= most:
-        return f"must be a tuple of {least} to {most} numbers, got {value!r:.50}"
-    return next(filter(None, map(RANGES[name].fault, value)), "")
+def choice(default, allowed, help):
+    """Return a field of ``Config``: its default, what it may be (a None that is the default, too), and its help."""
+    return field(default=default, metadata={"allowed": allowed, "help": help})
+
+
+# ---- the choices ---------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -110,42 +107,66 @@ class Config:
     Raises ValueError, a line that begins with the choice's name, for what no run can have.
     """
 
-    objective: str = "non-saturating"
-    coding: tuple[float, float, float] = LeastSquares.codings["0-1"]  # a, b, c of least squares
-    penalty: str = "r1"
-    gamma: float = 1.0  # strength of the penalty: γ of R1, λ of WGAN-GP, the bound of clipping
-    gamma_end: float | None = None  # what R1's γ falls to by the end, geometrically; None: it stays
-    penalty_every: int = 4  # R1 is computed on every such step, and counts that many times
-    latent_dim: int = 100
-    hidden: tuple[int, ...] = (128, 128)  # of the generator; the discriminator has them in reverse
-    init: str = "he"
-    slope: float = 0.2  # LeakyReLU's alpha
-    batch: int = 64
-    optimizer: str = "adam"
-    lr: float = 2e-3
-    beta1: float = 0.0  # Adam's
-    decay_from: float = 1.0  # fraction of the run after which lr falls linearly to zero
-    average: float = 0.999  # decay of the generator's moving average; 0 shows the generator itself
-    d_steps: int = 1  # discriminator steps for each generator step
-    pack: int = 1  # samples that the discriminator judges at once
-    steps: int | None = None
-    epochs: float | None = None
-    minutes: float | None = None
-    seed: int = 0
+    objective: str = choice("non-saturating", OneOf(tuple(OBJECTIVES)), "the game that is played")
+    coding: tuple[float, float, float] = choice(
+        LeastSquares.codings["0-1"],
+        Several(Range(float, -LARGEST, LARGEST), 3, 3),
+        "targets of least squares: of fakes, of real samples, and G's for its fakes",
+    )
+    penalty: str = choice("r1", OneOf(PENALTIES), "what keeps the discriminator's slope small")
+    gamma: float = choice(1.0, POSITIVE, "strength of the penalty: γ of R1, λ of WGAN-GP, the bound of clip")
+    gamma_end: float | None = choice(None, POSITIVE, "what R1's γ falls to by the end, by the same factor in each step")
+    penalty_every: int = choice(4, COUNT, "R1 is computed on every such step, and counts that many times")
+    latent_dim: int = choice(100, Range(int, 1, LARGEST_LAYER), "size of the latent z")
+    hidden: tuple[int, ...] = choice(
+        (128, 128), Several(Range(int, 1, LARGEST_LAYER), 0, 100), "the generator's layers, which D has in reverse"
+    )
+    centered: bool = choice(False, OneOf((False, True)), "D sees pixels from -1 to 1, and G ends in a Tanh")
+    init: str = choice("he", OneOf(Dense.inits), "first weights of the hidden layers")
+    slope: float = choice(0.2, SHARE, "LeakyReLU's slope on the left")
+    batch: int = choice(64, COUNT, "samples in a batch")
+    optimizer: str = choice("adam", OneOf(tuple(OPTIMIZERS)), "the rule of both players")
+    lr: float = choice(2e-3, POSITIVE, "learning rate of both players")
+    beta1: float = choice(0.0, Range(float, 0, 1, "[)"), "Adam's momentum")
+    decay_from: float = choice(1.0, SHARE, "share of the run after which lr falls linearly to zero")
+    average: float = choice(
+        0.999, Range(float, 0, 1, "[)"), "decay of the generator's EMA; 0 shows the generator itself"
+    )
+    # All of these are one step of the training, which can be interrupted at its end only.
+    d_steps: int = choice(1, Range(int, 1, 1000), "discriminator steps for each generator step")
+    pack: int = choice(1, COUNT, "samples that the discriminator judges at once")
+    steps: int | None = choice(None, COUNT, "stop after so many steps")
+    epochs: float | None = choice(None, POSITIVE, "stop after so many passes through the data")
+    minutes: float | None = choice(None, POSITIVE, "stop after so much training time")
+    seed: int = choice(0, Range(int, 0, 2**128 - 1), "of all that is random")
 
     def __post_init__(self):
-        for name, value in vars(self).items():
-            if fault := fault_of(name, value):
-                raise ValueError(f"{name}: {fault}")
+        for each in fields(self):
+            value = getattr(self, each.name)
+            is_left_out = value is None and each.default is None
+            if fault := "" if is_left_out else each.metadata["allowed"].fault(value):
+                raise ValueError(f"{each.name}: {fault}")
         if self.batch % self.pack:
             raise ValueError(f"batch: {self.batch} cannot be divided into packs of {self.pack} samples")
 
     def to_dict(self):
+        """Return the choices as plain values, for JSON."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, values):
+        """Return the Config of ``to_dict``, also after a way through JSON."""
         return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+
+    def has_one_length(self):
+        """Return whether lr or γ falls until the end of the run, so that a longer one would differ from the start."""
+        return self.decay_from < 1 or self.gamma_end is not None
+
+    def extended(self, steps):
+        """Return the Config of a run that goes on to ``steps``; ValueError where it would not be the same run."""
+        if self.has_one_length():
+            raise ValueError("this run's lr or gamma falls until its end, so it has one length; leave it out")
+        return replace(self, steps=steps, epochs=None, minutes=None)
 
 
 # What is known to work, and what is known to fail; lessons 10 to 13 tell how it was found.
@@ -153,37 +174,55 @@ PRESETS = {
     # About a minute and about five on two cores.
     "default": Config(steps=24_000),
     "long": Config(gamma=0.1, hidden=(256, 256), average=0.9995, steps=70_000),
-    # The networks and settings of many a tutorial, to watch them fail.
-    "seed": Config(penalty="none", init="xavier", lr=2e-4, beta1=0.5, average=0.0, steps=24_000),
-    "lsgan": Config(objective="least-squares", penalty="none", lr=1e-3, beta1=0.5, steps=24_000),
-    "wgan-gp": Config(
-        objective="wasserstein", penalty="wgan-gp", gamma=10.0, d_steps=5, lr=1e-3, steps=5_000
+    # DCGAN's optimizer on a small Dense network, as most tutorials have it; and the same with pixels from 0 to 1.
+    "tutorial": Config(
+        penalty="none", centered=True, init="uniform", lr=2e-4, beta1=0.5, average=0.0, hidden=(256, 256), steps=24_000
     ),
+    "uncentered": Config(penalty="none", init="xavier", lr=2e-4, beta1=0.5, average=0.0, steps=24_000),
+    "lsgan": Config(objective="least-squares", penalty="none", lr=1e-3, beta1=0.5, steps=24_000),
+    "wgan-gp": Config(objective="wasserstein", penalty="wgan-gp", gamma=10.0, d_steps=5, lr=1e-3, steps=5_000),
     # The ring and the grid.
     "points": Config(
-        gamma=0.3, gamma_end=3e-3, latent_dim=2, hidden=(128, 128, 128), init="spread", batch=256, lr=2e-3,
-        beta1=0.5, decay_from=0.0, steps=30_000,
+        gamma=0.3,
+        gamma_end=3e-3,
+        latent_dim=2,
+        hidden=(128, 128, 128),
+        init="spread",
+        batch=256,
+        beta1=0.5,
+        decay_from=0.0,
+        steps=30_000,
     ),
 }
 
 
-def build_generator(config, n_out, rng, dtype=np.float32, images=True):
-    """latent_dim -> hidden... -> n_out; images end in a Sigmoid, points do not."""
+# ---- what they make ------------------------------------------------------------------------------
+
+
+def generator_layers(config, n_out, images=True):
+    """Return the layers latent_dim -> hidden... -> n_out; images end between 0 and 1, points anywhere."""
     sizes = config.latent_dim, *config.hidden, n_out
-    if images:
-        return Network([*mlp(sizes, config.init, "xavier", config.slope), Sigmoid()], rng, dtype)
-    return Network(mlp(sizes, config.init, config.init, config.slope), rng, dtype)
+    if not images:
+        return mlp(sizes, config.init, config.init, config.slope)
+    end = [Tanh(), Scale(0.5, 0.5)] if config.centered else [Sigmoid()]
+    return [*mlp(sizes, config.init, last_init(config), config.slope), *end]
 
 
-def build_discriminator(config, n_in, rng, dtype=np.float32):
-    """n_in (packed, if so chosen) -> hidden, reversed... -> one logit."""
+def discriminator_layers(config, n_in):
+    """Return the layers n_in (packed, if so chosen) -> hidden, reversed... -> one logit."""
     sizes = n_in * config.pack, *reversed(config.hidden), 1
-    pack = [Pack(config.pack)] if config.pack > 1 else []
-    return Network([*pack, *mlp(sizes, config.init, "xavier", config.slope)], rng, dtype)
+    head = [Scale(2, -1)] if config.centered else []
+    head += [Pack(config.pack)] if config.pack > 1 else []
+    return [*head, *mlp(sizes, config.init, last_init(config), config.slope)]
+
+
+def last_init(config):
+    """Return the first weights of a last layer, which no LeakyReLU follows."""
+    return "uniform" if config.init == "uniform" else "xavier"
 
 
 def build_gan(config, n_inputs, rng, dtype=np.float32, images=True):
-    """The GAN that ``config`` describes, for samples with ``n_inputs`` numbers."""
+    """Return the GAN that ``config`` describes, for samples with ``n_inputs`` numbers."""
     objective = OBJECTIVES[config.objective]
     make = OPTIMIZERS[config.optimizer]
     extra = {"beta1": config.beta1} if config.optimizer == "adam" else {}
@@ -194,10 +233,32 @@ def build_gan(config, n_inputs, rng, dtype=np.float32, images=True):
         "clip": None,  # not a term of the loss: the training loop does it
     }
     return GAN(
-        build_generator(config, n_inputs, rng, dtype, images),
-        build_discriminator(config, n_inputs, rng, dtype),
+        Network(generator_layers(config, n_inputs, images), rng, dtype),
+        Network(discriminator_layers(config, n_inputs), rng, dtype),
         objective(*config.coding) if config.objective == "least-squares" else objective(),
         make(config.lr, **extra),
         make(config.lr, **extra),
         penalties[config.penalty],
     )
+
+
+# ---- what is learned from ------------------------------------------------------------------------
+
+DATA = ("auto", "mnist", "digits", "ring", "grid")  # any other name is that of a folder
+
+
+def load_data(name, split="train"):
+    """Return the ``data.Dataset`` of this name, or in this folder: its "train" or "test" split.
+
+    "auto" is MNIST where it is on this machine, and drawn digits elsewhere. Raises DataError.
+    """
+    rng = np.random.default_rng(["train", "test"].index(split))
+    if name == "auto":
+        name = "mnist" if data.find_mnist() else "digits"
+    if name == "mnist":
+        return data.load_mnist(split)
+    if name == "digits":
+        return synthetic.digits(20_000 if split == "train" else 10_000, rng)
+    if name in synthetic.MIXTURES:
+        return {"ring": synthetic.ring, "grid": synthetic.grid}[name](100_000, rng)
+    return data.load_folder(name, split)

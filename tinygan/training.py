@@ -1,8 +1,8 @@
-"""Training exists to be a loop that one can follow: a batch, a step of D, a step of G, a note in the history.
+"""The training: a loop of a batch, a step of D, a step of G, and a row in the history.
 
 A ``Training`` holds everything that a run consists of, so that it can be stopped after any step,
-written down (``state``) and taken up again (``restore``). It prints nothing and draws nothing: who
-runs it (the command line, a lesson, a test) looks on between the steps:
+saved (``state``) and continued (``restore``). It prints nothing and draws nothing: the caller (the
+command line, a lesson, a test) can look at it between the steps:
 
     training = Training(Config(steps=1000), dataset)
     for event in training.run():
@@ -10,8 +10,8 @@ runs it (the command line, a lesson, a test) looks on between the steps:
 
 Where reproducibility ends: the same configuration, seed and data give the same run bit for bit,
 interrupted or not, on one machine with one NumPy and one number of threads. Another machine, another
-BLAS or other threads add in another order and differ in the last bits, and two players who answer
-each other soon make much of a last bit. The clock is never reproducible: ``seconds``,
+BLAS or other threads add in another order and differ in the last bits, and two players who react
+to each other soon amplify a difference in the last bit. The clock is never reproducible: ``seconds``,
 ``images_per_second``, and where a run that is limited by ``minutes`` ends.
 
 Shapes: N batch, I inputs of a sample, L latent_dim.
@@ -25,10 +25,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tinygan.data import Minibatches
+from tinygan.data import Minibatches, as_bytes
 from tinygan.gan import draw_latents, generate
+from tinygan.network import Network
 from tinygan.optimizers import MovingAverage
-from tinygan.recipes import LARGEST, Range, build_gan, build_generator
+from tinygan.recipes import LARGEST, Range, build_gan, generator_layers
 
 
 class NumericalError(ArithmeticError):
@@ -81,12 +82,13 @@ class Training:
         if [config.steps, config.epochs, config.minutes].count(None) != 2:
             raise ValueError("Config: a run needs one limit, either steps, epochs or minutes")
         self.config, self.measure = config, measure
-        self.images = dataset.x.dtype == np.uint8
+        self.images = dataset.is_image
         n_inputs = dataset.x.shape[1]
         self.rng = np.random.default_rng(config.seed)
         self.gan = build_gan(config, n_inputs, self.rng, images=self.images)
         self.average = MovingAverage(self.gan.generator.params, config.average)
-        self.shown = build_generator(config, n_inputs, self.rng, images=self.images)
+        # The generator that samples are drawn from; its weights are those of the average.
+        self.shown = Network(generator_layers(config, n_inputs, self.images), np.random.default_rng(0))
         self.batches = Minibatches(dataset.x, config.batch, self.rng)
         self.z = np.empty((config.batch, config.latent_dim), np.float32)
         shown_rng = np.random.default_rng([config.seed, 1])  # apart, so that looking changes nothing
@@ -100,13 +102,13 @@ class Training:
         self.sums = np.zeros(5)  # since the last row: steps, D's loss, G's loss, scores of real and fake
 
     def progress(self):
-        """How much of the run is done, from 0 to 1."""
+        """Return how much of the run is done, from 0 to 1."""
         if self.total_steps is None:
             return min(1.0, self.seconds / (60 * self.config.minutes))
         return min(1.0, self.step / self.total_steps)
 
     def run(self):
-        """Train to the end, giving way after every step; yields "step", "row" or "frame".
+        """Train to the end, yielding after every step: "step", "row" or "frame".
 
         A "row" is a step that also added to the history, a "frame" one that also took a snapshot.
         """
@@ -122,7 +124,7 @@ class Training:
             yield event
 
     def train_step(self):
-        """One step of the game."""
+        """Take one step of the training: d_steps of D, one of G."""
         config, gan = self.config, self.gan
         self.follow_schedules()
         for _ in range(config.d_steps):
@@ -139,7 +141,7 @@ class Training:
         self.check_finite(d.loss, g_loss)
 
     def follow_schedules(self):
-        """lr falls to zero, linearly from ``decay_from`` on; γ to ``gamma_end``, by the same factor in each step."""
+        """Lower lr to zero, linearly from ``decay_from`` on, and γ to ``gamma_end``, by one factor in each step."""
         config, progress = self.config, self.progress()
         remaining = (1 - progress) / max(1 - config.decay_from, 1e-9)
         self.gan.d_optimizer.lr = self.gan.g_optimizer.lr = config.lr * min(1.0, remaining)
@@ -147,14 +149,14 @@ class Training:
             self.gan.penalty.gamma = config.gamma * (config.gamma_end / config.gamma) ** progress
 
     def draw(self):
-        """Fresh latents z ~ N(0, 1), (N, L), in one reused array."""
+        """Return new latents z ~ N(0, 1), (N, L), in one reused array."""
         return self.rng.standard_normal(out=self.z, dtype=np.float32)
 
     def check_finite(self, d_loss, g_loss):
-        """Stop at the very step at which a number is lost, and say where."""
-        advice = f"try a smaller --lr than {self.config.lr:g}, a larger --batch than {self.config.batch}"
+        """Raise NumericalError at the very step at which a number is no longer finite, and say where."""
+        advice = f"try a smaller lr than {self.config.lr:g}, a larger batch than {self.config.batch}"
         if self.config.penalty != "r1":
-            advice += ", or --penalty r1"
+            advice += ", or r1 as the penalty"
         for player in ("discriminator", "generator"):
             network = getattr(self.gan, player)
             if np.isfinite(np.dot(network.params, network.params)):  # one fast pass; nan and inf survive it
@@ -169,7 +171,7 @@ class Training:
             raise NumericalError(f"step {self.step}: a loss is not a finite number ({losses})", advice)
 
     def take_note(self, before, now):
-        """Add to the history and to the frames where a mark was passed; says which."""
+        """Add to the history and to the frames where a mark was passed; return which."""
         # The small number is there because 0.575 * 40 comes out a little below 23.
         marks = (self.ROWS, self.FRAMES)
         is_row, is_frame = (int(now * n + 1e-9) > int(before * n + 1e-9) for n in marks)
@@ -180,8 +182,7 @@ class Training:
             self.snapshot()
             quality = float(self.measure(self.generate)) if self.measure else quality
         steps, *sums = self.sums.tolist()
-        players = self.gan.discriminator, self.gan.generator
-        d_grad, g_grad = (float(np.linalg.norm(player.grads)) for player in players)
+        d_grad, g_grad = (float(np.linalg.norm(p.grads)) for p in (self.gan.discriminator, self.gan.generator))
         last = self.history[-1].seconds if self.history else 0.0
         seconds = max(self.seconds - last, 1e-9)  # a clock may stand still
         rate = steps * self.config.d_steps * self.config.batch / seconds
@@ -195,23 +196,24 @@ class Training:
     def snapshot(self):
         """Keep what the averaged generator makes of the fixed latents."""
         samples = self.generate(self.latents)
-        kept = np.round(samples * 255).astype(np.uint8) if self.images else samples
+        kept = as_bytes(samples) if self.images else samples
         self.frames.append((self.step, kept))
 
     def generate(self, z):
-        """Samples (n, I) of the averaged generator from latents (n, L)."""
+        """Return samples (n, I) of the averaged generator from latents (n, L)."""
         self.shown.params[:] = self.average.params
         return generate(self.shown, z)
 
     # ---- stop anywhere, resume exactly ---------------------------------------------------------
 
     def state(self):
-        """Everything that is needed to go on: ({name: array}, {name: plain value}).
+        """Return everything that is needed to continue: ({name: array}, {name: plain value}).
 
         The arrays are the run's own, and change with its next step.
         """
         gan = self.gan
-        shape, kind = (len(self.latents), self.batches.x.shape[1]), np.uint8 if self.images else np.float32
+        shape = len(self.latents), self.batches.x.shape[1]
+        kind = np.uint8 if self.images else np.float32
         arrays = {
             "generator": gan.generator.params,
             "discriminator": gan.discriminator.params,
@@ -240,9 +242,9 @@ class Training:
         return arrays, values
 
     def restore(self, arrays, values):
-        """Go on from a ``state`` of a run with the same configuration and the same data.
+        """Continue from a ``state`` of a run with the same configuration and the same data.
 
-        Anything else leads to an error of one kind or another, and this object is of no more use.
+        Raises an error for anything else; discard this object then.
         """
         gan = self.gan
         for name, mine in self.state()[0].items():

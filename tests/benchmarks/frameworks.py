@@ -36,7 +36,7 @@ def parameters(gan):
 
 
 def first_weights(config, dtype=np.float32):
-    """What all implementations start from, by tinygan's initialisation and the config's seed."""
+    """What all implementations start from, by tinygan's initialization and the config's seed."""
     return parameters(build_gan(config, PIXELS, np.random.default_rng(config.seed), dtype))
 
 

@@ -5,7 +5,7 @@
 
 Every run is a real ``tinygan train`` on drawn digits that saves every ten steps and is killed once or
 twice, the second time while it is being resumed. In every other run the file layer is slowed down, so
-that most of the time is spent inside the writing of a checkpoint. At the end weights, optimisers,
+that most of the time is spent inside the writing of a checkpoint. At the end weights, optimizers,
 history (without the clock's columns) and all pictures must be those of a run that nobody disturbed.
 """
 
@@ -24,15 +24,15 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from small_runs import assert_same_folder, start, step_of, write_folder  # noqa: E402
 
-from tinygan.files import WRITING  # noqa: E402
-from tinygan.runs import RunError  # noqa: E402
+from tinygan.app.files import WRITING  # noqa: E402
+from tinygan.app.runs import RunError  # noqa: E402
 from tinygan.synthetic import digits  # noqa: E402
 
 STEPS, EVERY = 500, 10
 OPTIONS = f"--steps {STEPS} --hidden 32,32 --latent 16 --batch 32 --checkpoint-every {EVERY}".split()
 PLAIN = """
 import sys
-from tinygan import cli
+from tinygan.app import cli
 from tinygan.training import Training
 Training.FRAMES = 3  # pictures take most of the time
 if __name__ == "__main__":

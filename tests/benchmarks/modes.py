@@ -5,7 +5,7 @@
 
 Every game has the networks, batch, learning rate and number of steps of the preset "points" and
 differs in what the table says. The published rows are PacGAN's (Lin et al. 2018, table 1: some
-400,000 steps, a generator of four layers of 400 with batch normalisation) and VEEGAN's as quoted there.
+400,000 steps, a generator of four layers of 400 with batch normalization) and VEEGAN's as quoted there.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from multiprocessing import get_context
 import numpy as np
 
 from tinygan import synthetic
-from tinygan.metrics import mode_report
 from tinygan.objectives import LeastSquares
 from tinygan.recipes import PRESETS
+from tinygan.scoring.metrics import mode_report
 from tinygan.training import Training, draw_latents
 
 POINTS = PRESETS["points"]

@@ -27,9 +27,9 @@ import numpy as np
 from frameworks import PyTorch, first_weights
 from speed import about, in_new_process, installed, load_images
 
-from tinygan.judge import load_judge
-from tinygan.metrics import frechet, moments
 from tinygan.recipes import PRESETS
+from tinygan.scoring.classifier import load_judge
+from tinygan.scoring.metrics import frechet, moments
 from tinygan.training import Training, draw_latents
 
 LEVELS = 50.0, 20.0, 10.0

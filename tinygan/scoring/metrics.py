@@ -1,8 +1,8 @@
-"""Metrics exist because the losses of a GAN say nothing about its samples: how good are they, in numbers?
+"""The metrics: how good samples are, in numbers, since the losses of a GAN do not say it.
 
 Each function measures one thing and has a blind spot of its own; ``scores.py`` puts them side by side.
 
-Shapes: N samples, M real examples, D numbers in an example, F features of the judge, K classes or
+Shapes: N samples, M real examples, D numbers in an example, F features of the classifier, K classes or
 modes, S widths. Images are floats in [0, 1] or bytes.
 """
 
@@ -13,14 +13,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tinygan.data import DataError
-from tinygan.judge import pixels
+from tinygan.data import DataError, as_floats
 
 CHUNK = 100  # rows handled at once, so that no table of distances fills the memory
 
 
 def squared_distances(a, b):
-    """(N, D), (M, D) -> (N, M): ‖a‖² - 2 a·b + ‖b‖², which leaves the work to one matrix product."""
+    """Return ‖a - b‖² = ‖a‖² - 2 a·b + ‖b‖², mostly one matrix product: (N, D), (M, D) -> (N, M)."""
     distances = a @ b.T
     distances *= -2
     distances += np.einsum("nd,nd->n", a, a)[:, None]
@@ -29,11 +28,11 @@ def squared_distances(a, b):
 
 
 def chunks(n):
-    """Slices that cover n rows, CHUNK at a time."""
+    """Return slices that cover n rows, CHUNK at a time."""
     return (slice(start, start + CHUNK) for start in range(0, n, CHUNK))
 
 
-# ---- likeness of two distributions, in the judge's features ------------------------------------
+# ---- likeness of two distributions, in the classifier's features -------------------------------
 
 
 class Moments(NamedTuple):
@@ -44,17 +43,17 @@ class Moments(NamedTuple):
 
 
 def moments(features):
-    """Moments of features (N, F), N at least 2."""
+    """Return the Moments of features (N, F), N at least 2."""
     mean = features.mean(axis=0, dtype=np.float64)
     covariance = np.zeros((len(mean), len(mean)))
     for rows in chunks(len(features)):
-        centred = features[rows] - mean
-        covariance += centred.T @ centred
+        centerd = features[rows] - mean
+        covariance += centerd.T @ centerd
     return Moments(mean, covariance / (len(features) - 1))
 
 
 def frechet(a, b):
-    """Fréchet distance of two Moments: ‖μa - μb‖² + tr(Σa + Σb - 2 (Σa Σb)^½), 0 if they are equal.
+    """Return the Fréchet distance of two Moments: ‖μa - μb‖² + tr(Σa + Σb - 2 (Σa Σb)^½), 0 if they are equal.
 
     Heusel et al. 2017, eq. 6 (there with the features of an Inception network). Units: features
     squared. Estimated from samples it is too large, the more so the fewer they are: compare
@@ -69,15 +68,15 @@ def frechet(a, b):
 
 
 def precision_recall(real, fake, k=3):
-    """(precision, recall) of features (M, F) and (N, F), each in [0, 1].
+    """Return (precision, recall) of features (M, F) and (N, F), each in [0, 1].
 
     Kynkäänniemi et al. 2019, eq. 1 and 2: precision is the share of fake examples that lie within
     the real manifold (quality), recall that of real ones within the fake manifold (variety). A
-    set's manifold are the balls around its members that reach to their k-th nearest neighbours.
+    set's manifold are the balls around its members that reach to their k-th nearest neighbors.
     """
     if min(len(real), len(fake)) <= k:
         raise DataError(f"precision and recall need more than {k} samples and as many real examples")
-    real_radii, fake_radii = neighbour_radii(real, k), neighbour_radii(fake, k)
+    real_radii, fake_radii = neighbor_radii(real, k), neighbor_radii(fake, k)
     precise, recalled = 0, np.zeros(len(real), bool)
     for rows in chunks(len(fake)):
         distances = squared_distances(fake[rows], real)
@@ -86,8 +85,8 @@ def precision_recall(real, fake, k=3):
     return float(precise / len(fake)), float(recalled.mean())
 
 
-def neighbour_radii(x, k):
-    """Squared distance of each row of x (N, F) to its k-th nearest other row, (N,)."""
+def neighbor_radii(x, k):
+    """Return the squared distance of each row of x (N, F) to its k-th nearest other row, (N,)."""
     radii = np.empty(len(x), x.dtype)
     for rows in chunks(len(x)):
         radii[rows] = np.partition(squared_distances(x[rows], x), k, axis=1)[:, k]  # at 0: itself
@@ -98,7 +97,7 @@ def neighbour_radii(x, k):
 
 
 def kl_from_uniform(counts):
-    """Σ p log(K p) in nats, of the shares p of counts (K,): 0 if all are equal, log K if one has all.
+    """Return Σ p log(K p) in nats, of the shares p of counts (K,): 0 if all are equal, log K if one class has all.
 
     N perfect samples have about (K - 1)/2N.
     """
@@ -107,7 +106,7 @@ def kl_from_uniform(counts):
 
 
 def missing(counts):
-    """Which of the K classes or modes have collapsed: less than a tenth of their fair share."""
+    """Return which of the K classes or modes are missing: they have less than a tenth of their fair share."""
     return np.flatnonzero(counts < 0.1 * counts.sum() / len(counts)).tolist()
 
 
@@ -127,21 +126,21 @@ class ModeReport(NamedTuple):
     missing: list[int]  # modes with less than a tenth of their fair share
 
 
-def mode_report(samples, centres, sigma):
-    """ModeReport of samples (N, 2) for modes at centres (K, 2), each N(centre, σ²); usually N = 2,500.
+def mode_report(samples, centers, sigma):
+    """Return the ModeReport of samples (N, 2) for modes at centers (K, 2), each N(center, σ²); usually N = 2,500.
 
     ``spread`` is measured among the samples of high quality, since one stray sample outweighs a
     narrow mode, and about their own mean. It is divided by what a perfect sampler has after that
     cut, so that 1 is right.
     """
-    distances = np.linalg.norm(samples[:, None] - centres, axis=2)
+    distances = np.linalg.norm(samples[:, None] - centers, axis=2)
     nearest = distances.argmin(axis=1)
     good = distances.min(axis=1) <= 3 * sigma
-    counts = np.bincount(nearest, minlength=len(centres))
+    counts = np.bincount(nearest, minlength=len(centers))
     # E[r²/2 | r <= 3σ] = σ² (1 - 11/2 exp(-9/2)) / (1 - exp(-9/2)) for a Gaussian in two dimensions
     sigma_cut = sigma * math.sqrt((1 - 5.5 * math.exp(-4.5)) / (1 - math.exp(-4.5)))
-    spread = np.full(len(centres), np.nan)
-    for mode in range(len(centres)):
+    spread = np.full(len(centers), np.nan)
+    for mode in range(len(centers)):
         members = samples[good & (nearest == mode)]
         if len(members) > 1:
             spread[mode] = np.sqrt(members.var(axis=0, ddof=1).mean()) / sigma_cut
@@ -164,12 +163,12 @@ class Parzen(NamedTuple):
 
 
 def parzen(samples, valid, test, sigmas=SIGMAS):
-    """Log-likelihood of ``test`` under a Gaussian of width σ around every sample.
+    """Return the log-likelihood of ``test`` under a Gaussian of width σ around every sample.
 
     Goodfellow et al. 2014, table 1, by the code that came with it: 10,000 samples, the σ of ten
     that 1,000 images ``valid`` find most likely, 10,000 test images; published for MNIST: 225 ± 2.
     It is a poor measure, kept for comparison. It rewards samples for being close to the middle of
-    many test images, so that k-means centres score far above real digits (Theis et al. 2016, table
+    many test images, so that k-means centers score far above real digits (Theis et al. 2016, table
     1; ``tests/benchmarks/parzen.py``).
     """
     sigma = sigmas[int(np.argmax(log_densities(valid, samples, sigmas).mean(axis=1)))]
@@ -177,12 +176,12 @@ def parzen(samples, valid, test, sigmas=SIGMAS):
     return Parzen(float(values.mean()), float(values.std() / math.sqrt(len(values))), sigma)
 
 
-def log_densities(x, centres, sigmas):
-    """log mean_j N(x; centre_j, σ² I) for every width: (S, N) for x (N, D) and centres (M, D)."""
-    centres = pixels(centres)
+def log_densities(x, centers, sigmas):
+    """Return log mean_j N(x; center_j, σ² I) for every width: (S, N) for x (N, D) and centers (M, D)."""
+    centers = as_floats(centers)
     out = np.empty((len(sigmas), len(x)))
     for rows in chunks(len(x)):
-        distances = squared_distances(pixels(x[rows]), centres)
+        distances = squared_distances(as_floats(x[rows]), centers)
         nearest = distances.min(axis=1, keepdims=True)
         distances -= nearest  # its term is taken out of the sum, so that not every exp underflows
         for values, sigma in zip(out, sigmas, strict=True):
@@ -192,20 +191,20 @@ def log_densities(x, centres, sigmas):
     return out
 
 
-def nearest_neighbours(samples, train):
-    """(distances (N,), indices (N,)): each sample's nearest training image by the L2 norm of the pixels.
+def nearest_neighbors(samples, train):
+    """Return (distances (N,), indices (N,)) of each sample's nearest training image by the L2 norm of the pixels.
 
     A generator that remembers has smaller distances than test images have. ``train`` (M, D) is read
     in chunks; give samples by the thousand.
     """
-    samples = pixels(samples)
+    samples = as_floats(samples)
     best, indices = np.full(len(samples), np.inf), np.zeros(len(samples), np.int64)
     for rows in chunks(len(train)):
-        distances = squared_distances(samples, pixels(train[rows]))
+        distances = squared_distances(samples, as_floats(train[rows]))
         here = distances.argmin(axis=1)
         here_best = distances[np.arange(len(samples)), here]
         closer = here_best < best
         best[closer] = here_best[closer]
         indices[closer] = rows.start + here[closer]
-    exact = np.linalg.norm(samples - pixels(train[indices]), axis=1)  # squared_distances rounds near 0
+    exact = np.linalg.norm(samples - as_floats(train[indices]), axis=1)  # squared_distances rounds near 0
     return exact, indices

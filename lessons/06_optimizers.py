@@ -1,4 +1,4 @@
-"""Lesson 06: optimisers. Six rules in a ravine and on the classifier, and what Adam hides."""
+"""Lesson 06: optimizers. Six rules in a ravine and on the classifier, and what Adam hides."""
 
 # %% setup
 import os
@@ -8,8 +8,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from tinygan.data import DataError, load_mnist
-from tinygan.losses import softmax_cross_entropy
 from tinygan.layers import Dense, LeakyReLU
+from tinygan.losses import softmax_cross_entropy
 from tinygan.network import Network
 from tinygan.optimizers import SGD, Adagrad, Adam, Momentum, Nesterov, RMSprop
 from tinygan.synthetic import digits

@@ -1,4 +1,4 @@
-"""A run folder exists so that a run outlives its process: whatever ends the one, the next one can go on.
+"""The folder of a run, in which an interrupted run can be resumed by another process.
 
 One process at a time works in it, and from its first moment it holds a whole checkpoint.
 """
@@ -12,14 +12,17 @@ import signal
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-from tinygan import checkpoint, files
-from tinygan.checkpoint import CheckpointError
-from tinygan.data import printable
-from tinygan.recipes import Config
+from tinygan.app import checkpoint, files
+from tinygan.app.errors import CheckpointError, Damaged, UsageError
+from tinygan.data import is_image, printable
+from tinygan.network import Network, parameter_count
+from tinygan.recipes import Config, discriminator_layers, generator_layers
 from tinygan.synthetic import MIXTURES
+from tinygan.training import check_fit, count
 
 try:
     import fcntl
@@ -37,20 +40,16 @@ LOCKED = (errno.EAGAIN, errno.EACCES, errno.EDEADLK)
 UNFINISHED = ("checkpoint", "config", "history", "curves", "film", "samples/step_*")  # what a training writes
 
 
-class RunError(Exception):
-    """This folder cannot be worked in; the message is one line that says why, and what to do."""
-
-
 # ---- the folder --------------------------------------------------------------------------------
 
 
 def refuse_existing(run):
-    """RunError if there is anything that a new run could overwrite."""
+    """UsageError if there is anything that a new run could overwrite."""
     try:
         if run.exists() and not (run.is_dir() and all(map(is_nothing_yet, run.iterdir()))):
-            raise RunError(f"--out {run} exists already and is left as it is; name another folder")
+            raise UsageError(f"--out {run} exists already and is left as it is; name another folder")
     except OSError as error:
-        raise RunError(f"--out {run}: {error.strerror}; name a folder that can be written") from None
+        raise UsageError(f"--out {run}: {error.strerror}; name a folder that can be written") from None
 
 
 def is_nothing_yet(path):
@@ -59,10 +58,10 @@ def is_nothing_yet(path):
 
 
 def refuse_missing(run):
-    """RunError if this is not the folder of a run."""
+    """UsageError if this is not the folder of a run."""
     newest = run / "checkpoint.npz"
     if not (newest.exists() or checkpoint.previous(newest).exists()):
-        raise RunError(f"{run}: holds no checkpoint.npz" if run.exists() else f"{run}: there is no such run")
+        raise UsageError(f"{run}: holds no checkpoint.npz" if run.exists() else f"{run}: there is no such run")
 
 
 @contextmanager
@@ -80,7 +79,7 @@ def new(out=None):
                 break
     except OSError as error:
         where = out or error.filename
-        raise RunError(f"--out {where}: {error.strerror}; name a folder that can be written") from None
+        raise UsageError(f"--out {where}: {error.strerror}; name a folder that can be written") from None
     with locked(run):
         refuse_existing(run)  # again, now that nobody else can change it
         yield run
@@ -93,25 +92,25 @@ def locked(run):
         refuse_planted(run)
         file = open(run / ".lock", "ab")
     except OSError as error:
-        raise RunError(f"{run}: cannot be written ({error.strerror})") from None
+        raise UsageError(f"{run}: cannot be written ({error.strerror})") from None
     with file:
         try:
             lock(file)
         except OSError as error:
             if error.errno in LOCKED:
-                raise RunError(f"{run}: another process is at work in it; wait for it, or stop it") from None
+                raise UsageError(f"{run}: another process is at work in it; wait for it, or stop it") from None
             # else the file system knows no locks, and we go without
         files.remove_unfinished(run, UNFINISHED)
         yield
 
 
 def refuse_planted(run):
-    """RunError if what somebody has put there would lead our writing elsewhere, or keep it waiting."""
+    """UsageError if what somebody has put there would lead our writing elsewhere, or keep it waiting."""
     lock, samples = run / ".lock", run / "samples"
     if lock.is_symlink() or (lock.exists() and not lock.is_file()):
-        raise RunError(f"{lock}: is no plain file; remove it")
+        raise UsageError(f"{lock}: is no plain file; remove it")
     if samples.is_symlink():
-        raise RunError(f"{samples}: is a link, which could lead anywhere; remove it")
+        raise UsageError(f"{samples}: is a link, which could lead anywhere; remove it")
 
 
 class Interruption:
@@ -174,7 +173,7 @@ def load(run):
         time.sleep(0.1)  # a training may be between the two renames of its saving
     try:
         return *checkpoint.load(newest), ""
-    except checkpoint.Damaged as error:
+    except Damaged as error:
         try:
             arrays, values = checkpoint.load(checkpoint.previous(newest))
         except CheckpointError:
@@ -207,13 +206,14 @@ def config_of(arrays, values):
     config = Config.from_dict(saved)
     check_kind(arrays["frames"])
     n_inputs = arrays["frames"].shape[2]
-    for player, sizes in (
-        ("generator", [config.latent_dim, *config.hidden, n_inputs]),
-        ("discriminator", [n_inputs * config.pack, *config.hidden[::-1], 1]),
-    ):
-        n_params = sum((n_in + 1) * n_out for n_in, n_out in itertools.pairwise(sizes))
-        if n_params != len(arrays[player]):  # before memory is taken for it
-            raise ValueError(f"{player} has {len(arrays[player])} parameters, expected {n_params}")
+    players = {
+        "generator": generator_layers(config, n_inputs, is_image(arrays["frames"])),
+        "discriminator": discriminator_layers(config, n_inputs),
+    }
+    for player, layers in players.items():
+        if parameter_count(layers) != len(arrays[player]):  # before memory is taken for it
+            n = len(arrays[player])
+            raise ValueError(f"{player} has {n} parameters, expected {parameter_count(layers)}")
     return config
 
 
@@ -226,6 +226,34 @@ def check_kind(frames):
 def origin_of(arrays, values):
     """{"data", "name", "sha256"}: where a checkpoint's data came from; an error if they have no such name."""
     origin = {name: str(values[name]) for name in ("data", "name", "sha256")}
-    if arrays["frames"].dtype != np.uint8 and origin["name"] not in MIXTURES:
+    if not is_image(arrays["frames"]) and origin["name"] not in MIXTURES:
         raise ValueError(f"there are no points called {origin['name']!r}")
     return origin | {"name": printable(origin["name"])}
+
+
+class Trained(NamedTuple):
+    """What a run has come to: ``generator`` with the averaged weights, after ``step`` steps with ``config``.
+
+    ``name`` is that of the data, ``source`` what --data said, ``sha256`` their fingerprint.
+    """
+
+    generator: Network
+    config: Config
+    name: str
+    source: str
+    sha256: str
+    step: int
+
+
+def load_generator(run, report):
+    """Return the Trained of a run; ``report`` is called with a remark, if there is one."""
+    arrays, values, remark = load(run)
+    if remark:
+        report(remark)
+    with understanding(run):
+        config, about = config_of(arrays, values), origin_of(arrays, values)
+        frames = arrays["frames"]
+        generator = Network(generator_layers(config, frames.shape[2], is_image(frames)), np.random.default_rng(0))
+        check_fit("average", arrays["average"], generator.params, finite=True)
+        generator.params[:] = arrays["average"]
+        return Trained(generator, config, about["name"], about["data"], about["sha256"], count(values, "step"))

@@ -1,4 +1,4 @@
-"""Scores exist because one number can be fooled: all metrics side by side, each beside what real data get.
+"""The scores: all metrics side by side, since any single one can be fooled, each beside what real data get.
 
 Shapes: N samples, K classes or modes. Images are (N, 784), floats in [0, 1] or bytes; points (N, 2).
 """
@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tinygan import metrics
-from tinygan.data import DataError
+from tinygan.data import DataError, is_image
 from tinygan.gan import draw_latents
-from tinygan.judge import load_judge
-from tinygan.metrics import kl_from_uniform, missing, moments
+from tinygan.scoring import metrics
+from tinygan.scoring.classifier import Classifier
+from tinygan.scoring.metrics import kl_from_uniform, missing, moments
 from tinygan.synthetic import MIXTURES
 
 
@@ -35,42 +35,42 @@ class Score(NamedTuple):
 
 
 class RealImages:
-    """Real images as their judge sees them: what samples are compared with.
+    """Real images as their classifier sees them: what samples are compared with.
 
     Samples are compared with the training images, which the GAN was asked to imitate; the Moments
-    of all of them are computed once. Test images, from which neither judge nor GAN has learned,
+    of all of them are computed once. Test images, from which neither classifier nor GAN has learned,
     stand in for samples to say what a perfect generator would score. ``train`` and ``test`` are
     ``data.Dataset``s.
     """
 
-    def __init__(self, judge, train, test):
+    def __init__(self, classifier, train, test):
         check_enough(train, test)
-        self.judge, self.train, self.test = judge, train, test
+        self.classifier, self.train, self.test = classifier, train, test
         # As Goodfellow et al. 2014 split MNIST: 50,000, and 10,000 to choose Parzen's σ with.
         self.known, self.valid = np.split(train.x, [len(train.x) * 5 // 6])
         self.classes = int(train.labels.max()) + 1
-        self.moments = moments(judge.features(train.x))
+        self.moments = moments(classifier.features(train.x))
 
     def frechet(self, samples):
-        """Fréchet distance of samples from the training images; cheap enough for every snapshot."""
-        return metrics.frechet(moments(self.judge.features(samples)), self.moments)
+        """Return the Fréchet distance of samples from the training images; cheap enough for every snapshot."""
+        return metrics.frechet(moments(self.classifier.features(samples)), self.moments)
 
 
 def check_enough(train, test):
-    """DataError for splits that are too small to compare samples with."""
+    """Raise DataError for splits that are too small to compare samples with."""
     if min(len(train.x), len(test.x)) < 10:
         raise DataError(f"{train.name}: too few real images: scores need at least 10 of each split")
 
 
 def score_images(samples, real, full=True):
-    """[Score, ...] of samples (N, 784), for ``real`` RealImages; N is usually 10,000.
+    """Return [Score, ...] of samples (N, 784), for ``real`` RealImages; N is usually 10,000.
 
     Where there are fewer real images than samples, there are fewer in the column ``real``.
     ``full=False`` leaves out what takes more than a second. Raises DataError if these are no images.
     """
     check_samples(samples, 784)
     stand_in = evenly(real.test.x, len(samples))
-    rows = [*zip(judged(samples, real), judged(stand_in, real), strict=True)]
+    rows = [*zip(classified(samples, real), classified(stand_in, real), strict=True)]
     if full:
         rows += zip(compared(samples, real), compared(stand_in, real), strict=True)
         remembered = evenly(real.known, len(samples))
@@ -78,9 +78,9 @@ def score_images(samples, real, full=True):
     return [Score(name, value, real_value, meaning) for (name, value, meaning), (_, real_value, _) in rows]
 
 
-def judged(x, real):
-    """What the judge says at once: (name, value, meaning) for each score."""
-    probabilities = real.judge.probabilities(x)
+def classified(x, real):
+    """Yield what the classifier says at once: (name, value, meaning) for each score."""
+    probabilities = real.classifier.probabilities(x)
     counts = np.bincount(probabilities.argmax(axis=1), minlength=real.classes)
     yield "frechet", real.frechet(x), "Fréchet distance from the training images; 0 is best"
     yield "classes", (counts / len(x)).tolist(), "share of each class"
@@ -90,17 +90,17 @@ def judged(x, real):
 
 
 def compared(x, real):
-    """What takes a comparison with many real images."""
-    real_features = real.judge.features(evenly(real.train.x, len(x)))
-    precision, recall = metrics.precision_recall(real_features, real.judge.features(x))
+    """Yield what takes a comparison with many real images."""
+    real_features = real.classifier.features(evenly(real.train.x, len(x)))
+    precision, recall = metrics.precision_recall(real_features, real.classifier.features(x))
     yield "precision", precision, "share of samples that look real"
     yield "recall", recall, "share of real images that the samples cover"
-    distances, _ = metrics.nearest_neighbours(evenly(x, 1000), real.train.x)
+    distances, _ = metrics.nearest_neighbors(evenly(x, 1000), real.train.x)
     yield "nearest", float(np.median(distances)), "distance to the nearest training image, median, pixels"
 
 
 def likelihood(x, real):
-    """Parzen's window; test images are what it predicts, so training images stand in for samples."""
+    """Yield Parzen's window; test images are what it predicts, so training images stand in for samples."""
     result = metrics.parzen(x, real.valid[:1000], real.test.x[:10_000])
     yield "parzen", result.mean, "Parzen log-likelihood of the test images, nats (real: training images)"
     yield "parzen_error", result.standard_error, "its standard error"
@@ -108,7 +108,7 @@ def likelihood(x, real):
 
 
 def evenly(x, n):
-    """At most n rows of x, evenly spread, so that an order in x does not matter."""
+    """Return at most n rows of x, evenly spread, so that an order in x does not matter."""
     return x[np.linspace(0, len(x) - 1, min(n, len(x))).astype(int)]
 
 
@@ -116,11 +116,11 @@ def evenly(x, n):
 
 
 def score_points(samples, name):
-    """[Score, ...] of samples (N, 2) of the mixture "ring" or "grid"; ``real`` is what to expect of a
+    """Return [Score, ...] of samples (N, 2) of the mixture "ring" or "grid"; ``real`` is what to expect of a
     perfect sampler. N is usually 2,500. Raises DataError if these are no points."""
     check_samples(samples, 2)
     mixture = MIXTURES[name]
-    report, modes = metrics.mode_report(samples, *mixture), len(mixture.centres)
+    report, modes = metrics.mode_report(samples, *mixture), len(mixture.centers)
     measured = report.spread[np.isfinite(report.spread)]
     spread = float(np.median(measured)) if len(measured) else None
     chance_kl = (modes - 1) / (2 * len(samples))
@@ -134,12 +134,12 @@ def score_points(samples, name):
 
 
 def check_samples(samples, n_inputs):
-    """DataError for samples that cannot be scored."""
+    """Raise DataError for samples that cannot be scored."""
     if samples.ndim != 2 or samples.shape[1] != n_inputs or len(samples) < 2:
         raise DataError(f"samples of shape {samples.shape}: give an array (N, {n_inputs}), N at least 2")
     if not np.isfinite(samples).all():
         raise DataError("some samples are not finite numbers: train again, with a smaller learning rate")
-    if n_inputs == 784 and samples.dtype != np.uint8 and not 0 <= samples.min() <= samples.max() <= 1:
+    if n_inputs == 784 and not is_image(samples) and not 0 <= samples.min() <= samples.max() <= 1:
         span = f"{samples.min():.3g} to {samples.max():.3g}"
         raise DataError(f"the pixels reach from {span}: give bytes, or floats in [0, 1]")
 
@@ -148,52 +148,53 @@ def check_samples(samples, n_inputs):
 
 
 class Examiner:
-    """What samples of one dataset are measured with, whichever its kind: images have a judge, points modes.
+    """What samples of one dataset are measured with, whichever its kind: images have a classifier, points modes.
 
     dataset     the ``data.Dataset`` that the generator learns from
     test        a Dataset of the same kind that nobody has learned from; only needed for images
     latent_dim  of the generator
-    report      optional; called with a line of text before a judge is trained
+    load        load(dataset) returns the ``Classifier`` of images; by default it is trained when it is needed
 
     Raises DataError if there are too few images.
     """
 
-    def __init__(self, dataset, test, latent_dim, report=None):
-        self.dataset, self.test, self.report = dataset, test, report
-        self.images = dataset.x.dtype == np.uint8
+    def __init__(self, dataset, test, latent_dim, load=Classifier.train):
+        self.dataset, self.test, self.load = dataset, test, load
+        self.images = dataset.is_image
         if self.images:
             check_enough(dataset, test)  # now, and not at the first snapshot of a run
         self.latents = draw_latents(np.random.default_rng(2), 2000 if self.images else 2500, latent_dim)
 
     @cached_property
     def real(self):
-        return RealImages(load_judge(self.dataset, self.report), self.dataset, self.test)
+        """The RealImages, when they are first needed."""
+        return RealImages(self.load(self.dataset), self.dataset, self.test)
 
     def quality(self, generate):
-        """One number for ``generate(z)``: Fréchet distance of 2,000 images, or share of good points."""
+        """Return one number for ``generate(z)``: Fréchet distance of 2,000 images, or share of good points."""
         samples = generate(self.latents)
         if self.images:
             return self.real.frechet(samples)
         return metrics.mode_report(samples, *MIXTURES[self.dataset.name]).high_quality
 
     def scores(self, samples, full=False):
-        """[Score, ...] of samples; ``full`` takes up to a minute for images."""
+        """Return [Score, ...] of samples; ``full`` takes up to a minute for images."""
         if self.images:
             return score_images(samples, self.real, full)
         return score_points(samples, self.dataset.name)
 
-    def neighbours(self, samples):
-        """The training images (n, 784) that are nearest to samples (n, 784)."""
-        return self.dataset.x[metrics.nearest_neighbours(samples, self.dataset.x)[1]]
+    def neighbors(self, samples):
+        """Return the training images (n, 784) that are nearest to samples (n, 784)."""
+        return self.dataset.x[metrics.nearest_neighbors(samples, self.dataset.x)[1]]
 
 
 def quality_name(images):
-    """What ``Examiner.quality`` is called."""
+    """Return what ``Examiner.quality`` is called."""
     return "Fréchet distance" if images else "high-quality share"
 
 
 def table(scores):
-    """Scores as text: name, value, what real data get, meaning."""
+    """Return scores as text: name, value, what real data get, meaning."""
 
     def text(value):
         if isinstance(value, list):
@@ -211,8 +212,10 @@ def table(scores):
     for row in scores:
         if row.name == "classes":
             percent = [["class", *range(len(row.value))]]
-            percent += [[name, *(f"{100 * share:.1f}" for share in shares)] for name, shares in
-                        (("samples, %", row.value), ("real, %", row.real))]
+            percent += [
+                [name, *(f"{100 * share:.1f}" for share in shares)]
+                for name, shares in (("samples, %", row.value), ("real, %", row.real))
+            ]
             lines += [f"{name:14}" + "".join(f"{cell:>6}" for cell in cells) for name, *cells in percent]
     return "\n".join(lines)
 
@@ -221,7 +224,7 @@ EARLY = 2000  # steps; a run of no more has hardly begun
 
 
 def verdict(scores, step):
-    """One line that says so if the generator of a run at ``step`` has not learned, or has collapsed, or ""."""
+    """Return one line that says so if the generator of a run at ``step`` has not learned, or has collapsed, or ""."""
     rows = {row.name: row for row in scores}
     images = "frechet" in rows
     lost = [each for each in rows["missing"].value if each not in rows["missing"].real]

@@ -1,11 +1,11 @@
-"""Checkpoints exist so that a run can be stopped anywhere and resumed exactly.
+"""The checkpoints: a run can be stopped anywhere and resumed exactly.
 
 One ``.npz`` without pickled objects: the arrays of ``Training.state``, its plain values as JSON, a
 format version and a SHA-256 over all of it. A new one is written beside the old one and renamed, so
 that at every moment there is a whole one; the one before is kept as ``.previous.npz``.
 
-Nothing that is read is believed: reading takes no more memory than the file is long, and whatever
-is wrong with it ends in a ``CheckpointError``.
+A file is validated before it is used: reading takes no more memory than the file is long, and
+whatever is wrong with it ends in a ``CheckpointError``.
 """
 
 from __future__ import annotations
@@ -19,20 +19,10 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from tinygan import files
+from tinygan.app import files
+from tinygan.app.errors import CheckpointError, Damaged
 
 FORMAT = 1
-
-
-class CheckpointError(Exception):
-    """A checkpoint, or another file of a run, cannot be written or read; the message is one line."""
-
-    def __init__(self, message):
-        super().__init__(" ".join(message.split()))
-
-
-class Damaged(CheckpointError):
-    """The checkpoint is missing or damaged, so that the one before it is worth a try."""
 
 
 @contextmanager
@@ -65,7 +55,7 @@ def save(path, arrays, values):
 
 
 def load(path):
-    """(arrays, values) as given to ``save``, verified; the arrays are read-only."""
+    """Return (arrays, values) as given to ``save``, verified; the arrays are read-only."""
     try:
         content = read_npz(path)
         version = int(content.pop("format"))
@@ -85,7 +75,7 @@ def load(path):
 
 
 def read_npz(path):
-    """{name: array} of an uncompressed .npz, without believing what it says about sizes.
+    """Return {name: array} of an uncompressed .npz, without believing what it says about sizes.
 
     ``np.load`` would allocate whatever an array's header claims; here the bytes are read first, of
     which there cannot be more than the file is long, and must then be as many as the header says.
@@ -109,19 +99,19 @@ def read_npz(path):
 
 
 def reason(error):
-    """What an error says, in a few words."""
+    """Return what an error says, in a few words."""
     if isinstance(error, KeyError):
         return f"no {error} in it"
     return str(error)[:200] or type(error).__name__
 
 
 def previous(path):
-    """Where the checkpoint before the one at ``path`` is kept."""
+    """Return where the checkpoint before the one at ``path`` is kept."""
     return path.with_suffix(".previous.npz")
 
 
 def digest(content):
-    """SHA-256 over names, types, shapes and bytes of {name: array}, in the order of the names."""
+    """Return the SHA-256 over names, types, shapes and bytes of {name: array}, in the order of the names."""
     sha = hashlib.sha256()
     for name in sorted(content):
         array = np.ascontiguousarray(content[name])

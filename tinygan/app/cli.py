@@ -1,0 +1,138 @@
+"""The command line: every command, and what becomes of its errors.
+
+A mistake in what was typed (``arguments``), or in the files that it names, is answered by one line
+on standard error and exit code 2.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import numpy as np
+
+from tinygan.app import checkpoint
+from tinygan.app.album import drawing
+from tinygan.app.arguments import parse
+from tinygan.app.errors import CheckpointError, UsageError
+from tinygan.app.output import aside, indented, say, settle
+from tinygan.app.runs import load_generator
+from tinygan.app.source import fetch, make_examiner, refuse_other
+from tinygan.app.train import train_command
+from tinygan.data import DataError
+from tinygan.gan import draw_latents, generate
+from tinygan.scoring import scores
+from tinygan.training import NumericalError
+
+
+def main(argv=None):
+    """Run one command; return the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # σ and ∂ are not in every encoding
+    name = "tinygan"
+    try:
+        try:
+            args = parse(argv)
+            name = f"tinygan {args.name}"
+            code = COMMANDS[args.name](args) or 0
+        except SystemExit as stop:  # --help, or a mistake that has been told
+            code = stop.code
+        print(end="", flush=True)  # what is still in the buffer arrives now, or its loss is told
+        return code
+    except DataError as error:
+        aside(f"{name}: {error.fault}")
+        if error.remedy:
+            aside(indented(f"To have MNIST: {error.remedy}"))
+        return 2
+    except UsageError as error:
+        aside(f"{name}: {error}")
+        return 2
+    except NumericalError as error:
+        aside(f"{name}: {error.fault}\n{error.advice}")
+        return 1
+    except MemoryError:
+        aside(f"{name}: out of memory; ask for smaller numbers")
+        return 2
+    except KeyboardInterrupt as error:
+        aside(f"{name}: {str(error) or 'interrupted'}")
+        return 130
+    except BrokenPipeError:
+        return 1
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        aside(f"{name}: {where}{error.strerror or error}")
+        return 2
+    finally:
+        settle()
+
+
+def draw(trained, n, seed):
+    """Return ``n`` samples of a ``runs.Trained``'s generator."""
+    z = draw_latents(np.random.default_rng(seed), n, trained.config.latent_dim)
+    samples = generate(trained.generator, z)
+    if not np.isfinite(samples).all():
+        raise CheckpointError("the generator's samples are not finite numbers; train again")
+    return samples
+
+
+def sample_command(args):
+    """``tinygan sample``: numbers for programs, or a picture."""
+    out = args.out or args.run / "sample.png"
+    if out.suffix not in (".png", ".npy"):
+        raise UsageError(f"--out {out}: the name must end in .png or .npy")
+    trained = load_generator(args.run, say)
+    samples = draw(trained, args.count, args.seed)
+    with checkpoint.whole(out) as path:
+        if out.suffix == ".npy":
+            np.save(path, samples.reshape(-1, 28, 28) if samples.shape[1] == 784 else samples)
+        else:
+            title = f"{trained.name}, step {trained.step:,}, {args.count} samples, seed {args.seed}"
+            drawing().save_samples(path, samples, title)
+    say(f"{args.count} samples of {args.run} at step {trained.step:,} in {out}")
+
+
+def score_command(args):
+    """``tinygan score``: the whole table for a run."""
+    report = aside if args.json else say
+    trained = load_generator(args.run, report)
+    samples = draw(trained, args.count, args.seed)
+    source = args.data or trained.source
+    dataset = fetch(source, report)._replace(name=trained.name)
+    refuse_other(dataset, args.run, source, trained.sha256)
+    examiner = make_examiner(dataset, source, trained.config, report)
+    report(f"Scoring {args.count:,} samples, which takes {'up to a minute' if examiner.images else 'a second'} ...")
+    rows = examiner.scores(samples, full=True)
+    if args.json:
+        print(json.dumps({row.name: {"value": row.value, "real": row.real} for row in rows}))
+        return
+    say(f"{trained.name}: {args.count:,} samples of {args.run} at step {trained.step:,}, beside as many real examples")
+    say(scores.table(rows))
+    if verdict := scores.verdict(rows, trained.step):
+        say(verdict)
+    if examiner.images:
+        show_neighbors(args.run, trained, samples[:64], examiner)
+
+
+def show_neighbors(run, trained, samples, examiner):
+    """Draw samples beside their nearest training images."""
+    picture = run / "neighbors.png"
+    title = f"{trained.name}, step {trained.step:,}: samples, each above its nearest"
+    try:
+        with checkpoint.whole(picture) as path:
+            drawing().save_neighbors(path, samples, examiner.neighbors(samples), title)
+        say(f"Samples beside their nearest training images: {picture}")
+    except CheckpointError as error:  # the table is what was asked for
+        say(f"There is no picture of samples beside their nearest training images: {error}")
+
+
+def check_command(args):
+    """``tinygan check``: gradients, the package's or a learner's."""
+    if sys.flags.optimize > 1:
+        raise UsageError("what is said about mistakes are docstrings, which -OO takes away; use -O, or neither")
+    from tinygan import check  # only now: nothing else needs it
+
+    return check.main(args.target)
+
+
+COMMANDS = {"train": train_command, "sample": sample_command, "score": score_command, "check": check_command}
