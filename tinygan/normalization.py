@@ -45,9 +45,8 @@ class BatchNorm(Layer):
         self.check_input(x)
         self.coupled = self.training  # do samples feel each other?
         m = self.group if self.coupled and self.group else len(x)
-        x = x.reshape(-1, m, x.shape[1])
-        out, x_hat = (self.work_array(name, x.shape, x.dtype) for name in ("out", "x_hat"))
-        self.x_hat = x_hat
+        out, x_hat = (self.work_array(name, x.shape, x.dtype).reshape(-1, m, x.shape[1]) for name in ("out", "x_hat"))
+        x, self.x_hat = x.reshape(x_hat.shape), x_hat
         mean, variance = self.mean, self.variance
         if self.coupled:
             mean = self.channel_mean(x)
@@ -65,8 +64,7 @@ class BatchNorm(Layer):
         x_hat = self.kept("x_hat")
         dout = dout.reshape(x_hat.shape)
         if param_grads:
-            product = self.work_array("product", dout.shape, dout.dtype)
-            self.dgain[...] = self.channel_sum(np.multiply(dout, x_hat, out=product))
+            self.dgain[...] = self.channel_sum(np.multiply(dout, x_hat, out=self.like_x("product")))
             self.db[...] = self.channel_sum(dout)
             self.renew_statistics()
         if input_grad:
@@ -79,7 +77,7 @@ class BatchNorm(Layer):
 
         x reaches x̂ directly, through μ, and through σ: J v = (v - mean(v) - x̂·mean(x̂·v))/σ.
         """
-        x_hat, moved = self.x_hat, self.work_array(name, v.shape, v.dtype)
+        x_hat, moved = self.x_hat, self.like_x(name)
         if self.coupled:
             np.multiply(x_hat, v, out=moved)
             np.multiply(x_hat, self.spread(self.channel_mean(moved)), out=moved)
@@ -136,6 +134,11 @@ class BatchNorm(Layer):
             raise ValueError(
                 f"{self}: {len(x)} samples in groups of {m} cannot be normalized by their mean and variance"
             )
+
+    def like_x(self, name):
+        """Return the work array of this name in the shape of x̂, (G, m, I)."""
+        G, m, n_inputs = self.x_hat.shape
+        return self.work_array(name, (G * m, n_inputs), self.x_hat.dtype).reshape(G, m, n_inputs)
 
     def rows(self, x):
         """Return (G, m, I) as (N, I)."""
