@@ -24,7 +24,7 @@ from helpers import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinygan.convolution import Conv2D, ConvTranspose2D
+from tinygan.convolution import CHUNK, Conv2D, ConvTranspose2D
 from tinygan.gradcheck import numeric_gradient
 from tinygan.gradient_penalty import R1, WGANGP
 from tinygan.layers import Dense, LeakyReLU, PReLU, Sigmoid, Tanh
@@ -202,6 +202,21 @@ def test_each_direction_is_the_other_ones_way_back(case):
     assert_close("dx of the other, out of the one", transpose.backward(x), down, 1e-14)
 
 
+@pytest.mark.parametrize(
+    "make, n_in", [(lambda: Conv2D((4, 4, 2), 3), 32), (lambda: ConvTranspose2D((2, 2, 3), 2), 12)]
+)
+def test_a_batch_of_more_images_than_are_unfolded_at_once_is_the_same_images(make, n_in):
+    n = 2 * CHUNK + 3
+    case = make_case(lambda: [make()], n, n_in)
+    out, dx = case.layer.forward(case.x).copy(), case.layer.backward(case.dout).copy()
+    grads, sums = case.network.grads.copy(), 0
+    for rows in np.array_split(np.arange(n), 5):
+        assert_close("out", case.layer.forward(case.x[rows]), out[rows], 1e-13)
+        assert_close("dx", case.layer.backward(case.dout[rows]), dx[rows], 1e-13)
+        sums = sums + case.network.grads
+    assert_close("grads", grads, sums, 1e-13)
+
+
 def test_an_impulse_shows_the_kernel():
     """Not flipped: the place (y, x) feels channel c of the pixel (2y + i - 1, 2x + j - 1) through W[i, j, c]."""
     (case, *_) = one_of_each()
@@ -296,27 +311,25 @@ def test_in_inference_batch_norm_has_other_derivatives_and_they_are_right_too(ch
 
 
 class PatchesOnePixelOff(Conv2D):
-    def unfold(self, x, name):
-        moved = np.roll(x.reshape(-1, *self.large), 1, axis=2)
-        return super().unfold(moved.reshape(x.shape), name)
+    def unfold(self, x, patches):
+        super().unfold(np.roll(x.reshape(-1, *self.large), 1, axis=2).reshape(x.shape), patches)
 
 
 class OverlapsReplaced(Conv2D):
-    def fold(self, patches, name):
+    def fold(self, patches, x):
         (H, W, C), (h, w, _), K, S, P = self.large, self.small, self.kernel, self.stride, self.padding
         patches = patches.reshape(-1, h, w, K, K, C)
         padded = np.zeros((len(patches), H + 2 * P, W + 2 * P, C), patches.dtype)
         for i, j in itertools.product(range(K), range(K)):
             padded[:, i : i + S * h : S, j : j + S * w : S] = patches[:, :, :, i, j]
-        return padded[:, P : P + H, P : P + W].reshape(len(patches), -1)
+        x[...] = padded[:, P : P + H, P : P + W].reshape(len(patches), -1)
 
 
 class AnotherStrideOnTheWayBack(Conv2D):
-    def fold(self, patches, name):
+    def fold(self, patches, x):
         self.stride = 1
-        dx = super().fold(patches, name)
+        super().fold(patches, x)
         self.stride = 2
-        return dx
 
 
 class FlippedOnTheWayBack(Conv2D):

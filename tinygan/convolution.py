@@ -19,6 +19,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from tinygan.layers import Layer, draw_weights
 
+CHUNK = 32  # images whose patches are made and used at once: so many stay in the processor's cache
+
 
 class Convolution(Layer):
     """What both directions share: a large image, a small one, and the weights between them.
@@ -36,18 +38,16 @@ class Convolution(Layer):
             raise ValueError(f"{self}: with kernel {kernel}, stride {stride}, padding {padding} nothing is left")
         self.W = self.b = self.dW = self.db = None  # views into the vectors of the Network
 
-    def unfold(self, x, name):
-        """Return the patches of x, (N, H·W·C), in the work array of this name."""
+    def unfold(self, x, patches):
+        """Copy the patches of x, (n, H·W·C), to ``patches``, (n·h·w, K·K·C)."""
         (H, W, C), (h, w, _), K, S, P = self.large, self.small, self.kernel, self.stride, self.padding
         padded = self.work_array("padded", (len(x), H + 2 * P, W + 2 * P, C), x.dtype)  # its border stays zero
         padded[:, P : P + H, P : P + W] = x.reshape(-1, H, W, C)
-        windows = sliding_window_view(padded, (K, K), axis=(1, 2))[:, ::S, ::S]  # (N, h, w, C, K, K), not a copy
-        patches = self.work_array(name, (len(x) * h * w, K * K * C), x.dtype)
+        windows = sliding_window_view(padded, (K, K), axis=(1, 2))[:, ::S, ::S]  # (n, h, w, C, K, K), not a copy
         patches.reshape(-1, h, w, K, K, C)[...] = windows.transpose(0, 1, 2, 4, 5, 3)
-        return patches
 
-    def fold(self, patches, name):
-        """Return x, (N, H·W·C), in the work array of this name: where patches overlap they add up."""
+    def fold(self, patches, x):
+        """Write to x, (n, H·W·C), the images whose pixels are sums over the patches, (n·h·w, K·K·C), that have them."""
         (H, W, C), (h, w, _), K, S, P = self.large, self.small, self.kernel, self.stride, self.padding
         # Trick: S neighbouring columns of all patches do not overlap, and are added in one go.
         together = S if C > 1 and K % S == 0 else 1
@@ -58,20 +58,28 @@ class Convolution(Layer):
         for i in range(K):
             for j in range(K // together):
                 padded[:, i : i + S * h : S, j : j + step * w : step] += patches[:, :, :, i, j]
-        x = self.work_array(name, (n, H, W, C), patches.dtype)
-        x[...] = padded.reshape(n, H + 2 * P, -1, C)[:, P : P + H, P : P + W]
-        return x.reshape(n, -1)
+        x.reshape(n, H, W, C)[...] = padded.reshape(n, H + 2 * P, -1, C)[:, P : P + H, P : P + W]
 
-    def down(self, patches, name):
-        """Return patches W, a small image for every large one, (N, h·w·O)."""
-        out = self.work_array(name, (len(patches), self.small[2]), self.W.dtype)
-        return np.matmul(patches, self.W, out=out).reshape(-1, math.prod(self.small))
+    def down(self, x, name, patches_name):
+        """Return small images patches W, (N, h·w·O), for large ones x, (N, H·W·C), and the patches."""
+        places = math.prod(self.small[:2])
+        small = self.work_array(name, (len(x), places * self.small[2]), self.W.dtype)
+        patches = self.work_array(patches_name, (len(x) * places, len(self.W)), self.W.dtype)
+        for start in range(0, len(x), CHUNK):
+            images, rows = slice(start, start + CHUNK), slice(start * places, (start + CHUNK) * places)
+            self.unfold(x[images], patches[rows])
+            np.matmul(patches[rows], self.W, out=self.places(small)[rows])
+        return small, patches
 
     def up(self, small, name):
-        """Return the fold of small Wᵀ, a large image for every small one, (N, H·W·C)."""
-        places = self.places(small)
-        patches = self.work_array("up", (len(places), len(self.W)), self.W.dtype)
-        return self.fold(np.matmul(places, self.W.T, out=patches), name)
+        """Return large images, (N, H·W·C), the fold of small Wᵀ, for small ones, (N, h·w·O)."""
+        x = self.work_array(name, (len(small), math.prod(self.large)), self.W.dtype)
+        for start in range(0, len(small), CHUNK):
+            images = slice(start, start + CHUNK)
+            places = self.places(small[images])
+            patches = self.work_array("up", (len(places), len(self.W)), self.W.dtype)
+            self.fold(np.matmul(places, self.W.T, out=patches), x[images])
+        return x
 
     def places(self, small):
         """Return (N, h·w·O) as (N·h·w, O), a row for every patch."""
@@ -126,8 +134,8 @@ class Conv2D(Convolution):
 
     def forward(self, x):
         self.check_input(x, self.large)
-        self.patches = self.unfold(x, "patches")
-        return self.add_bias(self.down(self.patches, "out"))
+        out, self.patches = self.down(x, "out", "patches")
+        return self.add_bias(out)
 
     def backward(self, dout, param_grads=True, input_grad=True):
         # The three sums of Dense with patches for x; ``up`` is dout Wᵀ, brought back to the pixels.
@@ -140,8 +148,8 @@ class Conv2D(Convolution):
 
     def tangent(self, v):
         # Linear in x: v goes the way of x, and b stands still.
-        self.v = self.unfold(v, "v")
-        return self.down(self.v, "out_v")
+        out_v, self.v = self.down(v, "out_v", "v")
+        return out_v
 
     def tangent_backward(self, dout_v, dout=None):
         self.add_weight_grads(self.kept("v"), dout_v)
@@ -179,24 +187,25 @@ class ConvTranspose2D(Convolution):
 
     def backward(self, dout, param_grads=True, input_grad=True):
         # <up(x), dout> = <x, down(dout)>: what Conv2D does forward is here the way back.
-        x, patches = self.kept("x"), self.unfold(dout, "patches")
+        x = self.kept("x")
+        dx, patches = self.down(dout, "dx", "patches")
         if param_grads:
             np.matmul(patches.T, self.places(x), out=self.dW)
             self.db[...] = self.bias_grads(dout)
-        if input_grad:
-            return self.down(patches, "dx")
+        return dx
 
     def tangent(self, v):
         self.v = v
         return self.up(v, "out_v")
 
     def tangent_backward(self, dout_v, dout=None):
-        self.add_weight_grads(self.unfold(dout_v, "patches"), self.kept("v"))
+        _, patches = self.down(dout_v, "dx_v", "patches")
+        self.add_weight_grads(patches, self.kept("v"))
         if dout is not None:
-            patches = self.unfold(dout, "patches")
+            dx, patches = self.down(dout, "dx_v", "patches")
             self.add_weight_grads(patches, self.x)
             self.db += self.bias_grads(dout)
-            return self.down(patches, "dx_v")
+            return dx
 
     def __repr__(self):
         return f"ConvTranspose2D({self.small}, {self.large[2]})"
