@@ -17,7 +17,7 @@ import math
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from tinygan.layers import Layer, draw_weights
+from tinygan.layers import INITS, Layer, draw_weights
 
 CHUNK = 32  # images whose patches are made and used at once: so many stay in the processor's cache
 
@@ -36,6 +36,8 @@ class Convolution(Layer):
         self.kernel, self.stride, self.padding, self.init = kernel, stride, padding, init
         if min(*large, *small, kernel, stride, padding + 1) < 1:
             raise ValueError(f"{self}: with kernel {kernel}, stride {stride}, padding {padding} nothing is left")
+        if init not in INITS:
+            raise ValueError(f"{self}: init must be one of {', '.join(INITS)}, not {init!r}")
         self.W = self.b = self.dW = self.db = None  # views into the vectors of the Network
 
     def unfold(self, x, patches):
@@ -99,11 +101,6 @@ class Convolution(Layer):
         product = self.work_array("product", self.W.shape, self.W.dtype)
         self.dW += np.matmul(patches.T, self.places(small), out=product)
 
-    def draw_weights(self, rng, n_in, n_out):
-        """Draw the first W for outputs that feel n_in inputs each, and inputs that n_out outputs feel; b is 0."""
-        self.W[...] = first_weights(rng, self.W.shape, n_in, n_out, self.init)
-        self.b[...] = 0
-
     def check_input(self, x, shape):
         """Raise an error that says what is missing, where x is not a batch of images of this shape."""
         if self.W is None:
@@ -130,7 +127,7 @@ class Conv2D(Convolution):
 
     def initialize(self, rng):
         """Draw the first W and b."""
-        self.draw_weights(rng, len(self.W), self.kernel**2 * self.small[2] / self.stride**2)
+        draw_weights(self, rng, len(self.W), self.kernel**2 * self.small[2] / self.stride**2)
 
     def forward(self, x):
         self.check_input(x, self.large)
@@ -178,7 +175,7 @@ class ConvTranspose2D(Convolution):
 
     def initialize(self, rng):
         """Draw the first W and b."""
-        self.draw_weights(rng, self.kernel**2 * self.small[2] / self.stride**2, len(self.W))
+        draw_weights(self, rng, self.kernel**2 * self.small[2] / self.stride**2, len(self.W))
 
     def forward(self, x):
         self.check_input(x, self.small)

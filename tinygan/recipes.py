@@ -6,16 +6,20 @@ networks, the objective and the optimizers; ``load_data`` finds a dataset.
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, field, fields, replace
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
 from tinygan import data, optimizers, synthetic
+from tinygan.convolution import Conv2D, ConvTranspose2D
 from tinygan.gan import GAN
 from tinygan.gradient_penalty import R1, WGANGP
-from tinygan.layers import Dense, Pack, Scale, Sigmoid, Tanh
+from tinygan.layers import INITS, Dense, LeakyReLU, Pack, Scale, Sigmoid, Tanh
 from tinygan.network import Network, mlp
+from tinygan.normalization import BatchNorm
 from tinygan.objectives import LeastSquares, Minimax, NonSaturating, Wasserstein
 
 OBJECTIVES = {
@@ -121,9 +125,14 @@ class Config:
     hidden: tuple[int, ...] = choice(
         (128, 128), Several(Range(int, 1, LARGEST_LAYER), 0, 100), "the generator's layers, which D has in reverse"
     )
+    channels: tuple[int, ...] = choice(
+        (), Several(Range(int, 1, LARGEST_LAYER), 0, 20), "of the generator's small images, which D has in reverse"
+    )
+    batch_norm: bool = choice(False, OneOf((False, True)), "normalize batches as DCGAN does; needs channels")
     centered: bool = choice(False, OneOf((False, True)), "D sees pixels from -1 to 1, and G ends in a Tanh")
-    init: str = choice("he", OneOf(Dense.inits), "first weights of the hidden layers")
+    init: str = choice("he", OneOf(INITS), "first weights of the hidden layers")
     slope: float = choice(0.2, SHARE, "LeakyReLU's slope on the left")
+    g_slope: float | None = choice(None, SHARE, "the same in the generator, if it is another")
     batch: int = choice(64, COUNT, "samples in a batch")
     optimizer: str = choice("adam", OneOf(tuple(OPTIMIZERS)), "the rule of both players")
     lr: float = choice(2e-3, POSITIVE, "learning rate of both players")
@@ -148,6 +157,10 @@ class Config:
                 raise ValueError(f"{each.name}: {fault}")
         if self.batch % self.pack:
             raise ValueError(f"batch: {self.batch} cannot be divided into packs of {self.pack} samples")
+        if self.channels and self.pack > 1:
+            raise ValueError("pack: a discriminator with channels judges images one by one")
+        if self.batch_norm and not self.channels:
+            raise ValueError("batch_norm: is for networks with channels")
 
     def to_dict(self):
         """Return the choices as plain values, for JSON."""
@@ -179,6 +192,22 @@ PRESETS = {
         penalty="none", centered=True, init="uniform", lr=2e-4, beta1=0.5, average=0.0, hidden=(256, 256), steps=24_000
     ),
     "uncentered": Config(penalty="none", init="xavier", lr=2e-4, beta1=0.5, average=0.0, steps=24_000),
+    # Images inside: a mixture of Dense layers and convolutions; and DCGAN's networks and settings, in small.
+    "mixture": Config(gamma=0.3, hidden=(256,), channels=(32, 16), steps=16_000),
+    "dcgan": Config(
+        penalty="none",
+        hidden=(),
+        channels=(64, 32),
+        batch_norm=True,
+        centered=True,
+        init="dcgan",
+        g_slope=0.0,
+        batch=128,
+        lr=2e-4,
+        beta1=0.5,
+        average=0.0,
+        steps=4_000,
+    ),
     "lsgan": Config(objective="least-squares", penalty="none", lr=1e-3, beta1=0.5, steps=24_000),
     "wgan-gp": Config(objective="wasserstein", penalty="wgan-gp", gamma=10.0, d_steps=5, lr=1e-3, steps=5_000),
     # The ring and the grid.
@@ -200,25 +229,68 @@ PRESETS = {
 
 
 def generator_layers(config, n_out, images=True):
-    """Return the layers latent_dim -> hidden... -> n_out; images end between 0 and 1, points anywhere."""
-    sizes = config.latent_dim, *config.hidden, n_out
-    if not images:
-        return mlp(sizes, config.init, config.init, config.slope)
+    """Return the layers latent_dim -> hidden... -> n_out; images end between 0 and 1, points anywhere.
+
+    With ``channels`` there are images behind the hidden layers, each twice as large as the one before.
+    Raises ValueError where that cannot be.
+    """
+    slope = config.slope if config.g_slope is None else config.g_slope
+    if not images and not config.channels:
+        return mlp((config.latent_dim, *config.hidden, n_out), config.init, config.init, slope)
     end = [Tanh(), Scale(0.5, 0.5)] if config.centered else [Sigmoid()]
-    return [*mlp(sizes, config.init, last_init(config), config.slope), *end]
+    if not config.channels:
+        return [*mlp((config.latent_dim, *config.hidden, n_out), config.init, last_init(config), slope), *end]
+
+    side, colors = image_sides(config, n_out, images)
+    side >>= len(config.channels)
+    sizes = config.latent_dim, *config.hidden, side * side * config.channels[0]
+    layers = []
+    for (n, m), channels in zip(pairwise(sizes), (*config.hidden, config.channels[0]), strict=True):
+        layers += [Dense(n, m, config.init), *normalization(config, channels), LeakyReLU(slope)]
+    for n, m in pairwise(config.channels):
+        layers += [ConvTranspose2D((side, side, n), m, init=config.init), *normalization(config, m), LeakyReLU(slope)]
+        side *= 2
+    return [*layers, ConvTranspose2D((side, side, config.channels[-1]), colors, init=last_init(config)), *end]
 
 
 def discriminator_layers(config, n_in):
-    """Return the layers n_in (packed, if so chosen) -> hidden, reversed... -> one logit."""
-    sizes = n_in * config.pack, *reversed(config.hidden), 1
+    """Return the layers n_in (packed, if so chosen) -> hidden, reversed... -> one logit.
+
+    With ``channels`` there are images in front, each half as large as the one before.
+    """
     head = [Scale(2, -1)] if config.centered else []
     head += [Pack(config.pack)] if config.pack > 1 else []
-    return [*head, *mlp(sizes, config.init, last_init(config), config.slope)]
+    n_in *= config.pack
+    if config.channels:
+        side, n = image_sides(config, n_in)
+        for i, m in enumerate(reversed(config.channels)):
+            # As in DCGAN: not behind the first layer, and real and generated samples apart.
+            between = normalization(config, m, group=config.batch) if i else []
+            head += [Conv2D((side, side, n), m, init=config.init), *between, LeakyReLU(config.slope)]
+            side, n = side // 2, m
+        n_in = side * side * n
+    return [*head, *mlp((n_in, *reversed(config.hidden), 1), config.init, last_init(config), config.slope)]
+
+
+def normalization(config, channels, group=None):
+    """Return the layers between a linear one and its LeakyReLU."""
+    return [BatchNorm(channels, group)] if config.batch_norm else []
+
+
+def image_sides(config, n_inputs, images=True):
+    """Return (pixels of a side, colors) of images of so many numbers; ValueError where ``channels`` do not fit."""
+    for colors in (1, 3):
+        side = math.isqrt(n_inputs // colors)
+        if images and side * side * colors == n_inputs:
+            if side % 2 ** len(config.channels):
+                raise ValueError(f"channels: {side} pixels cannot be halved {len(config.channels)} times; name fewer")
+            return side, colors
+    raise ValueError("channels: are for square images; leave them out")
 
 
 def last_init(config):
     """Return the first weights of a last layer, which no LeakyReLU follows."""
-    return "uniform" if config.init == "uniform" else "xavier"
+    return config.init if config.init in ("uniform", "dcgan") else "xavier"
 
 
 def build_gan(config, n_inputs, rng, dtype=np.float32, images=True):

@@ -187,9 +187,7 @@ class Training:
         seconds = max(self.seconds - last, 1e-9)  # a clock may stand still
         rate = steps * self.config.d_steps * self.config.batch / seconds
         means = (s / steps for s in sums)
-        self.history.append(
-            Row(self.step, self.batches.epoch, self.seconds, rate, *means, d_grad, g_grad, quality)
-        )
+        self.history.append(Row(self.step, self.batches.epoch, self.seconds, rate, *means, d_grad, g_grad, quality))
         self.sums[:] = 0
         return "frame" if is_frame else "row"
 
@@ -202,6 +200,7 @@ class Training:
     def generate(self, z):
         """Return samples (n, I) of the averaged generator from latents (n, L)."""
         self.shown.params[:] = self.average.params
+        self.shown.statistics[:] = self.gan.generator.statistics
         return generate(self.shown, z)
 
     # ---- stop anywhere, resume exactly ---------------------------------------------------------
@@ -228,6 +227,8 @@ class Training:
             optimizer, unused = getattr(gan, f"{player}_optimizer"), np.zeros_like(network.params)
             for slot in optimizer.slots:
                 arrays[f"{player}_optimizer.{slot}"] = getattr(optimizer, slot, unused)
+            if network.statistics.size:
+                arrays[f"{player}_statistics"] = network.statistics
         values = {
             "config": self.config.to_dict(),
             "step": self.step,
@@ -249,10 +250,13 @@ class Training:
         gan = self.gan
         for name, mine in self.state()[0].items():
             growing = name in ("history", "frames", "frame_steps")
-            check_fit(name, arrays[name], mine, growing, name in ("generator", "discriminator", "average", "sums"))
+            check_fit(name, arrays[name], mine, growing, name in FINITE)
         gan.generator.params[:] = arrays["generator"]
         gan.discriminator.params[:] = arrays["discriminator"]
         self.average.params[:] = arrays["average"]
+        for player, network in (("d", gan.discriminator), ("g", gan.generator)):
+            if network.statistics.size:
+                network.statistics[:] = arrays[f"{player}_statistics"]
         self.average.t = count(values, "average.t")
         for player, optimizer in (("d", gan.d_optimizer), ("g", gan.g_optimizer)):
             slots = {slot: arrays[f"{player}_optimizer.{slot}"] for slot in optimizer.slots}
@@ -269,6 +273,9 @@ class Training:
         self.rng.bit_generator.state = values["rng"]
         if self.progress() == 1 and not (self.history and self.frames):
             raise ValueError("it is finished, but has no history")
+
+
+FINITE = ("generator", "discriminator", "average", "sums", "d_statistics", "g_statistics")
 
 
 def check_fit(name, array, like, growing=False, finite=False):

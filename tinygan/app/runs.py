@@ -254,6 +254,8 @@ def load_generator(run, report):
         config, about = config_of(arrays, values), origin_of(arrays, values)
         frames = arrays["frames"]
         generator = Network(generator_layers(config, frames.shape[2], is_image(frames)), np.random.default_rng(0))
-        check_fit("average", arrays["average"], generator.params, finite=True)
-        generator.params[:] = arrays["average"]
+        for name, mine in (("average", generator.params), ("g_statistics", generator.statistics)):
+            if mine.size:
+                check_fit(name, arrays[name], mine, finite=True)
+                mine[:] = arrays[name]
         return Trained(generator, config, about["name"], about["data"], about["sha256"], count(values, "step"))
