@@ -17,6 +17,7 @@ import signal
 import struct
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,7 @@ from tinygan import data, plots, synthetic
 from tinygan.app import checkpoint, download, output, runs, source, train
 from tinygan.app import train as train_module
 from tinygan.app.cli import main
+from tinygan.gan import generate
 from tinygan.scoring.classifier import Classifier
 from tinygan.training import Training
 
@@ -527,6 +529,15 @@ def test_samples_are_those_of_the_averaged_generator(reference, tmp_path):
     frames = checkpoint.load(reference / "checkpoint.npz")[0]["frames"]
     np.testing.assert_array_equal(np.round(generator.forward(latents) * 255), frames[-1])
     assert name == "scribbles" and Path(source).is_absolute()
+
+
+def test_samples_behind_batch_norm_are_those_of_the_last_snapshot(tmp_path):
+    training = trained(replace(TINY, channels=(3, 2), batch_norm=True), images())
+    about = {"name": "scribbles", "data": "scribbles", "sha256": ""}
+    runs.Saver(tmp_path, training, about, (30, "seconds")).save()
+    generator = runs.load_generator(tmp_path, print).generator
+    again = generate(generator, training.latents)
+    np.testing.assert_array_equal(np.round(again * 255), training.frames[-1][1])
 
 
 def test_samples_of_points_are_pairs(tmp_path):

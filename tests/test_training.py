@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import processes
 import pytest
-from helpers import assert_same_bits
+from helpers import assert_close, assert_same_bits
 from small_runs import CLOCK, TINY, assert_same_state, images, points, trained
 
 from tinygan import synthetic, training
@@ -350,6 +350,25 @@ def choices():
 def test_a_run_of_any_kind_stopped_half_way_ends_the_same(tmp_path, choice, kind):
     config = replace(TINY, **choice)
     assert_same_state(resumed(config, kind(), 3, tmp_path).state(), trained(config, kind()).state())
+
+
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_a_run_with_images_inside_stopped_half_way_ends_the_same(tmp_path, batch_norm):
+    config = replace(TINY, channels=(3, 2), batch_norm=batch_norm)
+    whole = trained(config, images())
+    assert whole.gan.generator.statistics.size == (2 * (5 + 4 + 3 + 2) if batch_norm else 0)
+    run = resumed(config, images(), 3, tmp_path)
+    assert_same_state(run.state(), whole.state())
+    assert_same_bits("samples", run.generate(run.latents), whole.generate(whole.latents))
+
+
+def test_what_is_shown_has_the_running_statistics_of_the_generator_that_plays():
+    """A sample does not depend on which others are made with it."""
+    run = trained(replace(TINY, channels=(3, 2), batch_norm=True), images())
+    together = run.generate(run.latents)
+    assert_close("one alone", run.generate(run.latents[5:6])[0], together[5], 1e-5)
+    run.gan.generator.statistics *= 2
+    assert np.abs(run.generate(run.latents) - together).max() > 1e-3
 
 
 def test_a_run_stopped_between_two_rows_loses_no_part_of_a_mean(tmp_path, monkeypatch):
