@@ -321,6 +321,10 @@ BAD_OPTIONS = [
     ("--gamma 1 --penalty none", "--gamma is the strength of a penalty, and this run has none; add --penalty r1"),
     ("--gamma 1 --preset lsgan", "--gamma is the strength of a penalty, and this run has none; add --penalty r1"),
     ("--data digits --preset points", "--preset points is for --data ring and grid; "),
+    ("--preset mixture", "--channels: are for square images, which these samples are not"),
+    ("--data digits --channels 4,4,4", "--channels: 28 pixels cannot be halved 3 times; name fewer"),
+    ("--data digits --batch-norm", "--batch-norm: is for networks with channels"),
+    ("--data digits --channels 4 --pack 2", "--pack: a discriminator with channels judges images one by one"),
     ("--preset wgan-gp --coding 0-1", "--coding belongs to --objective least-squares, not to wasserstein"),
 ]
 

@@ -285,7 +285,7 @@ def image_sides(config, n_inputs, images=True):
             if side % 2 ** len(config.channels):
                 raise ValueError(f"channels: {side} pixels cannot be halved {len(config.channels)} times; name fewer")
             return side, colors
-    raise ValueError("channels: are for square images; leave them out")
+    raise ValueError("channels: are for square images, which these samples are not")
 
 
 def last_init(config):
