@@ -238,7 +238,8 @@ class PReLU(Layer):
 
     def backward(self, dout, param_grads=True, input_grad=True):
         # a was multiplied by min(x, 0), every entry of x by its slope.
-        x, dx = self.kept("x"), self.work_array("dx", dout.shape, dout.dtype)
+        x = self.kept("x")
+        dx = self.work_array("dx", x.shape, x.dtype)
         if param_grads:
             np.minimum(x, 0, out=dx)
             dx *= dout
@@ -247,7 +248,7 @@ class PReLU(Layer):
 
     def tangent(self, v):
         self.v = v
-        return np.multiply(v, self.slope(), out=self.work_array("out_v", v.shape, v.dtype))
+        return np.multiply(v, self.slope(), out=self.work_array("out_v", v.shape, self.x.dtype))
 
     def tangent_backward(self, dout_v, dout=None):
         # Straight pieces again: out_v = v·slope depends on a where x <= 0, and nowhere on x.
