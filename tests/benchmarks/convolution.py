@@ -24,7 +24,7 @@ from speed import about, installed
 
 from tinygan.convolution import Conv2D, Convolution, ConvTranspose2D
 from tinygan.gradient_penalty import R1
-from tinygan.layers import Dense, LeakyReLU, PReLU, Sigmoid, Tanh
+from tinygan.layers import Dense, LeakyReLU, PReLU, Scale, Sigmoid, Tanh
 from tinygan.network import Network
 from tinygan.normalization import BatchNorm
 from tinygan.recipes import PRESETS, build_gan
@@ -81,19 +81,11 @@ def twin_of(network, dtype=np.float32):
     import torch
     from torch import nn
 
-    class Permute(nn.Module):
-        def __init__(self, *axes):
-            super().__init__()
-            self.axes = axes
-
-        def forward(self, x):
-            return x.permute(self.axes)
-
     modules, parameters, image = [], [], None  # image: (H, W, C) of what the last module returns, or None
     for i, layer in enumerate(network.layers):
         if isinstance(layer, Convolution) and image is None:
             image = before(layer)
-            modules += [nn.Unflatten(1, image), Permute(0, 3, 1, 2)]
+            modules += [nn.Unflatten(1, image), calling(lambda x: x.permute(0, 3, 1, 2))]
         elif isinstance(layer, Dense) and image:
             modules.append(nn.Flatten())
         wanted = wanted_image(network.layers[i + 1 :]) if isinstance(layer, Dense) else None
@@ -107,7 +99,7 @@ def twin_of(network, dtype=np.float32):
             if wanted:
                 modules.append(nn.Unflatten(1, (wanted[2], *wanted[:2])))
     if image:
-        modules += [Permute(0, 2, 3, 1), nn.Flatten()]
+        modules += [calling(lambda x: x.permute(0, 2, 3, 1)), nn.Flatten()]
     module, views = (
         nn.Sequential(*modules).to({np.float32: torch.float32, np.float64: torch.float64}[dtype]),
         network.views(),
@@ -116,6 +108,17 @@ def twin_of(network, dtype=np.float32):
         for name, theirs, order in parameters:
             theirs.copy_(torch.from_numpy(np.ascontiguousarray(order(views[name][0]))))
     return module, parameters
+
+
+def calling(function):
+    """Return a module that does nothing but call this function."""
+    from torch import nn
+
+    class Calling(nn.Module):
+        def forward(self, x):
+            return function(x)
+
+    return Calling()
 
 
 def before(layer):
@@ -150,6 +153,8 @@ def translate(nn, layer, image, wanted):
         return make(layer.channels), {"gain": ("weight", same), "b": ("bias", same)}
     if isinstance(layer, PReLU):
         return nn.PReLU(layer.channels), {"a": ("weight", same)}
+    if isinstance(layer, Scale):
+        return calling(lambda x: layer.factor * x + layer.shift), {}
     plain = {LeakyReLU: lambda: nn.LeakyReLU(layer.alpha), Sigmoid: nn.Sigmoid, Tanh: nn.Tanh}
     return plain[type(layer)](), {}
 
@@ -272,8 +277,9 @@ def products_of(layer, batch, passes):
     rng = np.random.default_rng(3)
     patches = rng.random((batch * math.prod(layer.small[:2]), len(layer.W)), dtype=np.float32)
     small = rng.random((len(patches), layer.small[2]), dtype=np.float32)
-    W, dW = layer.W, np.empty_like(layer.W)
-    calls = [(patches, W, small), (patches.T, small, dW), (small, W.T, patches)]
+    W = layer.W
+    into_small, into_W, into_patches = map(np.empty_like, (small, W, patches))
+    calls = [(patches, W, into_small), (patches.T, small, into_W), (small, W.T, into_patches)]
     if passes == 1:
         calls = calls[:1] if isinstance(layer, Conv2D) else calls[2:]
 
