@@ -536,7 +536,8 @@ ANSWERS = {
     "forbidden": "403", "absent": "404", "broken": "500", "wrong": "wrong SHA-256",
     "short": "924 of 1024 bytes", "endless": "more than 1024 bytes", "hanging": "timed out|no complete answer",
     "dripping": "too slow|no complete answer", "dripping-headers": "no complete answer",
-    "loop": "infinite loop", "redirect-to-nonsense": "", "redirect-to-ftp": "it leads to ftp:", "not-http": "", "hanging-up": "",
+    "loop": "infinite loop", "redirect-to-nonsense": "", "redirect-to-ftp": "it leads to ftp:",
+    "not-http": "", "hanging-up": "",
 }
 
 

@@ -9,7 +9,18 @@ from pathlib import Path
 
 from tinygan import __version__
 from tinygan.objectives import LeastSquares
-from tinygan.recipes import COUNT, LARGEST_LAYER, OBJECTIVES, OPTIMIZERS, PENALTIES, POSITIVE, PRESETS, RANGES, Config, Range
+from tinygan.recipes import (
+    COUNT,
+    LARGEST_LAYER,
+    OBJECTIVES,
+    OPTIMIZERS,
+    PENALTIES,
+    POSITIVE,
+    PRESETS,
+    RANGES,
+    Config,
+    Range,
+)
 
 DATA = ("auto", "mnist", "digits", "ring", "grid")  # any other --data is a folder
 LIMITS = ("steps", "epochs", "minutes")  # of a run; one takes the place of the others
@@ -219,7 +230,7 @@ def config_from(args, dataset):
         raise UsageError(f"--{name.removesuffix('_dim').replace('_', '-')}: {fault}") from None
     if args.coding and config.objective != "least-squares":
         raise UsageError(f"--coding belongs to --objective least-squares, not to {config.objective}")
-    if args.gamma and config.penalty == "none":
+    if args.gamma is not None and config.penalty == "none":
         raise UsageError("--gamma is the strength of a penalty, and this run has none; add --penalty r1")
     return config
 

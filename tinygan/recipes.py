@@ -64,7 +64,7 @@ COUNT, POSITIVE = Range(int, 1, LARGEST), Range(float, 0, LARGEST, "(]")
 NAMES = {"objective": OBJECTIVES, "penalty": PENALTIES, "init": INITS, "optimizer": OPTIMIZERS}
 RANGES = {  # of the other choices; of each number, where a choice has several
     "coding": Range(float, -LARGEST, LARGEST),
-    "gamma": POSITIVE,
+    "gamma": Range(float, 0, LARGEST),
     "gamma_end": POSITIVE,
     "penalty_every": COUNT,
     "latent_dim": Range(int, 1, LARGEST_LAYER),
@@ -114,7 +114,7 @@ class Config:
     coding: tuple[float, float, float] = LeastSquares.codings["0-1"]  # a, b, c of least squares
     penalty: str = "r1"
     gamma: float = 1.0  # strength of the penalty: γ of R1, λ of WGAN-GP, the bound of clipping
-    gamma_end: float | None = None  # what R1's γ falls to by the end, geometrically; None: it stays
+    gamma_end: float | None = None  # what R1's γ falls to by the end, geometrically; None: it stays, and so does 0
     penalty_every: int = 4  # R1 is computed on every such step, and counts that many times
     latent_dim: int = 100
     hidden: tuple[int, ...] = (128, 128)  # of the generator; the discriminator has them in reverse
