@@ -413,6 +413,12 @@ def test_a_full_disk_behind_the_output_is_named_as_it_is(ring, tmp_path, name, b
     assert "Error" not in err and "Exception" not in err
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
+def test_a_mistake_that_cannot_be_told_is_one_all_the_same(tmp_path):
+    with open("/dev/full", "w") as full:
+        assert start("sample", tmp_path / "absent", stderr=full).wait(timeout=60) == 2
+
+
 @pytest.mark.parametrize("name", TALKS)
 @pytest.mark.parametrize("buffered", [True, False], ids=["buffered", "unbuffered"])
 def test_whoever_stops_reading_gets_no_complaint(ring, tmp_path, name, buffered):
