@@ -71,7 +71,7 @@ def test_the_one_before_is_kept_and_nothing_else(path):
     assert sorted(os.listdir(path.parent)) == ["checkpoint.npz", "checkpoint.previous.npz"]
 
 
-@pytest.mark.parametrize("place", ["numpy.savez", "os.fsync", "os.replace", "second os.replace", "open"])
+@pytest.mark.parametrize("place", ["os.fsync", "os.replace", "second os.replace", "open"])
 def test_a_failed_write_is_one_line_and_loses_nothing(path, monkeypatch, place):
     calls = []
     replace = os.replace

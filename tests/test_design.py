@@ -147,3 +147,9 @@ def test_the_snippet_in_the_readme_prints_what_stands_below_it():
     for code, printed in blocks:
         done = processes.run("-c", code, cwd=ROOT)
         assert (done.stdout, done.stderr) == (printed, "")
+
+
+def test_the_page_of_the_package_leads_nowhere_that_is_not_there():
+    """README.md's links and picture lead to files of a clone; where a package is shown there are none."""
+    page = (ROOT / "pyproject.toml").read_text(encoding="utf-8").split('text = """')[1].split('"""')[0]
+    assert "tinygan train" in page and not re.search(r"\]\((?!https?://)|src=", page)

@@ -54,7 +54,7 @@ REFUSED = {
     "objective": ["", "Minimax", None, 1, []],
     "coding": [(), (0.0, 1.0), (0.0, 1.0, 1.0, 1.0), (0.0, NAN, 1.0), (0.0, INF, 1.0), ("0", "1", "1"), None, 1.0],
     "penalty": ["R1", None, {}],
-    "gamma": [0, 0.0, -1.0, NAN, INF, None, "1", True, 10**400],
+    "gamma": [-1e-9, -1.0, NAN, INF, None, "1", True, 10**400],
     "gamma_end": [0.0, -1.0, NAN, INF, "1"],
     "penalty_every": [0, -4, 1.0, None, "4", True],
     "latent_dim": [0, -1, 10**7 + 1, 2.0, None],
@@ -76,8 +76,8 @@ REFUSED = {
     "seed": [-1, 0.5, None, 2**128],
 }
 ACCEPTED = {  # at the very ends
-    "coding": [(-1e12, 0, 1e12)], "gamma": [5e-324, 10**12], "gamma_end": [None, 1e-9], "penalty_every": [1],
-    "latent_dim": [1, 10**7], "hidden": [(), (1,), (10**7,), (1,) * 100], "slope": [0, 1], "batch": [6, 10**12 // 6 * 6],
+    "coding": [(-1e12, 0, 1e12)], "gamma": [0, 10**12], "gamma_end": [None, 1e-9], "penalty_every": [1],
+    "latent_dim": [1, 10**7], "hidden": [(), (1,), (10**7,), (1,) * 100], "slope": [0, 1], "batch": [1, 10**12],
     "beta1": [0, 0.999999], "decay_from": [0, 1], "average": [0, 0.999999], "d_steps": [1, 1000], "pack": [1, 6],
     "steps": [1, None, 10**12], "epochs": [5e-324, 7], "minutes": [1, 0.01], "seed": [0, 2**128 - 1],
 }  # fmt: skip

@@ -78,6 +78,12 @@ def test_the_learning_rate_falls_linearly_to_zero_over_the_last_part():
     np.testing.assert_allclose(rates[1:], [0.5] * 7 + [0.375, 0.25, 0.125], rtol=1e-12)
 
 
+def test_a_gamma_of_zero_stays_zero():
+    """What falls by a factor never begins to."""
+    run = trained(replace(TINY, steps=4, gamma=0.0, gamma_end=0.1), points())
+    assert run.gan.penalty.gamma == 0
+
+
 def test_gamma_falls_by_the_same_factor_in_each_step():
     run = Training(replace(TINY, steps=4, gamma=1.6, gamma_end=0.1), points())
     strengths = [run.gan.penalty.gamma for _ in run.run()]

@@ -145,7 +145,7 @@ class Training:
         config, progress = self.config, self.progress()
         remaining = (1 - progress) / max(1 - config.decay_from, 1e-9)
         self.gan.d_optimizer.lr = self.gan.g_optimizer.lr = config.lr * min(1.0, remaining)
-        if config.penalty == "r1" and config.gamma_end is not None:
+        if config.penalty == "r1" and config.gamma and config.gamma_end is not None:
             self.gan.penalty.gamma = config.gamma * (config.gamma_end / config.gamma) ** progress
 
     def draw(self):

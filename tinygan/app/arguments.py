@@ -263,7 +263,7 @@ def config_from(args, dataset):
         raise UsageError(f"{option(name)}: {fault}") from None
     if args.coding and config.objective != "least-squares":
         raise UsageError(f"--coding belongs to --objective least-squares, not to {config.objective}")
-    if args.gamma and config.penalty == "none":
+    if args.gamma is not None and config.penalty == "none":
         raise UsageError("--gamma is the strength of a penalty, and this run has none; add --penalty r1")
     return config
 

@@ -24,17 +24,19 @@ def say(text):
 
 def aside(text):
     """Print a line to standard error, so that standard output stays machine-readable."""
-    print(plain(text), file=sys.stderr, flush=True)
+    with suppress(OSError):  # nobody can be told that nobody can be told
+        print(plain(text), file=sys.stderr, flush=True)
 
 
 def settle():
-    """Leave nothing in the output's buffer that Python would try to write at its end, and complain about."""
-    try:
-        print(end="", flush=True)
-    except OSError:  # a full disk, or nobody reads any more: from now on it goes nowhere
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
+    """Leave nothing in a buffer that Python would try to write at its end, and complain about."""
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        try:
+            stream.flush()
+        except OSError:  # a full disk, or nobody reads any more: from now on it goes nowhere
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream.fileno())
+            os.close(nowhere)
 
 
 def plain(text):
