@@ -391,7 +391,8 @@ def spoiled(old, new):
         ),
         (
             spoiled("n_out):", "n_out):\n        self.params, self.grads = {}, []")
-            .replace("self.W", "self.params['W']").replace("self.b", "self.params['b']"),
+            .replace("self.W", "self.params['W']")
+            .replace("self.b", "self.params['b']"),
             "mine.py, line 13: backward does not set the gradient of W (self.grads['W'])",
         ),
         (

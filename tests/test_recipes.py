@@ -162,9 +162,7 @@ def test_every_optimizer_is_built_once_for_each_player(name):
 
 
 def test_every_penalty_is_built_with_its_strength():
-    penalties = {
-        name: build_gan(replace(TINY, penalty=name, gamma=7), 2, rng()).penalty for name in PENALTIES
-    }
+    penalties = {name: build_gan(replace(TINY, penalty=name, gamma=7), 2, rng()).penalty for name in PENALTIES}
     assert penalties["none"] is None and penalties["clip"] is None  # Training clips
     assert type(penalties["r1"]) is gradient_penalty.R1
     assert (penalties["r1"].gamma, penalties["r1"].every) == (7, TINY.penalty_every)

@@ -61,9 +61,7 @@ def warm_training(penalty):
     """A Training that computes its penalty in every step, and has trained for a few."""
     x = np.random.default_rng(0).integers(0, 256, (2000, 784), dtype=np.uint8)
     dataset = Dataset("noise", x, np.zeros(len(x), np.uint8))
-    config = Config(
-        penalty=penalty, penalty_every=1, batch=BATCH, latent_dim=LATENT, hidden=HIDDEN, lr=1e-4, steps=100
-    )
+    config = Config(penalty=penalty, penalty_every=1, batch=BATCH, latent_dim=LATENT, hidden=HIDDEN, lr=1e-4, steps=100)
     training = Training(config, dataset)
     for _ in range(3):
         training.train_step()
@@ -125,7 +123,9 @@ def test_import_tinygan_imports_nothing_else():
 
 def test_the_core_imports_itself_and_numpy_and_nothing_else():
     ours = imported_by(f"from tinygan import {', '.join(CORE)}")
-    expected = imported_by("import numpy, typing, math, __future__") | {"tinygan"} | {f"tinygan.{name}" for name in CORE}
+    expected = (
+        imported_by("import numpy, typing, math, __future__") | {"tinygan"} | {f"tinygan.{name}" for name in CORE}
+    )
     assert ours <= expected, f"beyond NumPy the core imports {sorted(ours - expected)}"
 
 

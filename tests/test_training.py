@@ -42,9 +42,7 @@ def clock(monkeypatch):
 
 
 def test_a_short_run_brings_the_samples_to_all_eight_modes_of_the_ring():
-    config = Config(
-        latent_dim=2, hidden=(64, 64), gamma=0.01, lr=4e-3, decay_from=0.0, average=0.99, steps=1500
-    )
+    config = Config(latent_dim=2, hidden=(64, 64), gamma=0.01, lr=4e-3, decay_from=0.0, average=0.99, steps=1500)
     run = trained(config, synthetic.ring(5000, np.random.default_rng(0)))
 
     def distances(samples):  # to each of the 8 modes, (n, 8)
@@ -52,9 +50,7 @@ def test_a_short_run_brings_the_samples_to_all_eight_modes_of_the_ring():
 
     (_, before), (_, after) = run.frames[0], run.frames[-1]
     far, near = (distances(samples).min(axis=1).mean() for samples in (before, after))
-    assert near < 0.2 and near < far / 3, (
-        f"mean distance to the nearest mode: {far:.3f} before, {near:.3f} after"
-    )
+    assert near < 0.2 and near < far / 3, f"mean distance to the nearest mode: {far:.3f} before, {near:.3f} after"
     shares = np.bincount(distances(after).argmin(axis=1), minlength=8) / len(after)
     assert shares.min() > 0.05, f"share of samples by mode: {shares}"
 
@@ -349,9 +345,7 @@ def choices():
     ]
 
 
-@pytest.mark.parametrize(
-    "choice", list(choices()), ids=lambda choice: ",".join(f"{k}={v}" for k, v in choice.items())
-)
+@pytest.mark.parametrize("choice", list(choices()), ids=lambda choice: ",".join(f"{k}={v}" for k, v in choice.items()))
 @pytest.mark.parametrize("kind", [points, images])
 def test_a_run_of_any_kind_stopped_half_way_ends_the_same(tmp_path, choice, kind):
     config = replace(TINY, **choice)
@@ -410,9 +404,7 @@ def test_a_parameter_that_is_lost_stops_the_run_at_that_step_and_is_named(player
         warnings.simplefilter("error")
         for _ in run.run():
             pass
-    assert str(caught.value).startswith(
-        f"step 3: not a finite number, first in {name} of the {player}'s {layer}; "
-    )
+    assert str(caught.value).startswith(f"step 3: not a finite number, first in {name} of the {player}'s {layer}; ")
     assert "smaller lr" in str(caught.value)
 
 

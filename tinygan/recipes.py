@@ -114,7 +114,9 @@ class Config:
         "targets of least squares: of fakes, of real samples, and G's for its fakes",
     )
     penalty: str = choice("r1", OneOf(PENALTIES), "what keeps the discriminator's slope small")
-    gamma: float = choice(0.25, Range(float, 0, LARGEST), "strength of the penalty: γ of R1, λ of WGAN-GP, the bound of clip")
+    gamma: float = choice(
+        0.25, Range(float, 0, LARGEST), "strength of the penalty: γ of R1, λ of WGAN-GP, the bound of clip"
+    )
     gamma_end: float | None = choice(None, POSITIVE, "what R1's γ falls to by the end, by the same factor in each step")
     penalty_every: int = choice(4, COUNT, "R1 is computed on every such step, and counts that many times")
     latent_dim: int = choice(100, Range(int, 1, LARGEST_LAYER), "size of the latent z")

@@ -187,9 +187,7 @@ class Training:
         seconds = max(self.seconds - last, 1e-9)  # a clock may stand still
         rate = steps * self.config.d_steps * self.config.batch / seconds
         means = (s / steps for s in sums)
-        self.history.append(
-            Row(self.step, self.batches.epoch, self.seconds, rate, *means, d_grad, g_grad, quality)
-        )
+        self.history.append(Row(self.step, self.batches.epoch, self.seconds, rate, *means, d_grad, g_grad, quality))
         self.sums[:] = 0
         return "frame" if is_frame else "row"
 

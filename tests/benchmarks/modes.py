@@ -33,9 +33,7 @@ GAMES = {
     "non-saturating": PLAIN,
     "minimax": replace(PLAIN, objective="minimax"),
     "least squares, 0-1": replace(PLAIN, objective="least-squares"),
-    "least squares, pearson": replace(
-        PLAIN, objective="least-squares", coding=LeastSquares.codings["pearson"]
-    ),
+    "least squares, pearson": replace(PLAIN, objective="least-squares", coding=LeastSquares.codings["pearson"]),
     "packing 2": replace(PLAIN, pack=2),
     "packing 4": replace(PLAIN, pack=4),
     "r1": POINTS,

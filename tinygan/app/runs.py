@@ -28,11 +28,13 @@ try:
     import fcntl
 
     def lock(file):
+        """Lock an open file for this process; OSError where another has."""
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 except ImportError:  # Windows
     import msvcrt
 
     def lock(file):
+        """Lock an open file for this process; OSError where another has."""
         msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
 
 
