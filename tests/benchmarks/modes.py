@@ -22,10 +22,11 @@ from multiprocessing import get_context
 import numpy as np
 
 from tinygan import synthetic
+from tinygan.gan import draw_latents
 from tinygan.objectives import LeastSquares
 from tinygan.recipes import PRESETS
 from tinygan.scoring.metrics import mode_report
-from tinygan.training import Training, draw_latents
+from tinygan.training import Training
 
 POINTS = PRESETS["points"]
 PLAIN = replace(POINTS, penalty="none")
