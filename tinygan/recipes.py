@@ -250,7 +250,7 @@ DATA = ("auto", "mnist", "digits", "ring", "grid")  # any other name is that of 
 
 
 def load_data(name, split="train"):
-    """Return the ``data.Dataset`` of this name, or in this folder: its "train" or "test" split.
+    """Return the ``data.Dataset`` of this name, or in this folder or .npy file: its "train" or "test" split.
 
     "auto" is MNIST where it is on this machine, and drawn digits elsewhere. Raises DataError.
     """
@@ -263,4 +263,6 @@ def load_data(name, split="train"):
         return synthetic.digits(20_000 if split == "train" else 10_000, rng)
     if name in synthetic.MIXTURES:
         return {"ring": synthetic.ring, "grid": synthetic.grid}[name](100_000, rng)
+    if name.endswith(".npy"):
+        return data.load_array(name, split)
     return data.load_folder(name, split)

@@ -82,7 +82,7 @@ def train_options(parser):
     """Add those of ``tinygan train``: every choice of ``Config``, and where the run is."""
     add = parser.add_argument
     help = "what to learn from; default: auto, which is MNIST, or drawn digits where it is not available"
-    add("--data", type=source, metavar="|".join([*DATA, "FOLDER"]), help=help)
+    add("--data", type=source, metavar="|".join([*DATA, "FOLDER", "FILE.npy"]), help=help)
     help = "a named recipe, which the options below change; default: default for images, points for ring and grid"
     add("--preset", type=one_of(PRESETS), metavar="|".join(PRESETS), help=help)
     limit = parser.add_mutually_exclusive_group()
@@ -230,14 +230,14 @@ def coding(text):
 
 
 def source(text):
-    """Parse the name of data, or a folder that exists."""
+    """Parse the name of data, or a folder or .npy file that exists."""
     if text in DATA:
         return text
     path = os.path.expanduser(text)
-    if os.path.isdir(path):
+    if os.path.isdir(path) or (path.endswith(".npy") and os.path.isfile(path)):
         return path
-    names = ", ".join(DATA)
-    guess = did_you_mean(text.lower(), DATA) or f"; name one with MNIST's files, or one of {names}"
+    guess = did_you_mean(text.lower(), DATA)
+    guess = guess or f"; name one with MNIST's files or with pictures, or a .npy file, or one of {', '.join(DATA)}"
     raise argparse.ArgumentTypeError(f"no folder {text or repr(text)}{guess}")
 
 
