@@ -9,12 +9,11 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 
-from tinygan.data import DataError, load_mnist
 from tinygan.layers import Dense, LeakyReLU
 from tinygan.losses import softmax_cross_entropy
 from tinygan.network import Network
 from tinygan.optimizers import Adam
-from tinygan.synthetic import digits
+from tinygan.recipes import load_data
 
 QUICK = bool(os.environ.get("LESSON_QUICK"))  # the tests' form: same code, fewer steps
 IMAGES = Path(os.environ.get("LESSON_IMAGES") or Path(__file__).parent / "images")
@@ -96,11 +95,9 @@ print(f"loss {ours[0]:.4f}, naive {naive[0]:.4f}; a row of the gradient sums to 
 assert np.isclose(ours[0], naive[0]) and np.allclose(ours[1], naive[1])
 
 # %% data
-try:
-    train, test = (load_mnist(split, download=not QUICK) for split in ("train", "test"))
-except DataError as error:
-    print(f"MNIST cannot be had, so drawn digits stand in for it ({error})")
-    train, test = digits(20_000, np.random.default_rng(0)), digits(5_000, np.random.default_rng(1))
+train, test = (load_data("auto", split) for split in ("train", "test"))
+if train.name != "mnist":
+    print("MNIST is not on this machine, so drawn digits stand in for it; `tinygan train` fetches it")
 print(f"{train.name}: {len(train.x):,} images to learn from, {len(test.x):,} to be tested on")
 
 # %% a classifier

@@ -7,12 +7,11 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 
-from tinygan.data import DataError, load_mnist
 from tinygan.layers import Dense, LeakyReLU
 from tinygan.losses import softmax_cross_entropy
 from tinygan.network import Network
 from tinygan.optimizers import SGD, Adagrad, Adam, Momentum, Nesterov, RMSprop
-from tinygan.synthetic import digits
+from tinygan.recipes import load_data
 
 QUICK = bool(os.environ.get("LESSON_QUICK"))  # the tests' form: same code, fewer steps
 IMAGES = Path(os.environ.get("LESSON_IMAGES") or Path(__file__).parent / "images")
@@ -104,11 +103,9 @@ print(f"after 100 steps in the turned ravine they differ by ~{np.abs(paper - pac
 assert np.allclose(paper, package, rtol=1e-10)
 
 # %% data
-try:
-    train, test = (load_mnist(split, download=not QUICK) for split in ("train", "test"))
-except DataError as error:
-    print(f"MNIST cannot be had, so drawn digits stand in for it ({error})")
-    train, test = digits(20_000, np.random.default_rng(0)), digits(5_000, np.random.default_rng(1))
+train, test = (load_data("auto", split) for split in ("train", "test"))
+if train.name != "mnist":
+    print("MNIST is not on this machine, so drawn digits stand in for it; `tinygan train` fetches it")
 
 
 # %% six on the classifier

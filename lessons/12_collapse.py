@@ -8,14 +8,16 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 
-from tinygan.data import DataError, Minibatches, load_mnist
+from tinygan.app.cache import load_classifier
+from tinygan.data import Minibatches
+from tinygan.gan import draw_latents, generate
 from tinygan.losses import sigmoid
 from tinygan.optimizers import MovingAverage
-from tinygan.recipes import PRESETS, build_gan
-from tinygan.scoring.classifier import Judge, load_judge
+from tinygan.recipes import PRESETS, build_gan, load_data
+from tinygan.scoring.classifier import Classifier
 from tinygan.scoring.metrics import frechet, mode_report, moments
-from tinygan.synthetic import MIXTURES, digits, grid, ring, ring_centers
-from tinygan.training import Training, draw_latents, generate
+from tinygan.synthetic import MIXTURES, grid, ring, ring_centers
+from tinygan.training import Training
 
 QUICK = bool(os.environ.get("LESSON_QUICK"))  # the tests' form: same code, fewer steps
 IMAGES = Path(os.environ.get("LESSON_IMAGES") or Path(__file__).parent / "images")
@@ -79,7 +81,7 @@ z_test = np.random.default_rng(1).standard_normal((2500, 2), dtype=np.float32)
 def play(name, config, g_steps=1):
     """(the game after STEPS turns with a constant lr, its average's parameters)"""
     rng = np.random.default_rng(config.seed)
-    gan = build_gan(config, 2, rng, images=False)
+    gan = build_gan(config, (2,), rng)
     average = MovingAverage(gan.generator.params, config.average)
     batches = Minibatches(DATA[name].x, config.batch, rng)
     for _ in range(STEPS):
@@ -140,13 +142,11 @@ for ax, gamma in zip(axes, (0, 0.003, 0.1, 10), strict=True):
 fig.savefig(IMAGES / "12_surfaces.png", dpi=100)
 
 # %% MNIST, or drawn digits
-try:
-    train = load_mnist(download=not QUICK)
-except DataError as error:
-    print(f"MNIST cannot be had, so drawn digits stand in for it ({error})")
-    train = digits(2000 if QUICK else 20_000, np.random.default_rng(0))
-judge = Judge.train(train, steps=30) if QUICK else load_judge(train, print)
-real = moments(judge.features(train.x))
+train = load_data("auto")
+if train.name != "mnist":
+    print("MNIST is not on this machine, so drawn digits stand in for it; `tinygan train` fetches it")
+classifier = Classifier.train(train, steps=30) if QUICK else load_classifier(train, print)
+real = moments(classifier.features(train.x))
 
 # %% before and after the average
 LOOK = 4 if QUICK else 1000
@@ -157,6 +157,6 @@ for penalty in ("r1", "none"):
     for _ in run.run():
         if run.step and run.step % LOOK == 0:
             samples = generate(run.gan.generator, z_test), run.generate(z_test)
-            values.append([frechet(moments(judge.features(x)), real) for x in samples])
+            values.append([frechet(moments(classifier.features(x)), real) for x in samples])
     for who, row in zip(("the generator that plays", "its average"), np.transpose(values), strict=True):
         print(f"penalty {penalty}: {who:24}".ljust(45) + "".join(f"   {f'~{value:.1f}':>5}" for value in row))

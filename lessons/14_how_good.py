@@ -1,4 +1,4 @@
-"""Lesson 14: how good is it? A judge, and what each measure of samples sees and does not see."""
+"""Lesson 14: how good is it? A classifier, and what each measure of samples sees and does not see."""
 
 # %% setup
 import os
@@ -8,13 +8,13 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 
-from tinygan.data import DataError, load_mnist
-from tinygan.recipes import PRESETS
-from tinygan.scoring.classifier import Judge, load_judge
+from tinygan.app.cache import load_classifier
+from tinygan.gan import draw_latents
+from tinygan.recipes import PRESETS, load_data
+from tinygan.scoring.classifier import Classifier
 from tinygan.scoring.metrics import frechet, moments, nearest_neighbors, parzen, precision_recall, squared_distances
 from tinygan.scoring.scores import RealImages, evenly
-from tinygan.synthetic import digits
-from tinygan.training import Training, draw_latents
+from tinygan.training import Training
 
 QUICK = bool(os.environ.get("LESSON_QUICK"))  # the tests' form: same code, fewer steps
 IMAGES = Path(os.environ.get("LESSON_IMAGES") or Path(__file__).parent / "images")
@@ -29,30 +29,28 @@ def show(ax, x, title):
 
 
 # %% data
-try:
-    train, test = (load_mnist(split, download=not QUICK) for split in ("train", "test"))
-except DataError as error:
-    print(f"MNIST cannot be had, so drawn digits stand in for it ({error})")
-    train, test = digits(20_000, np.random.default_rng(0)), digits(10_000, np.random.default_rng(1))
+train, test = (load_data("auto", split) for split in ("train", "test"))
+if train.name != "mnist":
+    print("MNIST is not on this machine, so drawn digits stand in for it; `tinygan train` fetches it")
 if QUICK:
     train, test = (data._replace(x=data.x[:3000], labels=data.labels[:3000]) for data in (train, test))
 train_x, test_x = (data.x.astype(np.float32) / 255 for data in (train, test))
 
 
-# %% a judge
+# %% a classifier
 def moved(x, columns):
     return np.roll(x.reshape(-1, 28, 28), columns, axis=2).reshape(-1, 784)
 
 
-judge = Judge.train(train, steps=300) if QUICK else load_judge(train)
-right = np.mean(judge.predict(test_x) == test.labels)
+classifier = Classifier.train(train, steps=300) if QUICK else load_classifier(train)
+right = np.mean(classifier.predict(test_x) == test.labels)
 print(f"right on ~{100 * right:.1f} % of the test images")
 
 x, labels = test_x[:500], test.labels[:500]
 same_class = labels[:, None] == train.labels[:20_000]
 print("median distance of a test image from    in pixels   in features")
 itself, others = [], []
-for view in (lambda x: x, judge.features):
+for view in (lambda x: x, classifier.features):
     itself.append(np.median(np.linalg.norm(view(moved(x, 1)) - view(x), axis=1)))
     distances = squared_distances(view(x), view(train_x[:20_000]))
     others.append(np.median(np.sqrt(np.where(same_class, np.inf, distances).min(axis=1))))
@@ -83,7 +81,7 @@ def blurred(x):
     return (sum(shifts) / 9).reshape(-1, 784)
 
 
-real = RealImages(judge, train, test)  # computes the Moments of all training images
+real = RealImages(classifier, train, test)  # computes the Moments of all training images
 spread = np.trace(real.moments.covariance)
 shuffled, sizes = rng.permutation(test_x), (100, 300, 1000, 3000, len(test_x))
 print("samples   tr Σ / n   test images   blurred")
@@ -116,11 +114,11 @@ candidates = {
     "test images, with noise": np.clip(evenly(test_x, N) + rng.normal(0, 0.3, (N, 784)), 0, 1).astype("f4"),
     "a GAN, after 2000 steps": gan[:N],
 }
-real_features = judge.features(evenly(train_x, N))
+real_features = classifier.features(evenly(train_x, N))
 print(f"{N:,} samples              Fréchet   confidence   precision   recall   nearest")
 for name, x in candidates.items():
-    quality, variety = precision_recall(real_features, judge.features(x))
-    sure = judge.probabilities(x).max(axis=1).mean()
+    quality, variety = precision_recall(real_features, classifier.features(x))
+    sure = classifier.probabilities(x).max(axis=1).mean()
     nearest, _ = nearest_neighbors(evenly(x, 300), train.x)
     figures = name, real.frechet(x), sure, quality, variety, np.median(nearest)
     print("{:23}    ~{:<6.1f}   ~{:<9.2f}   ~{:<8.2f}   ~{:<5.2f}   ~{:.1f}".format(*figures))

@@ -84,6 +84,11 @@ def describe(name, got, expected, error, tolerance):
     )
 
 
+def scalar_dtype(dtype):
+    """The dtype of one number of this dtype times one of Python's: NumPy 1 widens it, NumPy 2 does not."""
+    return (0.5 * dtype(1)).dtype
+
+
 # ---- data ----------------------------------------------------------------------------------------
 
 

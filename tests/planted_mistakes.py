@@ -1037,7 +1037,7 @@ class SecondForwardBeforeFirstBackward(gan.GAN):
         of_real = d.grads.copy()
         d.backward(dfake)
         d.grads += of_real
-        return gan.DiscriminatorResult(loss, real_logits, fake_logits)
+        return gan.DiscriminatorResult(loss, 0.0, real_logits, fake_logits)
 
 
 @planted("one half of the batch lost")
@@ -1051,7 +1051,7 @@ class SecondBackwardOverwrites(gan.GAN):
         for x, dlogits in ((x_real, dreal), (x_fake, dfake)):
             d.forward(x)
             d.backward(dlogits)
-        return gan.DiscriminatorResult(loss, real_logits, fake_logits)
+        return gan.DiscriminatorResult(loss, 0.0, real_logits, fake_logits)
 
 
 @planted("disconnected")

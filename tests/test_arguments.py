@@ -68,7 +68,9 @@ def test_a_folder_that_exists_is_data_whatever_its_name(tmp_path, monkeypatch):
     assert arguments.source("Ring") == "Ring"
 
 
-@pytest.mark.parametrize("typed", ["train --out=~/x", "train --resume=~/x", "sample ~/x", "sample run --out=~/x", "score ~/x"])
+@pytest.mark.parametrize(
+    "typed", ["train --out=~/x", "train --resume=~/x", "sample ~/x", "sample run --out=~/x", "score ~/x"]
+)
 def test_a_home_folder_that_no_shell_has_named_is_meant(monkeypatch, typed):
     monkeypatch.setenv("HOME", "/home/somebody")
     monkeypatch.setenv("USERPROFILE", "/home/somebody")

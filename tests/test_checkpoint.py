@@ -71,7 +71,7 @@ def test_the_one_before_is_kept_and_nothing_else(path):
     assert sorted(os.listdir(path.parent)) == ["checkpoint.npz", "checkpoint.previous.npz"]
 
 
-@pytest.mark.parametrize("place", ["numpy.savez", "os.fsync", "os.replace", "second os.replace", "open"])
+@pytest.mark.parametrize("place", ["os.fsync", "os.replace", "second os.replace", "open"])
 def test_a_failed_write_is_one_line_and_loses_nothing(path, monkeypatch, place):
     calls = []
     replace = os.replace
@@ -84,9 +84,7 @@ def test_a_failed_write_is_one_line_and_loses_nothing(path, monkeypatch, place):
 
     with monkeypatch.context() as patch:
         patch.setattr("builtins.open" if place == "open" else place.removeprefix("second "), full_disk)
-        with pytest.raises(
-            CheckpointError, match="checkpoint.npz: cannot be written .No space left on device"
-        ):
+        with pytest.raises(CheckpointError, match="checkpoint.npz: cannot be written .No space left on device"):
             checkpoint.save(path, ARRAYS, {"step": 8})
     assert calls, "the planted failure was never met"
     kept = checkpoint.previous(path) if place.startswith("second") else path

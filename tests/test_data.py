@@ -116,9 +116,9 @@ def test_promises_that_the_file_does_not_keep_cost_neither_memory_nor_time(tmp_p
         path = tmp_path / "bomb"
         path.write_bytes(content)
         tracemalloc.start()
-        begin = time.perf_counter()
+        begin = time.thread_time()
         refusal(read_idx, path)
-        seconds = time.perf_counter() - begin
+        seconds = time.thread_time() - begin
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert peak < 4e6, f"{what}: {peak / 1e6:.1f} MB taken"
@@ -366,9 +366,9 @@ def test_mnist_is_found_in_tinygan_data_then_in_a_complete_cache(home, tmp_path,
 
 def test_real_mnist_has_the_published_mean_and_deviation(mnist_folder):
     tracemalloc.start()
-    begin = time.perf_counter()
+    begin = time.thread_time()
     train = data.load_mnist()
-    seconds = time.perf_counter() - begin
+    seconds = time.thread_time() - begin
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert train.x.shape == (60000, 784) and train.labels.shape == (60000,)
@@ -559,7 +559,7 @@ def test_a_batch_of_64_digits_takes_microseconds():
     batches = Minibatches(x, 64, np.random.default_rng(0))
     times = []
     for _ in range(200):
-        begin = time.perf_counter()
+        begin = time.thread_time()
         batches.next()
-        times.append(time.perf_counter() - begin)
+        times.append(time.thread_time() - begin)
     assert np.min(times) < 100e-6, f"{np.min(times) * 1e6:.0f} us"

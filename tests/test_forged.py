@@ -135,7 +135,13 @@ def genuine(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         draw_quickly(patch.setattr)
         train_step = Training.train_step
-        patch.setattr(Training, "train_step", lambda t: (t.step == 2 and signal.raise_signal(signal.SIGINT), train_step(t)))
+
+        def stopped(training):
+            if training.step == 2:
+                signal.raise_signal(signal.SIGINT)
+            train_step(training)
+
+        patch.setattr(Training, "train_step", stopped)
         for kind in ("ring", write_folder(folder / "scribbles", images())):
             run = folder / f"run {len(states)}"
             typed = [*TYPED, "--preset", "default"]

@@ -122,9 +122,7 @@ def sizes(draw, pack):
 @for_every_objective
 @settings(max_examples=3)
 @given(data=st.data())
-def test_the_discriminators_gradients_are_derivatives_of_its_printed_loss(
-    objective, activation, pack, penalty, data
-):
+def test_the_discriminators_gradients_are_derivatives_of_its_printed_loss(objective, activation, pack, penalty, data):
     s = Setting(objective, activation, penalty=penalty, **data.draw(sizes(pack)))
     s.d_loss()
     # In the Wasserstein game real and fake logits pull with equal weights, so what shifts all of
@@ -301,4 +299,3 @@ def test_no_gradient_is_computed_that_nobody_needs():
     assert asked == [("D", True, False)], "(player, its parameters' gradients, its inputs' gradients)"
     s.gan.generator_step(s.x_fake())
     assert asked[1:] == [("D", False, True), ("G", True, False)]
-

@@ -15,6 +15,7 @@ from helpers import (
     clear_of_kinks_and_plateaus,
     measured_gradient,
     randomize,
+    scalar_dtype,
     stacks,
     without_cancellation,
 )
@@ -292,5 +293,5 @@ def test_single_precision_stays_single_and_follows_double(make):
     single, _, _ = usual(np.float32)
     single.params[:] = double.params
     value = make()(single, x_real.astype(np.float32), x_fake.astype(np.float32))
-    assert value.dtype == np.float32
+    assert value.dtype == scalar_dtype(np.float32)
     assert_close("grads in float32", single.grads.astype(np.float64), double.grads, 1e-5)

@@ -84,9 +84,7 @@ def naive_forward(layer, x):
     """The formula, number by number."""
     if isinstance(layer, Dense):
         n_in, n_out = layer.W.shape
-        return [
-            [sum(row[i] * layer.W[i, o] for i in range(n_in)) + layer.b[o] for o in range(n_out)] for row in x
-        ]
+        return [[sum(row[i] * layer.W[i, o] for i in range(n_in)) + layer.b[o] for o in range(n_out)] for row in x]
     if isinstance(layer, Pack):
         return [[s for row in x[i : i + layer.m] for s in row] for i in range(0, len(x), layer.m)]
     formula = {

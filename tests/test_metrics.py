@@ -281,13 +281,13 @@ def test_the_parzen_density_far_away_is_small_and_not_minus_infinity():
     assert_close("log density", value, np.array([expected]), 1e-12)
 
 
-def test_the_parzen_density_in_single_precision_is_good_to_a_few_thousandths_of_a_nat():
+def test_the_parzen_density_in_single_precision_is_good_to_two_thousandths_of_a_nat():
     rng = np.random.default_rng(0)
     x, centers = rng.random((20, 784)), rng.random((50, 784))
     fine = log_densities(x, centers, [0.2])
     rough = log_densities(x.astype(np.float32), centers.astype(np.float32), [0.2])
     scale = np.abs(fine).max()
-    assert np.abs(rough - fine).max() < 3e-3 * max(1, scale / 1000), f"off by {np.abs(rough - fine).max()}"
+    assert np.abs(rough - fine).max() < 2e-3 * max(1, scale / 1000), f"off by {np.abs(rough - fine).max()}"
 
 
 def test_parzen_chooses_sigma_on_the_validation_set_and_reports_the_test_sets_mean_and_its_error():

@@ -38,9 +38,7 @@ def here(tmp_path, monkeypatch):
 
 
 def test_a_second_process_is_refused_and_a_killed_one_leaves_no_lock(here):
-    code = (
-        "import sys; from pathlib import Path; from tinygan.app import runs\nwith runs.locked(Path('.')): input()"
-    )
+    code = "import sys; from pathlib import Path; from tinygan.app import runs\nwith runs.locked(Path('.')): input()"
     code = code.replace("input()", "print('locked', flush=True); input()")
     holder = processes.start("-c", code, stdin=subprocess.PIPE)
     try:
@@ -380,9 +378,7 @@ def test_networks_of_another_size_are_refused_before_memory_is_taken(choice):
         tracemalloc.stop()
 
 
-JUNK = st.one_of(
-    st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=3), st.just([]), st.just({})
-)
+JUNK = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=3), st.just([]), st.just({}))
 
 
 @settings(max_examples=200)

@@ -39,6 +39,8 @@ def lines_that_allocate(call, at_least=LARGE):
         if peak - before >= at_least:
             found[line] = max(found.get(line, 0), peak - before)
         frame = frame.f_back if event == "return" else frame
+        while frame.f_code.co_filename.startswith("<"):  # NumPy 1 has lines between ours and its own C
+            frame = frame.f_back
         line = f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}"
         tracemalloc.reset_peak()
         before = now
@@ -59,9 +61,7 @@ def warm_training(penalty):
     """A Training that computes its penalty in every step, and has trained for a few."""
     x = np.random.default_rng(0).integers(0, 256, (2000, 784), dtype=np.uint8)
     dataset = Dataset("noise", x, np.zeros(len(x), np.uint8))
-    config = Config(
-        penalty=penalty, penalty_every=1, batch=BATCH, latent_dim=LATENT, hidden=HIDDEN, lr=1e-4, steps=100
-    )
+    config = Config(penalty=penalty, penalty_every=1, batch=BATCH, latent_dim=LATENT, hidden=HIDDEN, lr=1e-4, steps=100)
     training = Training(config, dataset)
     for _ in range(3):
         training.train_step()
@@ -82,7 +82,9 @@ def joint_batch():
 
 @pytest.mark.parametrize("penalty", ["none", "r1"])
 def test_a_warm_training_step_allocates_nothing_large_but_the_joint_batch(penalty):
-    lines = lines_that_allocate(warm_training(penalty).train_step)
+    step = warm_training(penalty).train_step
+    first, again = lines_that_allocate(step), lines_that_allocate(step)
+    lines = {line: first[line] for line in first.keys() & again.keys()}  # another thread takes nothing twice
     assert set(lines) == {joint_batch()}, f"lines that allocated {LARGE} bytes or more in one step: {lines}"
 
 
@@ -123,7 +125,9 @@ def test_import_tinygan_imports_nothing_else():
 
 def test_the_core_imports_itself_and_numpy_and_nothing_else():
     ours = imported_by(f"from tinygan import {', '.join(CORE)}")
-    expected = imported_by("import numpy, typing, math, __future__") | {"tinygan"} | {f"tinygan.{name}" for name in CORE}
+    expected = (
+        imported_by("import numpy, typing, math, __future__") | {"tinygan"} | {f"tinygan.{name}" for name in CORE}
+    )
     assert ours <= expected, f"beyond NumPy the core imports {sorted(ours - expected)}"
 
 

@@ -40,10 +40,10 @@ def share_right_per_class(predicted, labels):
 
 # ---- digits: what they look like ---------------------------------------------------------------
 
+
 def test_every_class_is_recognized_in_another_draw(drawn):
     other = digits(1000, np.random.default_rng(1))
-    right = share_right_per_class(
-        nearest_neighbor_labels(other.x, drawn.x, drawn.labels), other.labels)
+    right = share_right_per_class(nearest_neighbor_labels(other.x, drawn.x, drawn.labels), other.labels)
     assert right.min() > 0.9, f"share recognized per class, expected > 0.9 in each: {right}"
 
 
@@ -51,16 +51,15 @@ def test_labels_that_do_not_belong_to_the_images_are_not_recognized(drawn):
     """The measure above can fail."""
     shuffled = np.random.default_rng(2).permutation(drawn.labels)
     right = share_right_per_class(
-        nearest_neighbor_labels(drawn.x[:1000], drawn.x[1000:], shuffled[1000:]),
-        drawn.labels[:1000])
+        nearest_neighbor_labels(drawn.x[:1000], drawn.x[1000:], shuffled[1000:]), drawn.labels[:1000]
+    )
     assert right.mean() < 0.2, f"share recognized per class, expected about 0.1: {right}"
 
 
 @pytest.mark.skipif(not os.path.isdir(MNIST), reason="needs TINYGAN_DATA, a folder with MNIST")
 def test_every_class_is_recognized_by_comparison_with_real_handwriting(drawn):
     mnist = load_folder(MNIST, "test")
-    right = share_right_per_class(
-        nearest_neighbor_labels(drawn.x[:1000], mnist.x, mnist.labels), drawn.labels[:1000])
+    right = share_right_per_class(nearest_neighbor_labels(drawn.x[:1000], mnist.x, mnist.labels), drawn.labels[:1000])
     assert right.min() > 0.8, f"share recognized per class, expected > 0.8 in each: {right}"
 
 
@@ -106,6 +105,7 @@ def test_no_image_comes_twice(drawn):
 
 # ---- digits: as data ---------------------------------------------------------------------------
 
+
 def test_digits_have_the_form_of_mnist(drawn):
     assert drawn.name == "digits"
     assert drawn.x.shape == (5000, 784) and drawn.x.dtype == np.uint8
@@ -148,6 +148,7 @@ def test_20000_digits_take_seconds_and_little_memory():
 
 # ---- digits: the pen ---------------------------------------------------------------------------
 
+
 def test_the_curve_goes_through_the_points_of_the_table():
     stroke = np.array([[1, 2], [6, 0], [10, 3], [8, 7], [4, 9]], float)
     curve = synthetic.smooth(stroke)
@@ -187,8 +188,7 @@ def test_all_ways_to_write_and_all_pens_are_used(monkeypatch):
     labels = digits(10_000, np.random.default_rng(0)).labels
     for digit, variants in STROKES.items():
         traces = np.array(drawn_x)[labels == digit]
-        counts = np.array([np.sum((traces == synthetic.trace(v)[:, 0]).all(axis=1))
-                           for v in variants])
+        counts = np.array([np.sum((traces == synthetic.trace(v)[:, 0]).all(axis=1)) for v in variants])
         assert counts.sum() == 1000, f"{digit}: {counts.sum()} of 1000 are in the table"
         expected = 1000 / len(variants)
         assert (np.abs(counts - expected) < 5 * expected**0.5).all(), f"{digit}: {counts}"
@@ -201,8 +201,7 @@ def test_a_hand_varies_size_place_bend_width_slant_and_turn():
     rng = np.random.default_rng(0)
     x, y = synthetic.distort(*(np.tile(v, (4000, 1)) for v in trace.T), rng)
     size = np.maximum(np.ptp(x, axis=1), np.ptp(y, axis=1))
-    for name, value, reach in (("size", size, 1), ("column", x.mean(axis=1), 0.4),
-                               ("row", y.mean(axis=1), 0.4)):
+    for name, value, reach in (("size", size, 1), ("column", x.mean(axis=1), 0.4), ("row", y.mean(axis=1), 0.4)):
         expected = reach / 3**0.5  # of a uniform distribution
         assert value.std() == pytest.approx(expected, rel=0.05), f"{name}: {value.std():.3f}"
     # The straight map that comes nearest, (x, y) = M (x0, y0) + place; what it leaves is the bend.
@@ -210,8 +209,12 @@ def test_a_hand_varies_size_place_bend_width_slant_and_turn():
     fit_x, fit_y = (np.linalg.lstsq(flat, v.T, rcond=None)[0] for v in (x, y))  # (3, 4000) each
     (xx, xy, _), (yx, yy, _) = fit_x, fit_y
     # A bend is partly a turn and a stretch, so that there is only a least value for each of these.
-    for name, value, least in (("bend", y - (flat @ fit_y).T, 0.3), ("width", xx / yy, 0.2),
-                               ("slant", -xy / yy, 0.25), ("turn", yx / xx, 0.145)):
+    for name, value, least in (
+        ("bend", y - (flat @ fit_y).T, 0.3),
+        ("width", xx / yy, 0.2),
+        ("slant", -xy / yy, 0.25),
+        ("turn", yx / xx, 0.145),
+    ):
         assert value.std() > least, f"{name} deviates by {value.std():.3f}, expected > {least}"
     assert np.mean(-xy / yy) > 0.1, "handwriting leans to the right"
 
@@ -236,6 +239,7 @@ def test_labels_are_balanced_and_in_random_order(make, classes):
 
 
 # ---- ring and grid -----------------------------------------------------------------------------
+
 
 def test_the_ring_has_8_distinct_modes_on_the_unit_circle():
     centers = ring_centers()

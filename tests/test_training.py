@@ -42,9 +42,7 @@ def clock(monkeypatch):
 
 
 def test_a_short_run_brings_the_samples_to_all_eight_modes_of_the_ring():
-    config = Config(
-        latent_dim=2, hidden=(64, 64), gamma=0.01, lr=4e-3, decay_from=0.0, average=0.99, steps=1500
-    )
+    config = Config(latent_dim=2, hidden=(64, 64), gamma=0.01, lr=4e-3, decay_from=0.0, average=0.99, steps=1500)
     run = trained(config, synthetic.ring(5000, np.random.default_rng(0)))
 
     def distances(samples):  # to each of the 8 modes, (n, 8)
@@ -52,9 +50,7 @@ def test_a_short_run_brings_the_samples_to_all_eight_modes_of_the_ring():
 
     (_, before), (_, after) = run.frames[0], run.frames[-1]
     far, near = (distances(samples).min(axis=1).mean() for samples in (before, after))
-    assert near < 0.2 and near < far / 3, (
-        f"mean distance to the nearest mode: {far:.3f} before, {near:.3f} after"
-    )
+    assert near < 0.2 and near < far / 3, f"mean distance to the nearest mode: {far:.3f} before, {near:.3f} after"
     shares = np.bincount(distances(after).argmin(axis=1), minlength=8) / len(after)
     assert shares.min() > 0.05, f"share of samples by mode: {shares}"
 
@@ -76,6 +72,12 @@ def test_the_learning_rate_falls_linearly_to_zero_over_the_last_part():
         rates.append(run.gan.g_optimizer.lr)
         assert run.gan.d_optimizer.lr == run.gan.g_optimizer.lr
     np.testing.assert_allclose(rates[1:], [0.5] * 7 + [0.375, 0.25, 0.125], rtol=1e-12)
+
+
+def test_a_gamma_of_zero_stays_zero():
+    """What falls by a factor never begins to."""
+    run = trained(replace(TINY, steps=4, gamma=0.0, gamma_end=0.1), points())
+    assert run.gan.penalty.gamma == 0
 
 
 def test_gamma_falls_by_the_same_factor_in_each_step():
@@ -156,7 +158,7 @@ def test_a_row_says_what_the_step_computed():
     dataset, config = points(), replace(TINY, penalty="none")
     run = trained(config, dataset, steps=1)
     rng = np.random.default_rng(config.seed)
-    gan = build_gan(config, 2, rng, images=False)
+    gan = build_gan(config, (2,), rng)
     x_fake = gan.generator.forward(draw_latents(rng, 6, 3))
     order = np.arange(50)
     rng.shuffle(order)
@@ -209,7 +211,7 @@ def test_frames_show_the_average_and_always_the_same_latents():
     expected = []
     for event in run.run():
         if event == "frame":
-            average = Network(training.generator_layers(run.config, 2, images=False), np.random.default_rng(9))
+            average = Network(training.generator_layers(run.config, (2,)), np.random.default_rng(9))
             average.params[:] = run.average.params
             expected.append(average.forward(run.latents).copy())
     assert len(run.frames) == len(expected) == 7
@@ -343,9 +345,7 @@ def choices():
     ]
 
 
-@pytest.mark.parametrize(
-    "choice", list(choices()), ids=lambda choice: ",".join(f"{k}={v}" for k, v in choice.items())
-)
+@pytest.mark.parametrize("choice", list(choices()), ids=lambda choice: ",".join(f"{k}={v}" for k, v in choice.items()))
 @pytest.mark.parametrize("kind", [points, images])
 def test_a_run_of_any_kind_stopped_half_way_ends_the_same(tmp_path, choice, kind):
     config = replace(TINY, **choice)
@@ -423,9 +423,7 @@ def test_a_parameter_that_is_lost_stops_the_run_at_that_step_and_is_named(player
         warnings.simplefilter("error")
         for _ in run.run():
             pass
-    assert str(caught.value).startswith(
-        f"step 3: not a finite number, first in {name} of the {player}'s {layer}; "
-    )
+    assert str(caught.value).startswith(f"step 3: not a finite number, first in {name} of the {player}'s {layer}; ")
     assert "smaller lr" in str(caught.value)
 
 

@@ -9,12 +9,13 @@ import sys
 
 def main():
     """Run the command line; returns the exit code."""
-    handler = signal.getsignal(signal.SIGINT)
-    if handler is signal.default_int_handler:  # else it is to be ignored, as under nohup
+    heard = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # under nohup it is to be ignored
+    if heard:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     from tinygan.app import cli
 
-    signal.signal(signal.SIGINT, handler)
+    if heard:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     return cli.main()
 
 

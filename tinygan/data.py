@@ -38,22 +38,18 @@ class Dataset(NamedTuple):
 
     name: str
     x: np.ndarray  # (N, D) uint8 or float32
-    labels: np.ndarray  # (N,) integers
+    labels: np.ndarray | None = None  # (N,) integers, where there are any
+    shape: tuple[int, ...] = (28, 28)  # of an example: (height, width), (height, width, 3) in color, (2,) for points
 
     @property
     def is_image(self):
         """Whether the examples are images."""
-        return is_image(self.x)
-
-
-def is_image(x):
-    """Return whether these examples, samples or frames are kept as images, which means as bytes."""
-    return x.dtype == np.uint8
+        return len(self.shape) > 1
 
 
 def as_floats(x):
     """Return bytes scaled to [0, 1] as float32, and floats as they are."""
-    return np.divide(x, 255, dtype=np.float32) if is_image(x) else x
+    return np.divide(x, 255, dtype=np.float32) if x.dtype == np.uint8 else x
 
 
 def as_bytes(x):
@@ -70,7 +66,7 @@ def printable(text):
 
 
 def read_idx(path, max_bytes=MAX_BYTES):
-    """Return the uint8 array, of 1 to 3 dimensions, in an IDX file, gzipped (by its first bytes) or plain.
+    """Return the uint8 array, of 1 to 4 dimensions, in an IDX file, gzipped (by its first bytes) or plain.
 
     Format: two zero bytes, type code 8 for unsigned bytes, number of dimensions; then each size as
     a big-endian 32-bit integer; then the values (LeCun, Cortes, Burges: The MNIST Database).
@@ -92,9 +88,9 @@ def read_idx(path, max_bytes=MAX_BYTES):
 def parse_idx(stream, max_bytes):
     """Return the array in an open IDX file; ValueError that says what is wrong."""
     magic = stream.read(4)
-    if len(magic) < 4 or magic[:2] != b"\0\0" or magic[3] not in (1, 2, 3):
+    if len(magic) < 4 or magic[:2] != b"\0\0" or magic[3] not in (1, 2, 3, 4):
         raise ValueError(
-            f"it begins with the bytes '{magic.hex(' ')}', not with the magic number 00 00 08 01, 02 or 03"
+            f"it begins with the bytes '{magic.hex(' ')}', not with the magic number 00 00 08 and 01 to 04"
         )
     if magic[2] != 8:
         raise ValueError(f"its values have type code {magic[2]}, not 8, unsigned bytes")
@@ -137,8 +133,7 @@ def locate(folder, names):
 def load_folder(folder, split="train"):
     """Return the "train" or "test" split of a folder with IDX files under MNIST's four standard names.
 
-    Any 28 x 28 images do: MNIST, Fashion-MNIST, KMNIST. x is (N, 784) uint8, labels (N,) uint8.
-    Raises DataError.
+    MNIST, Fashion-MNIST, KMNIST, or images of your own. Raises DataError.
     """
     if split not in SPLITS:
         raise DataError(f"{folder}: no split {split!r}: choose from {', '.join(SPLITS)}")
@@ -147,14 +142,46 @@ def load_folder(folder, split="train"):
     if labels.ndim != 1:
         raise DataError(f"{labels_path}: has {labels.ndim} dimensions, labels have one: put the labels' file there")
     images = read_idx(images_path)
-    if images.shape[1:] != (28, 28):
-        remedy = "put a file of 28 x 28 images there"
-        raise DataError(f"{images_path}: has the shape {images.shape}, not (N, 28, 28): {remedy}")
     if len(images) != len(labels):
         counts = f"{len(images)} images in {images_path.name} but {len(labels)} labels in {labels_path.name}"
         raise DataError(f"{folder}: {counts}: fetch both files from the same place")
-    name = os.fsencode(os.path.basename(os.path.abspath(folder))).decode(errors="replace")
-    return Dataset(printable(name), images.reshape(-1, 784), labels)
+    return images_dataset(folder, images, labels)
+
+
+def load_array(path, split="train"):
+    """Return the "train" or "test" split of the images in a .npy file, bytes or floats in [0, 1]; or DataError.
+
+    There are no labels in it; every sixth image is in the test split.
+    """
+    try:
+        images = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        remedy = "name a file that np.save has written"
+        raise DataError(f"{path}: cannot be read as an array ({error}): {remedy}") from error
+    if images.dtype.kind == "f" and images.size:
+        if not 0 <= images.min() <= images.max() <= 1:  # also where one is nan
+            raise DataError(f"{path}: its numbers are not all between 0 and 1: scale them, or give bytes")
+        images = as_bytes(images)
+    if images.dtype != np.uint8:
+        raise DataError(f"{path}: holds {images.dtype}: give bytes (uint8), or floats between 0 and 1")
+    return images_dataset(path, images[every_sixth(len(images), split)])
+
+
+def every_sixth(n, split):
+    """Return a mask, (n,), of the test split, every sixth, or of the training split, the others."""
+    return (np.arange(n) % 6 == 5) == (split == "test")
+
+
+def images_dataset(path, images, labels=None):
+    """Return the Dataset of images (N, height, width), or in color (N, height, width, 3), named after its path."""
+    if images.ndim == 4 and images.shape[3] == 1:
+        images = images[..., 0]
+    size = images.shape[1:3]
+    if images.ndim not in (3, 4) or images.shape[3:] not in ((), (3,)) or not 8 <= min(size) <= max(size) <= 64:
+        wanted = "(N, height, width) or (N, height, width, 3), height and width from 8 to 64"
+        raise DataError(f"{path}: has the shape {images.shape}, not {wanted}: scale the images, or name others")
+    name = os.fsencode(os.path.basename(os.path.abspath(path))).decode(errors="replace")
+    return Dataset(printable(name), images.reshape(len(images), -1), labels, images.shape[1:])
 
 
 def cache_folder():
@@ -216,7 +243,7 @@ class Minibatches:
         if len(x) == 0:
             raise DataError("no examples: batches need a dataset with at least one")
         # Images stay bytes, an eighth of float64; np.take would copy x if it were not contiguous.
-        self.x = np.ascontiguousarray(x, None if is_image(x) else dtype)
+        self.x = np.ascontiguousarray(x, None if x.dtype == np.uint8 else dtype)
         self.rng = rng
         self.order = np.arange(len(x))  # (N,)
         self.drawn = 0  # in all epochs
@@ -242,7 +269,7 @@ class Minibatches:
             self.drawn += len(part)
         # mode "clip", because "raise" gathers into a hidden copy of `out`; no index is out of range
         np.take(self.x, self.rows, axis=0, out=self._taken, mode="clip")
-        if not is_image(self._taken):
+        if self._taken.dtype != np.uint8:
             return self._taken
         np.copyto(self._scaled, self._taken)
         self._scaled /= 255

@@ -15,9 +15,10 @@ import numpy as np
 
 
 class DiscriminatorResult(NamedTuple):
-    """loss (with the penalty, where there is one), and the logits of both halves of the batch."""
+    """loss (with the penalty), the penalty alone (0 where there is none), and the logits of both halves."""
 
     loss: float
+    penalty: float
     real_logits: np.ndarray
     fake_logits: np.ndarray
 
@@ -44,9 +45,8 @@ class GAN:
         real_logits, fake_logits = np.split(logits, 2)
         loss, dreal, dfake = self.objective.discriminator(real_logits, fake_logits)
         self.discriminator.backward(np.concatenate([dreal, dfake]), input_grad=False)
-        if self.penalty is not None:
-            loss = loss + self.penalty(self.discriminator, x_real, x_fake)
-        return DiscriminatorResult(loss, real_logits, fake_logits)
+        penalty = self.penalty(self.discriminator, x_real, x_fake) if self.penalty else 0.0
+        return DiscriminatorResult(loss + penalty, penalty, real_logits, fake_logits)
 
     def generator_gradients(self, x_fake):
         """Fill generator.grads with d(loss)/d(params), through a discriminator that stays as it is.

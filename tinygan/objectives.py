@@ -4,11 +4,16 @@
     loss, dfake        = objective.generator(fake_logits)
 
 Logits are the discriminator's raw outputs, (N, 1). Each gradient is the derivative of the returned
-loss with respect to the logits of the same name, and has their shape. ``score`` is what D(x) means
-in that game, for display only: a probability in the classic games, the raw output elsewhere.
+loss with respect to the logits of the same name, and has their shape.
+
+For display only: ``score`` is what D(x) means in that game, a probability in the classic games, the
+raw output elsewhere. ``equilibrium`` is (D's loss, G's loss, mean score) where the fakes are as the
+data and D is at its best (lessons 07 and 11); None stands for any number.
 """
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 
@@ -22,6 +27,7 @@ class Minimax:
     """
 
     score = staticmethod(sigmoid)
+    equilibrium = 2 * math.log(2), -math.log(2), 0.5
 
     def discriminator(self, real_logits, fake_logits):
         real_loss, dreal = bce_with_logits(real_logits, 1)
@@ -40,6 +46,8 @@ class NonSaturating(Minimax):
     confidently rejected still receives a gradient.
     """
 
+    equilibrium = 2 * math.log(2), math.log(2), 0.5
+
     def generator(self, fake_logits):
         return bce_with_logits(fake_logits, 1)
 
@@ -56,6 +64,8 @@ class LeastSquares:
 
     def __init__(self, a=0.0, b=1.0, c=1.0):
         self.a, self.b, self.c = a, b, c
+        middle = (a + b) / 2  # the best D's answer where both are equally likely
+        self.equilibrium = ((b - a) / 2) ** 2, 0.5 * (middle - c) ** 2, middle
 
     @staticmethod
     def score(logits):
@@ -78,6 +88,7 @@ class Wasserstein:
     """
 
     score = staticmethod(LeastSquares.score)
+    equilibrium = 0.0, None, None
 
     def discriminator(self, real_logits, fake_logits):
         loss = np.mean(fake_logits) - np.mean(real_logits)

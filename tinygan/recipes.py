@@ -118,7 +118,9 @@ class Config:
         "targets of least squares: of fakes, of real samples, and G's for its fakes",
     )
     penalty: str = choice("r1", OneOf(PENALTIES), "what keeps the discriminator's slope small")
-    gamma: float = choice(1.0, POSITIVE, "strength of the penalty: γ of R1, λ of WGAN-GP, the bound of clip")
+    gamma: float = choice(
+        0.25, Range(float, 0, LARGEST), "strength of the penalty: γ of R1, λ of WGAN-GP, the bound of clip"
+    )
     gamma_end: float | None = choice(None, POSITIVE, "what R1's γ falls to by the end, by the same factor in each step")
     penalty_every: int = choice(4, COUNT, "R1 is computed on every such step, and counts that many times")
     latent_dim: int = choice(100, Range(int, 1, LARGEST_LAYER), "size of the latent z")
@@ -228,47 +230,54 @@ PRESETS = {
 # ---- what they make ------------------------------------------------------------------------------
 
 
-def generator_layers(config, n_out, images=True):
-    """Return the layers latent_dim -> hidden... -> n_out; images end between 0 and 1, points anywhere.
+def generator_layers(config, shape):
+    """Return the layers latent_dim -> hidden... -> samples of this shape; images end between 0 and 1, points anywhere.
 
-    With ``channels`` there are images behind the hidden layers, each twice as large as the one before.
-    Raises ValueError where that cannot be.
+    ``shape`` is that of one example: (2,), (28, 28) or (32, 32, 3). With ``channels`` there are images behind
+    the hidden layers, each twice as large as the one before. Raises ValueError where that cannot be.
     """
     slope = config.slope if config.g_slope is None else config.g_slope
-    if not images and not config.channels:
-        return mlp((config.latent_dim, *config.hidden, n_out), config.init, config.init, slope)
-    end = [Tanh(), Scale(0.5, 0.5)] if config.centered else [Sigmoid()]
+    is_image = len(shape) > 1
+    end = []
+    if is_image:
+        end = [Tanh(), Scale(0.5, 0.5)] if config.centered else [Sigmoid()]
     if not config.channels:
-        return [*mlp((config.latent_dim, *config.hidden, n_out), config.init, last_init(config), slope), *end]
+        last = last_init(config) if is_image else config.init
+        return [*mlp((config.latent_dim, *config.hidden, math.prod(shape)), config.init, last, slope), *end]
 
-    side, colors = image_sides(config, n_out, images)
-    side >>= len(config.channels)
-    sizes = config.latent_dim, *config.hidden, side * side * config.channels[0]
+    height, width, colors = image_sides(config, shape)
+    height, width = height >> len(config.channels), width >> len(config.channels)
+    sizes = config.latent_dim, *config.hidden, height * width * config.channels[0]
     layers = []
     for (n, m), channels in zip(pairwise(sizes), (*config.hidden, config.channels[0]), strict=True):
         layers += [Dense(n, m, config.init), *normalization(config, channels), LeakyReLU(slope)]
     for n, m in pairwise(config.channels):
-        layers += [ConvTranspose2D((side, side, n), m, init=config.init), *normalization(config, m), LeakyReLU(slope)]
-        side *= 2
-    return [*layers, ConvTranspose2D((side, side, config.channels[-1]), colors, init=last_init(config)), *end]
+        layers += [
+            ConvTranspose2D((height, width, n), m, init=config.init),
+            *normalization(config, m),
+            LeakyReLU(slope),
+        ]
+        height, width = 2 * height, 2 * width
+    last = ConvTranspose2D((height, width, config.channels[-1]), colors, init=last_init(config))
+    return [*layers, last, *end]
 
 
-def discriminator_layers(config, n_in):
-    """Return the layers n_in (packed, if so chosen) -> hidden, reversed... -> one logit.
+def discriminator_layers(config, shape):
+    """Return the layers samples (packed, if so chosen) -> hidden, reversed... -> one logit.
 
     With ``channels`` there are images in front, each half as large as the one before.
     """
     head = [Scale(2, -1)] if config.centered else []
     head += [Pack(config.pack)] if config.pack > 1 else []
-    n_in *= config.pack
+    n_in = math.prod(shape) * config.pack
     if config.channels:
-        side, n = image_sides(config, n_in)
+        height, width, n = image_sides(config, shape)
         for i, m in enumerate(reversed(config.channels)):
             # As in DCGAN: not behind the first layer, and real and generated samples apart.
             between = normalization(config, m, group=config.batch) if i else []
-            head += [Conv2D((side, side, n), m, init=config.init), *between, LeakyReLU(config.slope)]
-            side, n = side // 2, m
-        n_in = side * side * n
+            head += [Conv2D((height, width, n), m, init=config.init), *between, LeakyReLU(config.slope)]
+            height, width, n = height // 2, width // 2, m
+        n_in = height * width * n
     return [*head, *mlp((n_in, *reversed(config.hidden), 1), config.init, last_init(config), config.slope)]
 
 
@@ -277,15 +286,15 @@ def normalization(config, channels, group=None):
     return [BatchNorm(channels, group)] if config.batch_norm else []
 
 
-def image_sides(config, n_inputs, images=True):
-    """Return (pixels of a side, colors) of images of so many numbers; ValueError where ``channels`` do not fit."""
-    for colors in (1, 3):
-        side = math.isqrt(n_inputs // colors)
-        if images and side * side * colors == n_inputs:
-            if side % 2 ** len(config.channels):
-                raise ValueError(f"channels: {side} pixels cannot be halved {len(config.channels)} times; name fewer")
-            return side, colors
-    raise ValueError("channels: are for square images, which these samples are not")
+def image_sides(config, shape):
+    """Return (height, width, colors) of images of this shape; ValueError where ``channels`` do not fit."""
+    if len(shape) == 1:
+        raise ValueError("channels: are for images, which these samples are not")
+    height, width, colors = (*shape, 1)[:3]
+    for side in (height, width):
+        if side % 2 ** len(config.channels):
+            raise ValueError(f"channels: {side} pixels cannot be halved {len(config.channels)} times; name fewer")
+    return height, width, colors
 
 
 def last_init(config):
@@ -293,8 +302,8 @@ def last_init(config):
     return config.init if config.init in ("uniform", "dcgan") else "xavier"
 
 
-def build_gan(config, n_inputs, rng, dtype=np.float32, images=True):
-    """Return the GAN that ``config`` describes, for samples with ``n_inputs`` numbers."""
+def build_gan(config, shape, rng, dtype=np.float32):
+    """Return the GAN that ``config`` describes, for samples of this shape: (2,), (28, 28) or (32, 32, 3)."""
     objective = OBJECTIVES[config.objective]
     make = OPTIMIZERS[config.optimizer]
     extra = {"beta1": config.beta1} if config.optimizer == "adam" else {}
@@ -305,8 +314,8 @@ def build_gan(config, n_inputs, rng, dtype=np.float32, images=True):
         "clip": None,  # not a term of the loss: the training loop does it
     }
     return GAN(
-        Network(generator_layers(config, n_inputs, images), rng, dtype),
-        Network(discriminator_layers(config, n_inputs), rng, dtype),
+        Network(generator_layers(config, shape), rng, dtype),
+        Network(discriminator_layers(config, shape), rng, dtype),
         objective(*config.coding) if config.objective == "least-squares" else objective(),
         make(config.lr, **extra),
         make(config.lr, **extra),
@@ -320,7 +329,7 @@ DATA = ("auto", "mnist", "digits", "ring", "grid")  # any other name is that of 
 
 
 def load_data(name, split="train"):
-    """Return the ``data.Dataset`` of this name, or in this folder: its "train" or "test" split.
+    """Return the ``data.Dataset`` of this name, or in this folder or .npy file: its "train" or "test" split.
 
     "auto" is MNIST where it is on this machine, and drawn digits elsewhere. Raises DataError.
     """
@@ -333,4 +342,6 @@ def load_data(name, split="train"):
         return synthetic.digits(20_000 if split == "train" else 10_000, rng)
     if name in synthetic.MIXTURES:
         return {"ring": synthetic.ring, "grid": synthetic.grid}[name](100_000, rng)
+    if name.endswith(".npy"):
+        return data.load_array(name, split)
     return data.load_folder(name, split)

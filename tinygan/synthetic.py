@@ -198,7 +198,7 @@ def gaussians(name, n, rng):
     mixture = MIXTURES[name]
     labels = balanced_labels(n, len(mixture.centers), rng)
     x = rng.normal(mixture.centers[labels], mixture.sigma)
-    return Dataset(name, x.astype(np.float32), labels)
+    return Dataset(name, x.astype(np.float32), labels, shape=(2,))
 
 
 def balanced_labels(n, classes, rng):

@@ -43,10 +43,10 @@ class NumericalError(ArithmeticError):
 class Row(NamedTuple):
     """One line of the history. Losses and scores are means since the line before.
 
-    Where D takes several steps before G takes one, the last of them counts.
-    ``d_real`` and ``d_fake`` are the mean score of real and of generated samples (a probability in
-    the classic games), ``d_grad`` and ``g_grad`` the norms of the latest gradients, ``quality``
-    what ``measure`` said of the samples (nan where it was not asked).
+    Where D takes several steps before G takes one, the last of them counts. ``d_loss`` is without
+    the ``penalty``. ``d_real`` and ``d_fake`` are the mean score of real and of generated samples (a
+    probability in the classic games), ``d_grad`` and ``g_grad`` the norms of the latest gradients,
+    ``quality`` and ``captured`` what ``measure`` returned (nan where it was not asked).
     """
 
     step: int
@@ -54,12 +54,14 @@ class Row(NamedTuple):
     seconds: float
     images_per_second: float
     d_loss: float
+    penalty: float
     g_loss: float
     d_real: float
     d_fake: float
     d_grad: float
     g_grad: float
     quality: float
+    captured: float
 
 
 class Training:
@@ -67,12 +69,14 @@ class Training:
 
     config     a ``recipes.Config``
     dataset    a ``data.Dataset``
-    measure    optional; measure(generate) -> one number, asked at every snapshot, where generate(z)
-               makes samples of latents
+    measure    optional; measure(generate) -> (quality, captured), asked at every snapshot, where
+               generate(z) makes samples of latents; see ``scoring.scores.Examiner``
 
-    ``history`` is a list of at most ROWS ``Row``s, ``frames`` one of at most FRAMES + 1 snapshots
-    (step, samples), evenly spread over the run and always made from the same ``latents``, so that
-    pictures can be compared. (A finished run that goes on to a later step keeps those it has.)
+    ``history`` is a list of at most ROWS ``Row``s, evenly spread over the run. ``frames`` is a list
+    of at most FRAMES + 1 snapshots (step, samples), always made from the same ``latents``, so that
+    pictures can be compared: the first at step 0, the others from a thousandth of the run on, each
+    at a step that is larger by the same factor. (A finished run that goes on to a later step keeps
+    those it has.)
     Raises ValueError unless just one of steps, epochs and minutes limits the run.
     """
 
@@ -82,13 +86,12 @@ class Training:
         if [config.steps, config.epochs, config.minutes].count(None) != 2:
             raise ValueError("Config: a run needs one limit, either steps, epochs or minutes")
         self.config, self.measure = config, measure
-        self.images = dataset.is_image
-        n_inputs = dataset.x.shape[1]
+        self.images, self.shape = dataset.is_image, dataset.shape
         self.rng = np.random.default_rng(config.seed)
-        self.gan = build_gan(config, n_inputs, self.rng, images=self.images)
+        self.gan = build_gan(config, self.shape, self.rng)
         self.average = MovingAverage(self.gan.generator.params, config.average)
         # The generator that samples are drawn from; its weights are those of the average.
-        self.shown = Network(generator_layers(config, n_inputs, self.images), np.random.default_rng(0))
+        self.shown = Network(generator_layers(config, self.shape), np.random.default_rng(0))
         self.batches = Minibatches(dataset.x, config.batch, self.rng)
         self.z = np.empty((config.batch, config.latent_dim), np.float32)
         shown_rng = np.random.default_rng([config.seed, 1])  # apart, so that looking changes nothing
@@ -99,7 +102,7 @@ class Training:
             self.total_steps = math.ceil(config.epochs * len(dataset.x) / (config.batch * config.d_steps))
         self.step, self.seconds = 0, 0.0
         self.history, self.frames = [], []
-        self.sums = np.zeros(5)  # since the last row: steps, D's loss, G's loss, scores of real and fake
+        self.sums = np.zeros(6)  # since the last row: steps, D's loss, penalty, G's loss, scores of real and fake
 
     def progress(self):
         """Return how much of the run is done, from 0 to 1."""
@@ -137,7 +140,7 @@ class Training:
         self.step += 1
 
         score = gan.objective.score
-        self.sums += 1, d.loss, g_loss, score(d.real_logits).mean(), score(d.fake_logits).mean()
+        self.sums += 1, d.loss - d.penalty, d.penalty, g_loss, score(d.real_logits).mean(), score(d.fake_logits).mean()
         self.check_finite(d.loss, g_loss)
 
     def follow_schedules(self):
@@ -145,7 +148,7 @@ class Training:
         config, progress = self.config, self.progress()
         remaining = (1 - progress) / max(1 - config.decay_from, 1e-9)
         self.gan.d_optimizer.lr = self.gan.g_optimizer.lr = config.lr * min(1.0, remaining)
-        if config.penalty == "r1" and config.gamma_end is not None:
+        if config.penalty == "r1" and config.gamma and config.gamma_end is not None:
             self.gan.penalty.gamma = config.gamma * (config.gamma_end / config.gamma) ** progress
 
     def draw(self):
@@ -172,22 +175,21 @@ class Training:
 
     def take_note(self, before, now):
         """Add to the history and to the frames where a mark was passed; return which."""
-        # The small number is there because 0.575 * 40 comes out a little below 23.
-        marks = (self.ROWS, self.FRAMES)
-        is_row, is_frame = (int(now * n + 1e-9) > int(before * n + 1e-9) for n in marks)
+        is_row = mark(before, self.ROWS) < mark(now, self.ROWS)
+        is_frame = mark(stretched(before), self.FRAMES) < mark(stretched(now), self.FRAMES)
         if not (is_row or is_frame):
             return "step"
-        quality = math.nan
+        measured = math.nan, math.nan
         if is_frame:
             self.snapshot()
-            quality = float(self.measure(self.generate)) if self.measure else quality
+            measured = self.measure(self.generate) if self.measure else measured
         steps, *sums = self.sums.tolist()
         d_grad, g_grad = (float(np.linalg.norm(p.grads)) for p in (self.gan.discriminator, self.gan.generator))
         last = self.history[-1].seconds if self.history else 0.0
         seconds = max(self.seconds - last, 1e-9)  # a clock may stand still
         rate = steps * self.config.d_steps * self.config.batch / seconds
         means = (s / steps for s in sums)
-        self.history.append(Row(self.step, self.batches.epoch, self.seconds, rate, *means, d_grad, g_grad, quality))
+        self.history.append(Row(self.step, self.batches.epoch, self.seconds, rate, *means, d_grad, g_grad, *measured))
         self.sums[:] = 0
         return "frame" if is_frame else "row"
 
@@ -230,6 +232,7 @@ class Training:
             if network.statistics.size:
                 arrays[f"{player}_statistics"] = network.statistics
         values = {
+            "shape": self.shape,
             "config": self.config.to_dict(),
             "step": self.step,
             "seconds": self.seconds,
@@ -273,6 +276,16 @@ class Training:
         self.rng.bit_generator.state = values["rng"]
         if self.progress() == 1 and not (self.history and self.frames):
             raise ValueError("it is finished, but has no history")
+
+
+def mark(progress, n):
+    """Return how many of n evenly spaced marks a run has passed."""
+    return int(progress * n + 1e-9)  # the small number, because 0.575 * 40 is a little below 23
+
+
+def stretched(progress):
+    """Return progress on a logarithmic scale: 0 up to a thousandth of the run, 1 at its end."""
+    return max(0.0, 1 + math.log(progress, 1000)) if progress else 0.0
 
 
 FINITE = ("generator", "discriminator", "average", "sums", "d_statistics", "g_statistics")

@@ -350,7 +350,7 @@ def players_of(config):
     """{name: a call that plays one step of both players}."""
     import torch
 
-    gan = build_gan(config, 784, np.random.default_rng(0))
+    gan = build_gan(config, (28, 28), np.random.default_rng(0))
     x = np.random.default_rng(1).random((config.batch, 784), dtype=np.float32)
     z = np.random.default_rng(2).standard_normal((config.batch, config.latent_dim), dtype=np.float32)
     rivals = TorchGAN(config, gan, channels_last=False), TorchGAN(config, gan, channels_last=True)

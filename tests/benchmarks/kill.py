@@ -39,20 +39,18 @@ if __name__ == "__main__":
     sys.exit(cli.main())
 """
 SLOW = """
-import os, time
-import numpy as np
+import builtins, io, os, time
+from tinygan import checkpoint
 
-class Slowly:
-    def __init__(self, file):
-        self.file = file
+class Slowly(io.FileIO):
     def write(self, data):
-        time.sleep(0.0005)
-        self.file.write(data[: len(data) // 2])
-        self.file.flush()  # half of it is there, and a kill leaves it so
-        self.file.write(data[len(data) // 2 :])
-        return len(data)
-    def __getattr__(self, name):
-        return getattr(self.file, name)
+        step = len(data) // 20 + 1
+        for start in range(0, len(data), step):
+            super().write(data[start : start + step])  # a part of it is there, and a kill leaves it so
+            time.sleep(0.0005)
+
+def open_slowly(path, mode):
+    return Slowly(path, mode) if mode == "wb" else builtins.open(path, mode)
 
 def later(function):
     def slow(*args):
@@ -61,8 +59,7 @@ def later(function):
         time.sleep(0.004)
     return slow
 
-savez = np.savez
-np.savez = lambda file, **content: savez(Slowly(file), **content)
+checkpoint.open = open_slowly
 os.fsync, os.replace = later(os.fsync), later(os.replace)
 """
 CODE = {"plain": PLAIN, "slow": SLOW + PLAIN}

@@ -22,10 +22,11 @@ from multiprocessing import get_context
 import numpy as np
 
 from tinygan import synthetic
+from tinygan.gan import draw_latents
 from tinygan.objectives import LeastSquares
 from tinygan.recipes import PRESETS
 from tinygan.scoring.metrics import mode_report
-from tinygan.training import Training, draw_latents
+from tinygan.training import Training
 
 POINTS = PRESETS["points"]
 PLAIN = replace(POINTS, penalty="none")
@@ -33,9 +34,7 @@ GAMES = {
     "non-saturating": PLAIN,
     "minimax": replace(PLAIN, objective="minimax"),
     "least squares, 0-1": replace(PLAIN, objective="least-squares"),
-    "least squares, pearson": replace(
-        PLAIN, objective="least-squares", coding=LeastSquares.codings["pearson"]
-    ),
+    "least squares, pearson": replace(PLAIN, objective="least-squares", coding=LeastSquares.codings["pearson"]),
     "packing 2": replace(PLAIN, pack=2),
     "packing 4": replace(PLAIN, pack=4),
     "r1": POINTS,

@@ -16,8 +16,7 @@ import time
 
 import numpy as np
 
-from tinygan.data import DataError, load_mnist
-from tinygan.data import as_floats
+from tinygan.data import DataError, as_floats, load_mnist
 from tinygan.scoring.metrics import chunks, parzen, squared_distances
 from tinygan.scoring.scores import evenly
 

@@ -42,9 +42,7 @@ def main():
     rates = [float(row["images_per_second"]) for row in rows]
     fifth = len(rates) // 5
     slow, fast = (statistics.median(part) for part in (rates[-fifth:], rates[:fifth]))
-    print(
-        f"{float(rows[-1]['seconds']) / 60:.1f} minutes of training, {int(rows[-1]['step']):,} steps, no number lost"
-    )
+    print(f"{float(rows[-1]['seconds']) / 60:.1f} minutes of training, {int(rows[-1]['step']):,} steps, no number lost")
     print(f"resident memory: first {first:.1f} MiB, last {last:.1f} MiB, largest {max(sizes):.1f} MiB")
     print(f"images per second: first fifth {fast:,.0f}, last fifth {slow:,.0f}, lowest {min(rates):,.0f}")
     flat = last < 1.05 * first and slow > 0.9 * fast

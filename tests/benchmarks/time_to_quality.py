@@ -27,10 +27,11 @@ import numpy as np
 from frameworks import PyTorch, first_weights
 from speed import about, in_new_process, installed, load_images
 
+from tinygan.app.cache import load_classifier
+from tinygan.gan import draw_latents
 from tinygan.recipes import PRESETS
-from tinygan.scoring.classifier import load_judge
 from tinygan.scoring.metrics import frechet, moments
-from tinygan.training import Training, draw_latents
+from tinygan.training import Training
 
 LEVELS = 50.0, 20.0, 10.0
 SAMPLES = 5000
@@ -67,7 +68,7 @@ def main():
 def make_distance():
     """distance(x): the Fréchet distance of images x, (N, I), from all training images."""
     train = load_images()
-    judge = load_judge(train)
+    judge = load_classifier(train)
     real = moments(judge.features(train.x))
     return lambda x: frechet(moments(judge.features(x)), real)
 

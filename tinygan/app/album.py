@@ -30,7 +30,7 @@ class Album:
     def __init__(self, run, training, dataset):
         self.plots = drawing()
         self.run, self.training, self.dataset = run, training, dataset
-        self.title = f"{dataset.name}, {training.config.objective}, seed {training.config.seed}"
+        self.title = title_of(dataset, training.config)
         self.background = None if training.images else dataset.x[:2000]
 
     def update(self):
@@ -48,12 +48,42 @@ class Album:
             picture = folder / f"step_{step:07d}.png"
             if not picture.exists():
                 with checkpoint.whole(picture) as path:
-                    self.plots.save_samples(path, samples, f"{self.title}, step {step:,}", self.background)
+                    self.plots.save_samples(
+                        path, samples, dataset.shape, f"{dataset.name}, step {step:,}", self.background
+                    )
                 gc.collect()  # figures are large and contain reference cycles: free them now
 
-    def finish(self):
-        """Draw the curves and the film."""
+    def finish(self, floor):
+        """Draw the curves and the film; ``floor`` is what perfect samples measure, (quality, captured)."""
+        training = self.training
         with checkpoint.whole(self.run / "curves.png") as path:
-            self.plots.save_curves(path, self.training.history, self.title, scores.quality_name(self.training.images))
+            self.plots.save_curves(path, training.history, self.title, self.panels(floor))
         with checkpoint.whole(self.run / "film.gif") as gif, checkpoint.whole(self.run / "film.html") as html:
-            self.plots.save_film(gif, html, self.training.frames, self.title, self.background)
+            shape, name = self.dataset.shape, self.dataset.name
+            self.plots.save_film(gif, html, training.frames, shape, name, self.background)
+
+    def panels(self, floor):
+        """Return the panels of the curves, with their landmarks."""
+        line = self.plots.Line
+        d_loss, g_loss, score = self.training.gan.objective.equilibrium
+        quality, captured = scores.names_of_measures(self.training.images)
+        loss = {"loss": [line("d_loss", "of D", d_loss), line("g_loss", "of G", g_loss)]}
+        if self.training.config.objective == "wasserstein":
+            loss = {"distance": [line("d_loss", "minus D's loss", d_loss, factor=-1)]}
+        penalty = {} if self.training.gan.penalty is None else {"penalty": [line("penalty", "on D's slope")]}
+        return {
+            quality: [line("quality", "of the samples", floor[0])],
+            captured: [line("captured", "captured", floor[1])],
+            **loss,
+            **penalty,
+            "mean score": [line("d_real", "D(real)", score), line("d_fake", "D(fake)")],
+            "gradient norm": [line("d_grad", "of D"), line("g_grad", "of G")],
+        }
+
+
+def title_of(dataset, config):
+    """Return what a run is, in one line for its curves."""
+    penalty = "no penalty" if config.penalty == "none" else f"{config.penalty} {config.gamma:g}"
+    beta1 = f" β1 {config.beta1:g}" if config.optimizer == "adam" else ""
+    optimizer = f"{config.optimizer} {config.lr:g}{beta1}"
+    return f"{dataset.name}: {config.objective}, {penalty}, {optimizer}, batch {config.batch}, seed {config.seed}"

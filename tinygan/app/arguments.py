@@ -82,7 +82,7 @@ def train_options(parser):
     """Add those of ``tinygan train``: every choice of ``Config``, and where the run is."""
     add = parser.add_argument
     help = "what to learn from; default: auto, which is MNIST, or drawn digits where it is not available"
-    add("--data", type=source, metavar="|".join([*DATA, "FOLDER"]), help=help)
+    add("--data", type=source, metavar="|".join([*DATA, "FOLDER", "FILE.npy"]), help=help)
     help = "a named recipe, which the options below change; default: default for images, points for ring and grid"
     add("--preset", type=one_of(PRESETS), metavar="|".join(PRESETS), help=help)
     limit = parser.add_mutually_exclusive_group()
@@ -230,14 +230,14 @@ def coding(text):
 
 
 def source(text):
-    """Parse the name of data, or a folder that exists."""
+    """Parse the name of data, or a folder or .npy file that exists."""
     if text in DATA:
         return text
     path = os.path.expanduser(text)
-    if os.path.isdir(path):
+    if os.path.isdir(path) or (path.endswith(".npy") and os.path.isfile(path)):
         return path
-    names = ", ".join(DATA)
-    guess = did_you_mean(text.lower(), DATA) or f"; name one with MNIST's files, or one of {names}"
+    guess = did_you_mean(text.lower(), DATA)
+    guess = guess or f"; name one with MNIST's files or with pictures, or a .npy file, or one of {', '.join(DATA)}"
     raise argparse.ArgumentTypeError(f"no folder {text or repr(text)}{guess}")
 
 
@@ -263,7 +263,7 @@ def config_from(args, dataset):
         raise UsageError(f"{option(name)}: {fault}") from None
     if args.coding and config.objective != "least-squares":
         raise UsageError(f"--coding belongs to --objective least-squares, not to {config.objective}")
-    if args.gamma and config.penalty == "none":
+    if args.gamma is not None and config.penalty == "none":
         raise UsageError("--gamma is the strength of a penalty, and this run has none; add --penalty r1")
     return config
 
@@ -272,7 +272,7 @@ def check_batch(config, dataset):
     """Raise ValueError for a batch that is larger than the data, and for networks that do not take them."""
     if config.batch > len(dataset.x):
         raise ValueError(f"batch: {config.batch:,} is more than {dataset.name} has, {len(dataset.x):,} examples")
-    generator_layers(config, dataset.x.shape[1], dataset.is_image)
+    generator_layers(config, dataset.shape)
 
 
 def refuse_changes(args):

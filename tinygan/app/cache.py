@@ -20,7 +20,8 @@ def load_classifier(dataset, report=None):
     text before a training.
     """
     settings = np.array([VERSION, *classifier.HIDDEN, classifier.STEPS, classifier.BATCH, classifier.LR])
-    key = checkpoint.digest({"x": dataset.x, "labels": dataset.labels, "settings": settings}).hex()
+    content = {"x": dataset.x, "shape": np.array(dataset.shape), "labels": dataset.labels, "settings": settings}
+    key = checkpoint.digest(content).hex()
     try:
         path = cache_folder() / f"classifier-{key[:16]}.npz"
     except DataError:  # no home
@@ -44,16 +45,16 @@ def read(path, key):
         return None
     if values.get("key") != key:
         return None
-    found = Classifier(values["classes"], np.random.default_rng(0))
+    found = Classifier(values["pixels"], values["classes"], np.random.default_rng(0))
     found.network.params[:] = arrays["params"]
     return found
 
 
 def write(path, key, trained):
     """Keep a classifier for the next time, if that is possible."""
-    classes = trained.network.layers[-1].shapes["W"][1]
+    pixels, classes = trained.network.layers[0].shapes["W"][0], trained.network.layers[-1].shapes["W"][1]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        checkpoint.save(path, {"params": trained.network.params}, {"key": key, "classes": classes})
+        checkpoint.save(path, {"params": trained.network.params}, {"key": key, "pixels": pixels, "classes": classes})
     except (OSError, checkpoint.CheckpointError):
         pass  # it is only a saving of ten seconds

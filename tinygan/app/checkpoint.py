@@ -45,9 +45,11 @@ def save(path, arrays, values):
     """Write {name: array} and {name: plain value} to ``path`` (a pathlib.Path ending in .npz)."""
     content = {**arrays, "values": np.frombuffer(json.dumps(values).encode(), np.uint8)}
     content["sha256"] = np.frombuffer(digest(content), np.uint8)
+    packed = io.BytesIO()  # a savez of NumPy before 2.2 that fails complains again at the end of the process
+    np.savez(packed, format=np.array(FORMAT), **content)
     with whole(path) as temporary:
         with open(temporary, "wb") as file:
-            np.savez(file, format=np.array(FORMAT), **content)
+            file.write(packed.getbuffer())
             file.flush()
             os.fsync(file.fileno())
         if path.exists():

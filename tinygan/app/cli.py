@@ -17,11 +17,10 @@ from tinygan.app.arguments import parse
 from tinygan.app.errors import CheckpointError, UsageError
 from tinygan.app.output import aside, indented, say, settle
 from tinygan.app.runs import load_generator
-from tinygan.app.source import fetch, make_examiner, refuse_other
+from tinygan.app.source import fetch, make_examiner, refuse_other, say_scores
 from tinygan.app.train import train_command
 from tinygan.data import DataError
 from tinygan.gan import draw_latents, generate
-from tinygan.scoring import scores
 from tinygan.training import NumericalError
 
 
@@ -85,10 +84,10 @@ def sample_command(args):
     samples = draw(trained, args.count, args.seed)
     with checkpoint.whole(out) as path:
         if out.suffix == ".npy":
-            np.save(path, samples.reshape(-1, 28, 28) if samples.shape[1] == 784 else samples)
+            np.save(path, samples.reshape(-1, *trained.shape))
         else:
             title = f"{trained.name}, step {trained.step:,}, {args.count} samples, seed {args.seed}"
-            drawing().save_samples(path, samples, title)
+            drawing().save_samples(path, samples, trained.shape, title)
     say(f"{args.count} samples of {args.run} at step {trained.step:,} in {out}")
 
 
@@ -101,15 +100,14 @@ def score_command(args):
     dataset = fetch(source, report)._replace(name=trained.name)
     refuse_other(dataset, args.run, source, trained.sha256)
     examiner = make_examiner(dataset, source, trained.config, report)
-    report(f"Scoring {args.count:,} samples, which takes {'up to a minute' if examiner.images else 'a second'} ...")
+    n = examiner.comparable(args.count)
+    report(f"Scoring {n:,} samples, which takes {'up to a minute' if examiner.images else 'a second'} ...")
     rows = examiner.scores(samples, full=True)
     if args.json:
         print(json.dumps({row.name: {"value": row.value, "real": row.real} for row in rows}))
         return
-    say(f"{trained.name}: {args.count:,} samples of {args.run} at step {trained.step:,}, beside as many real examples")
-    say(scores.table(rows))
-    if verdict := scores.verdict(rows, trained.step):
-        say(verdict)
+    say(f"{trained.name}: {n:,} samples of {args.run} at step {trained.step:,}, beside as many real examples")
+    say_scores(examiner, rows, trained.step)
     if examiner.images:
         show_neighbors(args.run, trained, samples[:64], examiner)
 
@@ -120,7 +118,7 @@ def show_neighbors(run, trained, samples, examiner):
     title = f"{trained.name}, step {trained.step:,}: samples, each above its nearest"
     try:
         with checkpoint.whole(picture) as path:
-            drawing().save_neighbors(path, samples, examiner.neighbors(samples), title)
+            drawing().save_neighbors(path, samples, examiner.neighbors(samples), trained.shape, title)
         say(f"Samples beside their nearest training images: {picture}")
     except CheckpointError as error:  # the table is what was asked for
         say(f"There is no picture of samples beside their nearest training images: {error}")

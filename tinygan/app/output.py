@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import sys
@@ -10,6 +11,7 @@ import time
 from contextlib import contextmanager, suppress
 
 from tinygan.data import printable
+from tinygan.scoring.scores import names_of_measures
 
 QUIET = 10  # seconds after which a run whose output goes to a file or a pipe says again where it is
 
@@ -24,17 +26,19 @@ def say(text):
 
 def aside(text):
     """Print a line to standard error, so that standard output stays machine-readable."""
-    print(plain(text), file=sys.stderr, flush=True)
+    with suppress(OSError):  # nobody can be told that nobody can be told
+        print(plain(text), file=sys.stderr, flush=True)
 
 
 def settle():
-    """Leave nothing in the output's buffer that Python would try to write at its end, and complain about."""
-    try:
-        print(end="", flush=True)
-    except OSError:  # a full disk, or nobody reads any more: from now on it goes nowhere
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
+    """Leave nothing in a buffer that Python would try to write at its end, and complain about."""
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        try:
+            stream.flush()
+        except OSError:  # a full disk, or nobody reads any more: from now on it goes nowhere
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream.fileno())
+            os.close(nowhere)
 
 
 def plain(text):
@@ -79,8 +83,10 @@ def describe(training):
     done = max(training.progress(), 1e-9)
     left = int(training.seconds * (1 - done) / done)
     total = f"/{training.total_steps:,}" if training.total_steps else ""
+    measured = [each for each in training.history if math.isfinite(each.quality)]
+    quality, captured = names_of_measures(training.images)
+    said = f"{quality} {measured[-1].quality:.3g}  {captured} {measured[-1].captured:.0f}  " if measured else ""
     return (
-        f"step {row.step:,}{total}  {left // 60}:{left % 60:02d} left  epoch {row.epoch:.1f}  "
-        f"loss D {row.d_loss:.3f} G {row.g_loss:.3f}  D(real) {row.d_real:.2f}  D(fake) {row.d_fake:.2f}  "
-        f"{row.images_per_second:,.0f} images/s"
+        f"step {row.step:,}{total}  {left // 60}:{left % 60:02d} left  {said}epoch {row.epoch:.1f}  "
+        f"loss D {row.d_loss:.3f} G {row.g_loss:.3f}  D(real) {row.d_real:.2f}  D(fake) {row.d_fake:.2f}"
     )

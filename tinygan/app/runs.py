@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import itertools
+import math
 import os
 import signal
 import time
@@ -18,7 +19,7 @@ import numpy as np
 
 from tinygan.app import checkpoint, files
 from tinygan.app.errors import CheckpointError, Damaged, UsageError
-from tinygan.data import is_image, printable
+from tinygan.data import printable
 from tinygan.network import Network, parameter_count
 from tinygan.recipes import Config, discriminator_layers, generator_layers
 from tinygan.synthetic import MIXTURES
@@ -28,11 +29,13 @@ try:
     import fcntl
 
     def lock(file):
+        """Lock an open file for this process; OSError where another has."""
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 except ImportError:  # Windows
     import msvcrt
 
     def lock(file):
+        """Lock an open file for this process; OSError where another has."""
         msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
 
 
@@ -204,11 +207,10 @@ def config_of(arrays, values):
     if foreign := saved.keys() ^ Config().to_dict().keys():
         raise ValueError(f"its choices differ in {', '.join(sorted(foreign))}")
     config = Config.from_dict(saved)
-    check_kind(arrays["frames"])
-    n_inputs = arrays["frames"].shape[2]
+    shape = shape_of(arrays, values)
     players = {
-        "generator": generator_layers(config, n_inputs, is_image(arrays["frames"])),
-        "discriminator": discriminator_layers(config, n_inputs),
+        "generator": generator_layers(config, shape),
+        "discriminator": discriminator_layers(config, shape),
     }
     for player, layers in players.items():
         if parameter_count(layers) != len(arrays[player]):  # before memory is taken for it
@@ -217,16 +219,21 @@ def config_of(arrays, values):
     return config
 
 
-def check_kind(frames):
-    """ValueError unless these are frames of images or of points."""
-    if (frames.dtype, *frames.shape[2:]) not in ((np.uint8, 784), (np.float32, 2)):
-        raise ValueError(f"frames is {frames.dtype} {frames.shape}, which are no images and no points")
+def shape_of(arrays, values):
+    """Return the shape of an example; an error if the frames are not of that shape."""
+    shape, frames = tuple(values["shape"]), arrays["frames"]
+    sizes = all(isinstance(size, int) and 8 <= size <= 64 for size in shape[:2])
+    if shape != (2,) and not (sizes and len(shape) in (2, 3) and shape[2:] in ((), (3,))):
+        raise ValueError(f"its examples have the shape {shape}")
+    if (frames.dtype, frames.shape[2:]) != (np.uint8 if len(shape) > 1 else np.float32, (math.prod(shape),)):
+        raise ValueError(f"frames is {frames.dtype} {frames.shape}, where an example has the shape {shape}")
+    return shape
 
 
 def origin_of(arrays, values):
     """{"data", "name", "sha256"}: where a checkpoint's data came from; an error if they have no such name."""
     origin = {name: str(values[name]) for name in ("data", "name", "sha256")}
-    if not is_image(arrays["frames"]) and origin["name"] not in MIXTURES:
+    if len(values["shape"]) == 1 and origin["name"] not in MIXTURES:
         raise ValueError(f"there are no points called {origin['name']!r}")
     return origin | {"name": printable(origin["name"])}
 
@@ -234,7 +241,8 @@ def origin_of(arrays, values):
 class Trained(NamedTuple):
     """What a run has come to: ``generator`` with the averaged weights, after ``step`` steps with ``config``.
 
-    ``name`` is that of the data, ``source`` what --data said, ``sha256`` their fingerprint.
+    ``name`` is that of the data, ``source`` what --data said, ``sha256`` their fingerprint, ``shape``
+    that of an example.
     """
 
     generator: Network
@@ -243,6 +251,7 @@ class Trained(NamedTuple):
     source: str
     sha256: str
     step: int
+    shape: tuple
 
 
 def load_generator(run, report):
@@ -252,10 +261,12 @@ def load_generator(run, report):
         report(remark)
     with understanding(run):
         config, about = config_of(arrays, values), origin_of(arrays, values)
-        frames = arrays["frames"]
-        generator = Network(generator_layers(config, frames.shape[2], is_image(frames)), np.random.default_rng(0))
+        shape = shape_of(arrays, values)
+        layers = generator_layers(config, shape)
+        generator = Network(layers, np.random.default_rng(0))
         for name, mine in (("average", generator.params), ("g_statistics", generator.statistics)):
             if mine.size:
                 check_fit(name, arrays[name], mine, finite=True)
                 mine[:] = arrays[name]
-        return Trained(generator, config, about["name"], about["data"], about["sha256"], count(values, "step"))
+        step = count(values, "step")
+        return Trained(generator, config, about["name"], about["data"], about["sha256"], step, shape)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
 from tinygan import data
 from tinygan.app import checkpoint
+from tinygan.app.album import drawing
 from tinygan.app.cache import load_classifier
 from tinygan.app.download import download_mnist
 from tinygan.app.errors import UsageError
@@ -29,13 +32,42 @@ def fetch(name, report=say):
             report(indented(f"Why: {error.fault}"))
             if error.remedy:
                 report(indented(f"To have MNIST: {error.remedy}"))
-    return load_data(name)
+    return load(name)
+
+
+def load(name, split="train"):
+    """Return a split of the dataset of this name or path, which may also be a folder of pictures; or DataError.
+
+    The pictures are PNG files of one size, in the folder itself, or in folders in it that are their
+    classes. Every sixth is in the test split.
+    """
+    folder = Path(name)
+    loose, in_classes = sorted(folder.glob("*.png")), sorted(folder.glob("*/*.png"))
+    if name in DATA or not (loose or in_classes):
+        return load_data(name, split)
+    paths = np.array(loose or in_classes)
+    paths = paths[data.every_sixth(len(paths), split)]
+    classes = sorted({path.parent.name for path in in_classes})
+    labels = None if loose else np.array([classes.index(path.parent.name) for path in paths])
+    try:
+        return data.images_dataset(name, drawing().read_pictures(paths), labels)
+    except ValueError as error:
+        raise data.DataError(f"{error}: mend it, or name another folder") from None
 
 
 def make_examiner(dataset, source, config, report=say):
     """Return what the samples are measured with; DataError if there is no test split, or too few images."""
-    test = load_data(source, "test") if dataset.is_image else None
+    test = load(source, "test") if dataset.is_image else None
     return scores.Examiner(dataset, test, config.latent_dim, lambda dataset: load_classifier(dataset, report))
+
+
+def say_scores(examiner, rows, step, report=say):
+    """Print the table of scores of a run at ``step``, and what is wrong with it in a line."""
+    report(scores.table(rows))
+    if examiner.images and examiner.dataset.labels is None:
+        report("There are no labels, and so no classifier: only the pixels are compared.")
+    if verdict := scores.verdict(rows, step):
+        report(verdict)
 
 
 def fingerprint(dataset):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from contextlib import suppress
 
@@ -12,10 +13,9 @@ from tinygan.app.album import Album
 from tinygan.app.arguments import check_batch, config_from, extended, refuse_changes
 from tinygan.app.errors import CheckpointError, UsageError
 from tinygan.app.output import progress_line, say
-from tinygan.app.source import absolute, fetch, fingerprint, make_examiner, refuse_other
+from tinygan.app.source import absolute, fetch, fingerprint, make_examiner, refuse_other, say_scores
 from tinygan.data import DataError
 from tinygan.gan import draw_latents
-from tinygan.scoring import scores
 from tinygan.training import NumericalError, Training, count
 
 
@@ -77,7 +77,7 @@ def train(args, run, training, dataset, about):
     examiner = None
     try:
         examiner = make_examiner(dataset, about["data"], training.config)
-        training.measure = examiner.quality
+        training.measure = examiner.measure
     except DataError as error:
         say(f"The samples are not scored: {error}")
     again = f"tinygan train --resume {shlex.quote(str(run))}"
@@ -88,7 +88,7 @@ def train(args, run, training, dataset, about):
             return 128 + signal
         say(f"{dataset.name}: {training.step:,} steps in {training.seconds:.0f} s of training.")
         say("Drawing the curves and the film, which takes some seconds ...")
-        album.finish()
+        album.finish(examiner.floor() if examiner else (math.nan, math.nan))
     except NumericalError as error:
         kept = f"{saver.path} holds step {saver.step:,}, to be sampled and scored"
         error.advice += f"\n{kept if saver.step else 'there is no checkpoint yet but that of the untrained start'}"
@@ -122,10 +122,7 @@ def go_on(training, saver, album):
 
 def score(training, examiner):
     """Print the short table of scores of a finished training."""
-    n = 5000 if training.images else 2500
+    n = examiner.comparable(5000 if training.images else 2500)
     say(f"Scoring {n:,} samples, which takes some seconds ...")
     z = draw_latents(np.random.default_rng(0), n, training.config.latent_dim)
-    rows = examiner.scores(training.generate(z))
-    say(scores.table(rows))
-    if verdict := scores.verdict(rows, training.step):
-        say(verdict)
+    say_scores(examiner, examiner.scores(training.generate(z)), training.step)

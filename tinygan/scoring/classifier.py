@@ -4,8 +4,8 @@ It is made of this package's own layers and trained on the real images. Its last
 describes an image in F numbers, the features; ``metrics.py`` compares samples with real images
 there. All distances are in the classifier's own units: compare figures of the same one only.
 
-Shapes: N images, B images in a batch, I = 784 pixels, K classes, F = 128 features. Images are
-floats in [0, 1] or bytes.
+Shapes: N images, B images in a batch, I pixels (784 of MNIST), K classes, F = 128 features. Images
+are floats in [0, 1] or bytes.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ CHUNK = 1000  # images classified at once, so that memory stays small
 
 
 class Classifier:
-    """784 pixels -> 256 -> 128 features -> K classes.
+    """I pixels -> 256 -> 128 features -> K classes.
 
     rng     numpy Generator that draws the first weights
     """
 
-    def __init__(self, classes, rng):
-        self.network = Network(mlp((784, *HIDDEN, classes)), rng)
+    def __init__(self, pixels, classes, rng):
+        self.network = Network(mlp((pixels, *HIDDEN, classes)), rng)
 
     @classmethod
     def train(cls, dataset, seed=0, steps=STEPS):
@@ -37,14 +37,14 @@ class Classifier:
 
         The same seed and data give the same one. On MNIST it is right on 98.5 % of the test images.
         """
-        if dataset.x.shape[1] != 784:
-            raise DataError(f"{dataset.name}: the classifier needs images of 784 pixels, not {dataset.x.shape[1]}")
+        if dataset.labels is None or not dataset.is_image:
+            raise DataError(f"{dataset.name}: the classifier needs images with labels")
         rng = np.random.default_rng(seed)
-        classifier = cls(int(dataset.labels.max()) + 1, rng)
+        classifier = cls(dataset.x.shape[1], int(dataset.labels.max()) + 1, rng)
         network, adam = classifier.network, Adam(LR)
         batches = Minibatches(dataset.x, BATCH, rng)
         for step in range(steps):
-            x = shifted(batches.next(), rng)
+            x = shifted(batches.next(), dataset.shape, rng)
             adam.lr = LR * (1 - step / steps)  # small steps at the end, so that it settles
             _, dlogits = softmax_cross_entropy(network.forward(x), dataset.labels[batches.rows])
             network.backward(dlogits, input_grad=False)
@@ -76,7 +76,7 @@ class Classifier:
         return np.concatenate(outs)
 
 
-def shifted(x, rng):
+def shifted(x, shape, rng):
     """Return a batch (B, I), shifted as a whole by one pixel or none in each direction: no single pixel may decide."""
     shift = rng.integers(-1, 2, size=2)
-    return np.roll(x.reshape(-1, 28, 28), shift, axis=(1, 2)).reshape(-1, 784)
+    return np.roll(x.reshape(-1, *shape), shift, axis=(1, 2)).reshape(x.shape)

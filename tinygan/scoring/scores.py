@@ -1,6 +1,6 @@
 """The scores: all metrics side by side, since any single one can be fooled, each beside what real data get.
 
-Shapes: N samples, K classes or modes. Images are (N, 784), floats in [0, 1] or bytes; points (N, 2).
+Shapes: N samples, K classes or modes. Images are (N, I), floats in [0, 1] or bytes; points (N, 2).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tinygan.data import DataError, is_image
+from tinygan.data import DataError
 from tinygan.gan import draw_latents
 from tinygan.scoring import metrics
 from tinygan.scoring.classifier import Classifier
@@ -35,12 +35,12 @@ class Score(NamedTuple):
 
 
 class RealImages:
-    """Real images as their classifier sees them: what samples are compared with.
+    """Real images, as pixels and as their classifier sees them: what samples are compared with.
 
     Samples are compared with the training images, which the GAN was asked to imitate; the Moments
     of all of them are computed once. Test images, from which neither classifier nor GAN has learned,
     stand in for samples to say what a perfect generator would score. ``train`` and ``test`` are
-    ``data.Dataset``s.
+    ``data.Dataset``s. Without labels there is no classifier, None, and nothing that needs it is measured.
     """
 
     def __init__(self, classifier, train, test):
@@ -48,8 +48,9 @@ class RealImages:
         self.classifier, self.train, self.test = classifier, train, test
         # As Goodfellow et al. 2014 split MNIST: 50,000, and 10,000 to choose Parzen's σ with.
         self.known, self.valid = np.split(train.x, [len(train.x) * 5 // 6])
-        self.classes = int(train.labels.max()) + 1
-        self.moments = moments(classifier.features(train.x))
+        if classifier:
+            self.classes = int(train.labels.max()) + 1
+            self.moments = moments(classifier.features(train.x))
 
     def frechet(self, samples):
         """Return the Fréchet distance of samples from the training images; cheap enough for every snapshot."""
@@ -63,16 +64,23 @@ def check_enough(train, test):
 
 
 def score_images(samples, real, full=True):
-    """Return [Score, ...] of samples (N, 784), for ``real`` RealImages; N is usually 10,000.
+    """Return [Score, ...] of samples (N, I), for ``real`` RealImages; N is usually 10,000.
 
-    Where there are fewer real images than samples, there are fewer in the column ``real``.
-    ``full=False`` leaves out what takes more than a second. Raises DataError if these are no images.
+    Only as many samples are compared with real images as there are test images, so that both
+    columns are made from equal numbers. ``full=False`` leaves out what takes more than a second.
+    Raises DataError if these are no images.
     """
-    check_samples(samples, 784)
+    check_samples(samples, real.train)
+    samples = samples[: len(real.test.x)]
     stand_in = evenly(real.test.x, len(samples))
-    rows = [*zip(classified(samples, real), classified(stand_in, real), strict=True)]
+    rows = []
+    if real.classifier:
+        rows += zip(classified(samples, real), classified(stand_in, real), strict=True)
+        if full:
+            rows += zip(compared(samples, real), compared(stand_in, real), strict=True)
+    if full or not real.classifier:
+        rows += zip(by_pixels(samples, real), by_pixels(stand_in, real), strict=True)
     if full:
-        rows += zip(compared(samples, real), compared(stand_in, real), strict=True)
         remembered = evenly(real.known, len(samples))
         rows += zip(likelihood(samples, real), likelihood(remembered, real), strict=True)
     return [Score(name, value, real_value, meaning) for (name, value, meaning), (_, real_value, _) in rows]
@@ -90,11 +98,15 @@ def classified(x, real):
 
 
 def compared(x, real):
-    """Yield what takes a comparison with many real images."""
+    """Yield what takes a comparison with many real images, in the classifier's features."""
     real_features = real.classifier.features(evenly(real.train.x, len(x)))
     precision, recall = metrics.precision_recall(real_features, real.classifier.features(x))
     yield "precision", precision, "share of samples that look real"
     yield "recall", recall, "share of real images that the samples cover"
+
+
+def by_pixels(x, real):
+    """Yield what needs no classifier."""
     distances, _ = metrics.nearest_neighbors(evenly(x, 1000), real.train.x)
     yield "nearest", float(np.median(distances)), "distance to the nearest training image, median, pixels"
 
@@ -118,7 +130,7 @@ def evenly(x, n):
 def score_points(samples, name):
     """Return [Score, ...] of samples (N, 2) of the mixture "ring" or "grid"; ``real`` is what to expect of a
     perfect sampler. N is usually 2,500. Raises DataError if these are no points."""
-    check_samples(samples, 2)
+    check_samples(samples, None)
     mixture = MIXTURES[name]
     report, modes = metrics.mode_report(samples, *mixture), len(mixture.centers)
     measured = report.spread[np.isfinite(report.spread)]
@@ -133,13 +145,14 @@ def score_points(samples, name):
     ]
 
 
-def check_samples(samples, n_inputs):
-    """Raise DataError for samples that cannot be scored."""
+def check_samples(samples, images):
+    """Raise DataError for samples that cannot be scored; ``images`` is a Dataset like them, None for points."""
+    n_inputs = images.x.shape[1] if images else 2
     if samples.ndim != 2 or samples.shape[1] != n_inputs or len(samples) < 2:
         raise DataError(f"samples of shape {samples.shape}: give an array (N, {n_inputs}), N at least 2")
     if not np.isfinite(samples).all():
         raise DataError("some samples are not finite numbers: train again, with a smaller learning rate")
-    if n_inputs == 784 and not is_image(samples) and not 0 <= samples.min() <= samples.max() <= 1:
+    if images and samples.dtype != np.uint8 and not 0 <= samples.min() <= samples.max() <= 1:
         span = f"{samples.min():.3g} to {samples.max():.3g}"
         raise DataError(f"the pixels reach from {span}: give bytes, or floats in [0, 1]")
 
@@ -168,14 +181,38 @@ class Examiner:
     @cached_property
     def real(self):
         """The RealImages, when they are first needed."""
-        return RealImages(self.load(self.dataset), self.dataset, self.test)
+        classifier = None if self.dataset.labels is None else self.load(self.dataset)
+        return RealImages(classifier, self.dataset, self.test)
 
-    def quality(self, generate):
-        """Return one number for ``generate(z)``: Fréchet distance of 2,000 images, or share of good points."""
-        samples = generate(self.latents)
-        if self.images:
-            return self.real.frechet(samples)
-        return metrics.mode_report(samples, *MIXTURES[self.dataset.name]).high_quality
+    def measure(self, generate):
+        """Return (quality, captured) of ``generate(z)``, nan where there is nothing to measure with.
+
+        Of 2,000 images the Fréchet distance and the number of classes that are not missing; of 2,500
+        points the share of high quality and the number of modes captured.
+        """
+        if self.images and not self.real.classifier:
+            return math.nan, math.nan
+        return self.measured(generate(self.latents))
+
+    def measured(self, samples):
+        """Return (quality, captured) of these samples."""
+        if not self.images:
+            report = metrics.mode_report(samples, *MIXTURES[self.dataset.name])
+            return report.high_quality, report.modes
+        counts = np.bincount(self.real.classifier.predict(samples), minlength=self.real.classes)
+        return self.real.frechet(samples), self.real.classes - len(missing(counts))
+
+    def floor(self):
+        """Return ``measure`` of perfect samples: of as many test images, or of a perfect sampler's points."""
+        if not self.images:
+            return 1 - math.exp(-4.5), len(MIXTURES[self.dataset.name].centers)
+        if not self.real.classifier:
+            return math.nan, math.nan
+        return self.measured(evenly(self.test.x, len(self.latents)))
+
+    def comparable(self, n):
+        """Return how many of n samples are compared with as many real examples."""
+        return min(n, len(self.test.x)) if self.images else n
 
     def scores(self, samples, full=False):
         """Return [Score, ...] of samples; ``full`` takes up to a minute for images."""
@@ -184,13 +221,13 @@ class Examiner:
         return score_points(samples, self.dataset.name)
 
     def neighbors(self, samples):
-        """Return the training images (n, 784) that are nearest to samples (n, 784)."""
+        """Return the training images (n, I) that are nearest to samples (n, I)."""
         return self.dataset.x[metrics.nearest_neighbors(samples, self.dataset.x)[1]]
 
 
-def quality_name(images):
-    """Return what ``Examiner.quality`` is called."""
-    return "Fréchet distance" if images else "high-quality share"
+def names_of_measures(images):
+    """Return what the two numbers of ``Examiner.measure`` are called."""
+    return ("Fréchet distance", "classes") if images else ("high-quality share", "modes")
 
 
 def table(scores):
@@ -226,15 +263,17 @@ EARLY = 2000  # steps; a run of no more has hardly begun
 def verdict(scores, step):
     """Return one line that says so if the generator of a run at ``step`` has not learned, or has collapsed, or ""."""
     rows = {row.name: row for row in scores}
+    if "missing" not in rows:  # there was no classifier
+        return ""
     images = "frechet" in rows
     lost = [each for each in rows["missing"].value if each not in rows["missing"].real]
-    if images:
-        unlike = rows["frechet"].value > 100 * rows["frechet"].real
-    else:
-        unlike = rows["high_quality"].value < 0.1
     lack = f"its samples lack the {'classes' if images else 'modes'} {', '.join(map(str, lost))}"
-    if unlike and (step <= EARLY or not lost):
-        return f"Not trained yet: after {step:,} steps the samples do not look like the data; take more steps."
-    if lost and step <= EARLY:
-        return f"Too early to judge: after {step:,} steps {lack}; take more steps."
+    unlike = rows["frechet"].value > 100 * rows["frechet"].real if images else rows["high_quality"].value < 0.1
+    if step <= EARLY:
+        if unlike:
+            return f"Not trained yet: after {step:,} steps the samples do not look like the data; take more steps."
+        return f"Too early to judge: after {step:,} steps {lack}; take more steps." if lost else ""
+    if unlike and not lost:
+        cure = "look at its curves, and try a smaller learning rate or R1 as the penalty"
+        return f"Not trained: after {step:,} steps the samples do not look like the data; {cure}."
     return f"Collapsed: {lack}." if lost else ""
