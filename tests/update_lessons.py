@@ -1,4 +1,4 @@
-"""Quotes exist so that a lesson shows what is, not what was: this file finds them, checks them, renews them.
+"""The quotes of the lessons and of README.md: find them, check them, renew them, so that they show what is.
 
     python tests/update_lessons.py              renew every quote of every lesson: runs all scripts in full
     python tests/update_lessons.py 02 03        of these lessons only
@@ -7,6 +7,7 @@
 A quote is a fenced block right under a comment that says where it comes from:
 
     <!-- code: tinygan/layers.py::Dense.backward -->    a class, function, method or constant
+    <!-- code: lessons/one_page.py -->                  a whole file
     <!-- code: 02_dense.py ## one entry -->             the cell ``# %% one entry`` of a lesson's script
     <!-- output: 02_dense.py ## one entry -->           what that cell prints
     <!-- command: tinygan check lessons/... -->         what that command prints
@@ -161,7 +162,8 @@ def current(quote, outputs):
             raise QuoteError(f"{where} has no cell '# %% {title}'")
         return found[0].strip("\n") + "\n"
     file, _, name = where.partition("::")
-    return definition((LESSONS if "/" not in file else ROOT) / file, name)
+    path = (LESSONS if "/" not in file else ROOT) / file
+    return definition(path, name) if name else path.read_text(encoding="utf-8")
 
 
 # ---- comparing -------------------------------------------------------------------------------------
@@ -244,7 +246,7 @@ def main(arguments):
             return False
         return True
 
-    for path in sorted(LESSONS.glob("[0-9][0-9]_*.md")):
+    for path in [*sorted(LESSONS.glob("[0-9][0-9]_*.md")), ROOT / "README.md"]:
         if numbers and path.name[:2] not in numbers:
             continue
         old = path.read_text(encoding="utf-8")
