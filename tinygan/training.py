@@ -183,7 +183,7 @@ class Training:
         measured = math.nan, math.nan
         if is_frame:
             self.snapshot()
-            measured = self.measure(self.generate) if self.measure else measured
+            measured = map(float, self.measure(self.generate)) if self.measure else measured
         steps, *sums = self.sums.tolist()
         d_grad, g_grad = (float(np.linalg.norm(p.grads)) for p in (self.gan.discriminator, self.gan.generator))
         last = self.history[-1].seconds if self.history else 0.0
@@ -267,6 +267,8 @@ class Training:
         if self.sums[0] < 0:
             raise ValueError("sums are of less than no steps")
         self.history = [Row(int(step), *rest) for step, *rest in arrays["history"].tolist()]
+        if not all(0 < row.step <= self.step and math.isfinite(row.d_loss) for row in self.history):
+            raise ValueError("history has rows that no run has")
         self.frames = list(zip(arrays["frame_steps"].tolist(), arrays["frames"], strict=True))
         self.rng.bit_generator.state = values["rng"]
         if self.progress() == 1 and not (self.history and self.frames):
