@@ -141,8 +141,8 @@ def npy(shape, dtype="<f8", data=b""):
 
 
 def lying(size):
-    """A hundred million zeros, packed well, in an archive whose directory speaks of a few bytes."""
-    data = zipped({"a.npy": npy((10**8,), "u1", bytes(10**8))}, zipfile.ZIP_BZIP2)
+    """Ten million zeros, packed well, in an archive whose directory speaks of a few bytes."""
+    data = zipped({"a.npy": npy((10**7,), "u1", bytes(10**7))}, zipfile.ZIP_BZIP2)
     at = data.rfind(b"PK\1\2") + 24  # where the directory says how long it is when unpacked
     return data[:at] + size.to_bytes(4, "little") + data[at + 4 :]
 
@@ -164,7 +164,7 @@ FOREIGN = {
     "2^40 x 2^40 numbers": (zipped({"a.npy": npy((2**40, 2**40))}), "reshape"),
     "numbers of 2^30 bytes": (zipped({"a.npy": npy((1,), "V1073741824")}), "reshape"),
     "a small archive that unpacks to much": (
-        zipped({"a.npy": npy((10**8,), "u1", bytes(10**8))}, zipfile.ZIP_DEFLATED),
+        zipped({"a.npy": npy((10**7,), "u1", bytes(10**7))}, zipfile.ZIP_DEFLATED),
         "would unpack to more",
     ),
     "the same, with a lie about it": (lying(50), "would unpack to more"),

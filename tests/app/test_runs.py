@@ -20,12 +20,12 @@ import processes
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_runs import TINY, assert_same_state, forbid_folders, points, trained
+from small_runs import TINY, assert_same_state, forbid_folders, images, points, trained
 
 from tinygan.app import checkpoint, files, runs
 from tinygan.app.errors import CheckpointError, UsageError
 from tinygan.recipes import Config
-from tinygan.training import Training
+from tinygan.training import Row, Training
 
 
 @pytest.fixture
@@ -300,7 +300,8 @@ STATE = trained(TINY, steps=2).state()
 
 def restored(arrays, values):
     with runs.understanding(Path("run")):
-        training = Training(runs.config_of(arrays, values), points())
+        config = runs.config_of(arrays, values)
+        training = Training(config, points())
         training.restore(arrays, values)
     return training
 
@@ -318,32 +319,40 @@ def refusal(arrays, values):
     return message
 
 
-@pytest.mark.parametrize("name", STATE[0])
-def test_an_array_that_does_not_fit_is_refused(name):
-    arrays, values = dict(STATE[0]), STATE[1]
-    array = arrays.pop(name)
-    assert f"no '{name}' in it" in refusal(arrays, values)
-    unfit = {"deeper": array[..., None], "of another type": array.astype(np.float16)}
-    if name != "history":  # which may have any number of rows
-        unfit |= {"longer": np.concatenate([array, array[:1]]), "of length 1": array[:1]}
-    for what, arrays[name] in unfit.items():
-        message = refusal(arrays, values)
-        assert name in message or name.startswith("frame"), f"{what}: {message}"
+def test_an_array_that_does_not_fit_is_refused():
+    for name, array in STATE[0].items():
+        arrays, values = dict(STATE[0]), STATE[1]
+        del arrays[name]
+        assert f"no '{name}' in it" in refusal(arrays, values)
+        unfit = {"deeper": array[..., None], "of another type": array.astype(np.float16)}
+        if name != "history":  # which may have any number of rows
+            unfit |= {"longer": np.concatenate([array, array[:1]]), "of length 1": array[:1]}
+        for what, arrays[name] in unfit.items():
+            message = refusal(arrays, values)
+            assert name in message or name.startswith("frame"), f"{name} {what}: {message}"
 
 
-@pytest.mark.parametrize("name", STATE[1])
-def test_a_value_that_is_missing_is_refused(name):
-    arrays, values = STATE[0], dict(STATE[1])
-    del values[name]
-    if name == "penalty.calls":
-        assert TINY.penalty == "r1"
-    assert f"no '{name}' in it" in refusal(arrays, values)
+@pytest.mark.parametrize(
+    "column, value", [("step", 0), ("step", 3), ("step", np.nan), ("d_loss", np.nan), ("d_loss", np.inf)]
+)
+def test_a_history_that_no_run_has_is_refused(column, value):
+    history = STATE[0]["history"].copy()
+    history[-1, Row._fields.index(column)] = value
+    refusal({**STATE[0], "history": history}, STATE[1])
 
 
-@pytest.mark.parametrize("name", STATE[1])
-@pytest.mark.parametrize("junk", ["junk", None, [], {}])
-def test_a_value_that_is_none_is_refused(name, junk):
-    refusal(STATE[0], {**STATE[1], name: junk})
+def test_a_value_that_is_missing_is_refused():
+    assert TINY.penalty == "r1", "else no calls of it are counted"
+    for name in STATE[1]:
+        arrays, values = STATE[0], dict(STATE[1])
+        del values[name]
+        assert f"no '{name}' in it" in refusal(arrays, values)
+
+
+def test_a_value_of_another_kind_is_refused():
+    for name in STATE[1]:
+        for junk in ("junk", None, [], {}):
+            refusal(STATE[0], {**STATE[1], name: junk})
 
 
 def with_choice(**choices):
@@ -352,13 +361,20 @@ def with_choice(**choices):
     return values
 
 
-@pytest.mark.parametrize("name", Config().to_dict())
-def test_a_choice_that_is_missing_or_of_another_kind_is_refused(name):
-    values = copy.deepcopy(STATE[1])
-    del values["config"][name]
-    assert f"its choices differ in {name}" in refusal(STATE[0], values)
-    refusal(STATE[0], with_choice(**{name: {"x": 1}}))
-    refusal(STATE[0], with_choice(**{name: "junk"}))
+def test_a_choice_that_is_missing_or_of_another_kind_is_refused():
+    for name in Config().to_dict():
+        values = copy.deepcopy(STATE[1])
+        del values["config"][name]
+        assert f"its choices differ in {name}" in refusal(STATE[0], values)
+        refusal(STATE[0], with_choice(**{name: {"x": 1}}))
+        refusal(STATE[0], with_choice(**{name: "junk"}))
+
+
+def test_a_shape_that_no_example_has_is_refused():
+    state = trained(TINY, images(shape=(9, 10)), steps=2).state()
+    for shape in ([90], [2], [9, 9], [3, 30], [9, 10, 1], [3, 10, 3], [9.0, 10.0], [10**9, 10**9], "910", [[9], 10]):
+        refusal(state[0], {**state[1], "shape": shape})
+    assert runs.shape_of(*state) == (9, 10)
 
 
 def test_a_choice_from_a_later_version_is_refused():
