@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from helpers import assert_same_bits
 
-from tinygan import plots, synthetic
+from tinygan import synthetic
 from tinygan.app import album, checkpoint, runs
 from tinygan.data import SPLITS, DataError, Dataset
 from tinygan.recipes import Config
@@ -104,6 +104,7 @@ def forbid_folders(monkeypatch):
 
 def draw_quickly(set_attribute=setattr):
     """Fewer pictures, and in place of each the fingerprint of all that it shows: pictures cost seconds."""
+    from tinygan import plots  # only now: it takes a while, and not every test of a run draws
 
     def write(path, *shown):
         path.write_text(hashlib.sha256(repr(shown).encode()).hexdigest())

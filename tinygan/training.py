@@ -72,11 +72,11 @@ class Training:
     measure    optional; measure(generate) -> (quality, captured), asked at every snapshot, where
                generate(z) makes samples of latents; see ``scoring.scores.Examiner``
 
-    ``history`` is a list of at most ROWS ``Row``s, evenly spread over the run. ``frames`` is a list
-    of at most FRAMES + 1 snapshots (step, samples), always made from the same ``latents``, so that
-    pictures can be compared: the first at step 0, the others from a thousandth of the run on, each
-    at a step that is larger by the same factor. (A finished run that goes on to a later step keeps
-    those it has.)
+    ``history`` is a list of ``Row``s, at most ROWS evenly spread over the run, and one at every
+    snapshot. ``frames`` is a list of at most FRAMES + 1 snapshots (step, samples), always made from
+    the same ``latents``, so that pictures can be compared: the first at step 0, the others from a
+    thousandth of the run on, each at a step that is larger by the same factor. (A finished run that
+    goes on to a later step keeps those it has.)
     Raises ValueError unless just one of steps, epochs and minutes limits the run.
     """
 
