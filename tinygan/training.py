@@ -72,11 +72,11 @@ class Training:
     measure    optional; measure(generate) -> (quality, captured), asked at every snapshot, where
                generate(z) makes samples of latents; see ``scoring.scores.Examiner``
 
-    ``history`` is a list of at most ROWS ``Row``s, evenly spread over the run. ``frames`` is a list
-    of at most FRAMES + 1 snapshots (step, samples), always made from the same ``latents``, so that
-    pictures can be compared: the first at step 0, the others from a thousandth of the run on, each
-    at a step that is larger by the same factor. (A finished run that goes on to a later step keeps
-    those it has.)
+    ``history`` is a list of ``Row``s, at most ROWS evenly spread over the run, and one at every
+    snapshot. ``frames`` is a list of at most FRAMES + 1 snapshots (step, samples), always made from
+    the same ``latents``, so that pictures can be compared: the first at step 0, the others from a
+    thousandth of the run on, each at a step that is larger by the same factor. (A finished run that
+    goes on to a later step keeps those it has.)
     Raises ValueError unless just one of steps, epochs and minutes limits the run.
     """
 
@@ -182,7 +182,7 @@ class Training:
         measured = math.nan, math.nan
         if is_frame:
             self.snapshot()
-            measured = self.measure(self.generate) if self.measure else measured
+            measured = map(float, self.measure(self.generate)) if self.measure else measured
         steps, *sums = self.sums.tolist()
         d_grad, g_grad = (float(np.linalg.norm(p.grads)) for p in (self.gan.discriminator, self.gan.generator))
         last = self.history[-1].seconds if self.history else 0.0
@@ -272,6 +272,8 @@ class Training:
         if self.sums[0] < 0:
             raise ValueError("sums are of less than no steps")
         self.history = [Row(int(step), *rest) for step, *rest in arrays["history"].tolist()]
+        if not all(0 < row.step <= self.step and math.isfinite(row.d_loss) for row in self.history):
+            raise ValueError("history has rows that no run has")
         self.frames = list(zip(arrays["frame_steps"].tolist(), arrays["frames"], strict=True))
         self.rng.bit_generator.state = values["rng"]
         if self.progress() == 1 and not (self.history and self.frames):
