@@ -63,7 +63,7 @@ BAD_OPTIONS = [  # what is typed, and the facts that the answer must hold
     ("--objective least-squares --coding 1,0", "--coding", "pearson"),
     ("--objective least-squares --coding nan,0,1", "--coding", "pearson"),
     ("--data ring --preset mixture", "--channels", "images"),
-    ("--data digits --channels 4,4,4", "--channels", "28", "halved"),
+    ("--data digits --batch 8 --channels 4,4,4", "--channels", "28", "halved"),
     ("--data digits --batch-norm", "--batch-norm", "channels"),
     ("--data digits --channels 4 --pack 2", "--pack", "channels"),
     ("--preset wgan-gp --coding 0-1", "--coding", "least-squares", "wasserstein"),
