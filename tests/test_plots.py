@@ -8,6 +8,7 @@ import matplotlib
 import numpy as np
 import processes
 import pytest
+from matplotlib.colors import same_color
 from matplotlib.image import PIL, imread  # Pillow, through matplotlib
 
 from tinygan import plots
@@ -221,7 +222,7 @@ def test_a_landmark_is_a_dashed_line_across_in_the_color_of_its_curve(tmp_path, 
         curves = [line for line in ax.lines if line.get_linestyle() == "-"]
         dashed = [line for line in ax.lines if line not in curves]
         seen[label] = [
-            (line.get_ydata()[0], curves[i].get_color() == line.get_color()) for i, line in enumerate(dashed)
+            (line.get_ydata()[0], same_color(curves[i].get_color(), line.get_color())) for i, line in enumerate(dashed)
         ]
         assert all(list(line.get_xdata()) == [0, 1] for line in dashed), "from one edge to the other"
     assert seen == {"loss": [(1.4, True), (0.7, True)], "distance": [(-0.25, True)], "none": []}
