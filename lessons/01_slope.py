@@ -9,7 +9,8 @@ import numpy as np
 
 from tinygan.gradcheck import numeric_gradient, relative_error
 
-IMAGES = Path(os.environ.get("LESSON_IMAGES") or Path(__file__).parent / "images")
+IMAGES = Path(os.environ.get("LESSON_IMAGES") or "runs/lessons")  # where the pictures go
+IMAGES.mkdir(parents=True, exist_ok=True)
 
 
 def f(x):

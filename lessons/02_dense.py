@@ -13,7 +13,8 @@ from tinygan.layers import Dense
 from tinygan.losses import least_squares
 from tinygan.network import Network
 
-IMAGES = Path(os.environ.get("LESSON_IMAGES") or Path(__file__).parent / "images")
+IMAGES = Path(os.environ.get("LESSON_IMAGES") or "runs/lessons")  # where the pictures go
+IMAGES.mkdir(parents=True, exist_ok=True)
 
 rng = np.random.default_rng(0)
 N, I, O = 5, 3, 2

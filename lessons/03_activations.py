@@ -13,7 +13,8 @@ from tinygan.losses import least_squares
 from tinygan.network import Network
 from tinygan.optimizers import SGD
 
-IMAGES = Path(os.environ.get("LESSON_IMAGES") or Path(__file__).parent / "images")
+IMAGES = Path(os.environ.get("LESSON_IMAGES") or "runs/lessons")  # where the pictures go
+IMAGES.mkdir(parents=True, exist_ok=True)
 
 rng = np.random.default_rng(0)
 

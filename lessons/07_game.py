@@ -17,7 +17,8 @@ from tinygan.objectives import NonSaturating
 from tinygan.optimizers import Adam
 
 QUICK = bool(os.environ.get("LESSON_QUICK"))  # the tests' form: same code, fewer steps
-IMAGES = Path(os.environ.get("LESSON_IMAGES") or Path(__file__).parent / "images")
+IMAGES = Path(os.environ.get("LESSON_IMAGES") or "runs/lessons")  # where the pictures go
+IMAGES.mkdir(parents=True, exist_ok=True)
 EDGES = np.linspace(-5, 5, 101)
 X = (EDGES[1:] + EDGES[:-1]) / 2  # the middles of 100 bins of width 0.1
 COLUMN = X[:, None].astype(np.float32)

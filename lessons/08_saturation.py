@@ -16,7 +16,8 @@ from tinygan.objectives import LeastSquares, Minimax, NonSaturating
 from tinygan.optimizers import SGD, Adam
 
 QUICK = bool(os.environ.get("LESSON_QUICK"))  # the tests' form: same code, fewer steps
-IMAGES = Path(os.environ.get("LESSON_IMAGES") or Path(__file__).parent / "images")
+IMAGES = Path(os.environ.get("LESSON_IMAGES") or "runs/lessons")  # where the pictures go
+IMAGES.mkdir(parents=True, exist_ok=True)
 GAMES = {"minimax": Minimax(), "non-saturating": NonSaturating(), "least squares": LeastSquares()}
 COLOURS = dict(zip(GAMES, ("C3", "C0", "C2"), strict=True))
 
