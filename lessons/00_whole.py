@@ -98,7 +98,12 @@ box(44, 20, 12, "discriminator\nD", "#f9dcc4")
 ax.text(65, 23.5, "one number:\nhigh says real,\nlow says fake", ha="center", va="center", fontsize=9)
 box(71, 32, 17, "D pays if it is\nlow for x_real or\nhigh for x_fake", "#f9dcc4", 8)
 box(71, 8, 17, "G pays if it is\nlow for x_fake", "#cfe3f7", 8)
-for start, end in [((11.2, 15), (13.4, 15)), ((25.8, 15), (28.8, 15)), ((37.4, 33), (46, 27.8)), ((37.4, 16), (46, 19.4))]:
+for start, end in [
+    ((11.2, 15), (13.4, 15)),
+    ((25.8, 15), (28.8, 15)),
+    ((37.4, 33), (46, 27.8)),
+    ((37.4, 16), (46, 19.4)),
+]:
     arrow(start, end)
 for start, end in [((56.8, 23.5), (60, 23.5)), ((68, 26.4), (73, 31.4)), ((68, 20.4), (73, 15.8))]:
     arrow(start, end)
@@ -106,6 +111,11 @@ arrow((70.2, 35.5), (52, 27.8), "C3", "--")
 for start, end in [((70.2, 11), (53, 19.4)), ((48, 19.4), (37.4, 12.6)), ((28.8, 12.6), (25.8, 12.6))]:
     arrow(start, end, "C0", "--")
 ax.text(3, 4, "black: forward, from z and x_real to the two losses", fontsize=9)
-ax.text(3, 1.4, "dashed: backward. D's loss changes the weights of D (red); G's loss, through D, those of G (blue)", fontsize=9)
+ax.text(
+    3,
+    1.4,
+    "dashed: backward. D's loss changes the weights of D (red); G's loss, through D, those of G (blue)",
+    fontsize=9,
+)
 fig.savefig(IMAGES / "00_two_networks.png", dpi=110)
 plt.close(fig)
