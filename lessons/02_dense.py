@@ -13,7 +13,8 @@ from tinygan.layers import Dense
 from tinygan.losses import least_squares
 from tinygan.network import Network
 
-IMAGES = Path(os.environ.get("LESSON_IMAGES") or Path(__file__).parent / "images")
+IMAGES = Path(os.environ.get("LESSON_IMAGES") or "runs/lessons")  # where the pictures go
+IMAGES.mkdir(parents=True, exist_ok=True)
 
 rng = np.random.default_rng(0)
 N, I, O = 5, 3, 2
@@ -22,7 +23,7 @@ network = Network([dense], rng, dtype=np.float64)  # gives the layer its W, b, d
 x, dout = rng.normal(size=(N, I)), rng.normal(size=(N, O))
 
 
-# %% the way forward, number by number
+# %% forward, number by number
 def naive_forward(x, W, b):
     (N, I), O = x.shape, len(b)
     out = np.zeros((N, O))
@@ -39,7 +40,7 @@ assert np.allclose(out, naive_forward(x, dense.W, dense.b), rtol=1e-14)
 print("x", x.shape, " W", dense.W.shape, " b", dense.b.shape, " out", out.shape)
 
 
-# %% the way back, number by number
+# %% backward, number by number
 def naive_backward(x, W, dout):
     (N, I), O = x.shape, dout.shape[1]
     dW, db, dx = np.zeros((I, O)), np.zeros(O), np.zeros((N, I))
@@ -57,6 +58,21 @@ gradients = {"dW": dense.dW, "db": dense.db, "dx": dx}
 for (name, got), naive in zip(gradients.items(), naive_backward(x, dense.W, dout), strict=True):
     assert np.allclose(got, naive, rtol=1e-13)
     print(f"{name}  shape {str(got.shape):<7}  the package's equals the loops'")
+
+
+# %% with numbers
+small = Network([Dense(2, 2)], np.random.default_rng(0), dtype=np.float64).layers[0]
+small.W[...] = [[2, 0], [1, -1]]
+small.b[...] = [1, 0]
+small_x, small_dout = np.array([[1.0, 2.0], [3.0, -1.0]]), np.array([[1.0, -1.0], [2.0, 3.0]])
+before = np.sum(small_dout * small.forward(small_x))
+print("out", small.forward(small_x).tolist())
+print("dx ", small.backward(small_dout).tolist())
+print("dW ", small.dW.tolist())
+print("db ", small.db.tolist())
+small.W[0, 1] += 0.1
+after = np.sum(small_dout * small.forward(small_x))
+print(f"loss {before:.1f}, and {after:.1f} after W[0, 1] has grown by 0.1: a slope of {(after - before) / 0.1:.1f}")
 
 
 # %% measured

@@ -10,7 +10,8 @@ from tinygan.gradcheck import numeric_gradient, relative_error
 from tinygan.layers import Sigmoid
 from tinygan.losses import bce, bce_with_logits, least_squares, sigmoid
 
-IMAGES = Path(os.environ.get("LESSON_IMAGES") or Path(__file__).parent / "images")
+IMAGES = Path(os.environ.get("LESSON_IMAGES") or "runs/lessons")  # where the pictures go
+IMAGES.mkdir(parents=True, exist_ok=True)
 rng = np.random.default_rng(0)
 
 # %% a coin

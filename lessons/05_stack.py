@@ -16,7 +16,8 @@ from tinygan.optimizers import Adam
 from tinygan.recipes import load_data
 
 QUICK = bool(os.environ.get("LESSON_QUICK"))  # the tests' form: same code, fewer steps
-IMAGES = Path(os.environ.get("LESSON_IMAGES") or Path(__file__).parent / "images")
+IMAGES = Path(os.environ.get("LESSON_IMAGES") or "runs/lessons")  # where the pictures go
+IMAGES.mkdir(parents=True, exist_ok=True)
 
 # %% one vector
 rng = np.random.default_rng(0)

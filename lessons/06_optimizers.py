@@ -14,7 +14,8 @@ from tinygan.optimizers import SGD, Adagrad, Adam, Momentum, Nesterov, RMSprop
 from tinygan.recipes import load_data
 
 QUICK = bool(os.environ.get("LESSON_QUICK"))  # the tests' form: same code, fewer steps
-IMAGES = Path(os.environ.get("LESSON_IMAGES") or Path(__file__).parent / "images")
+IMAGES = Path(os.environ.get("LESSON_IMAGES") or "runs/lessons")  # where the pictures go
+IMAGES.mkdir(parents=True, exist_ok=True)
 RULES = [SGD, Momentum, Nesterov, Adagrad, RMSprop, Adam]
 
 # %% a ravine

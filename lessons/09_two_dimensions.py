@@ -17,7 +17,8 @@ from tinygan.scoring.metrics import mode_report
 from tinygan.synthetic import MIXTURES, grid, ring
 
 QUICK = bool(os.environ.get("LESSON_QUICK"))  # the tests' form: same code, fewer steps
-IMAGES = Path(os.environ.get("LESSON_IMAGES") or Path(__file__).parent / "images")
+IMAGES = Path(os.environ.get("LESSON_IMAGES") or "runs/lessons")  # where the pictures go
+IMAGES.mkdir(parents=True, exist_ok=True)
 BATCH = 128
 DATA = {"ring": ring(20_000, np.random.default_rng(0)), "grid": grid(20_000, np.random.default_rng(0))}
 z_test = np.random.default_rng(1).standard_normal((2500, 2), dtype=np.float32)

@@ -27,7 +27,8 @@ from tinygan.scoring.scores import Examiner, RealImages, score_images
 from tinygan.training import Row, Training
 
 QUICK = bool(os.environ.get("LESSON_QUICK"))  # the tests' form: same code, fewer steps
-IMAGES = Path(os.environ.get("LESSON_IMAGES") or Path(__file__).parent / "images")
+IMAGES = Path(os.environ.get("LESSON_IMAGES") or "runs/lessons")  # where the pictures go
+IMAGES.mkdir(parents=True, exist_ok=True)
 RUNS = Path(os.environ.get("LESSON_RUNS") or "runs")  # where `tinygan train --out runs/default` put its run
 STEPS = 15 if QUICK else 1500
 

@@ -18,7 +18,8 @@ from tinygan.synthetic import MIXTURES, grid, ring
 from tinygan.training import Training
 
 QUICK = bool(os.environ.get("LESSON_QUICK"))  # the tests' form: same code, fewer steps
-IMAGES = Path(os.environ.get("LESSON_IMAGES") or Path(__file__).parent / "images")
+IMAGES = Path(os.environ.get("LESSON_IMAGES") or "runs/lessons")  # where the pictures go
+IMAGES.mkdir(parents=True, exist_ok=True)
 CODINGS = {
     "pearson (-1, 1, 0)": (-1, 1, 0),
     "the same + 1.5": (0.5, 2.5, 1.5),

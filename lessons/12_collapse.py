@@ -20,7 +20,8 @@ from tinygan.synthetic import MIXTURES, grid, ring, ring_centers
 from tinygan.training import Training
 
 QUICK = bool(os.environ.get("LESSON_QUICK"))  # the tests' form: same code, fewer steps
-IMAGES = Path(os.environ.get("LESSON_IMAGES") or Path(__file__).parent / "images")
+IMAGES = Path(os.environ.get("LESSON_IMAGES") or "runs/lessons")  # where the pictures go
+IMAGES.mkdir(parents=True, exist_ok=True)
 STEPS = 10 if QUICK else 1500
 
 

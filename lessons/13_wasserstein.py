@@ -17,7 +17,8 @@ from tinygan.optimizers import Adam
 from tinygan.synthetic import ring
 
 QUICK = bool(os.environ.get("LESSON_QUICK"))  # the tests' form: same code, fewer steps
-IMAGES = Path(os.environ.get("LESSON_IMAGES") or Path(__file__).parent / "images")
+IMAGES = Path(os.environ.get("LESSON_IMAGES") or "runs/lessons")  # where the pictures go
+IMAGES.mkdir(parents=True, exist_ok=True)
 draw = np.random.default_rng(0).standard_normal
 
 

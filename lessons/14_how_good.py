@@ -17,7 +17,8 @@ from tinygan.scoring.scores import RealImages, evenly
 from tinygan.training import Training
 
 QUICK = bool(os.environ.get("LESSON_QUICK"))  # the tests' form: same code, fewer steps
-IMAGES = Path(os.environ.get("LESSON_IMAGES") or Path(__file__).parent / "images")
+IMAGES = Path(os.environ.get("LESSON_IMAGES") or "runs/lessons")  # where the pictures go
+IMAGES.mkdir(parents=True, exist_ok=True)
 N, MANY = (300, 500) if QUICK else (5000, 10_000)
 rng = np.random.default_rng(0)
 

@@ -19,7 +19,8 @@ from tinygan.optimizers import Adam
 from tinygan.recipes import Config, build_gan
 
 QUICK = bool(os.environ.get("LESSON_QUICK"))  # the tests' form: same code, fewer repetitions
-IMAGES = Path(os.environ.get("LESSON_IMAGES") or Path(__file__).parent / "images")
+IMAGES = Path(os.environ.get("LESSON_IMAGES") or "runs/lessons")  # where the pictures go
+IMAGES.mkdir(parents=True, exist_ok=True)
 rng = np.random.default_rng(0)
 
 

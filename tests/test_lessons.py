@@ -13,6 +13,7 @@ import sys
 from functools import cache
 from typing import NamedTuple
 
+import processes
 import pytest
 from update_lessons import (
     LESSONS,
@@ -29,15 +30,16 @@ from update_lessons import (
 
 from tinygan.data import DataError, find_mnist
 
-LINES = 165  # of a script
+LINES = 225  # of a script
 MEGABYTES = 2  # of one picture or film
 MODULES_TO_TEACH = ["layers", "losses", "objectives", "optimizers", "gradient_penalty"]
 
 TEXTS = sorted(LESSONS.glob("[0-9][0-9]_*.md"))
 SCRIPTS = sorted(LESSONS.glob("[0-9][0-9]_*.py"))
-PAGES = [*TEXTS, LESSONS / "README.md"]
+SOLUTIONS = sorted(LESSONS.glob("solutions/*.md"))
+PAGES = [*TEXTS, LESSONS / "README.md", *SOLUTIONS]
 
-by_name = {"ids": lambda path: path.stem}
+by_name = {"ids": lambda path: path.relative_to(LESSONS).with_suffix("").as_posix()}
 each_text = pytest.mark.parametrize("path", TEXTS, **by_name)
 each_page = pytest.mark.parametrize("path", PAGES, **by_name)
 each_script = pytest.mark.parametrize("path", SCRIPTS, **by_name)
@@ -85,10 +87,17 @@ def test_the_script_runs_in_its_quick_form(path, ran):
 @each_script
 def test_the_pictures_that_the_lesson_shows_are_those_that_the_script_makes(path, ran):
     text = path.with_suffix(".md").read_text(encoding="utf-8")
-    shown = set(re.findall(r"\]\(images/([^)#\s]+)\)", text))
-    assert shown == ran(path).images, "shown by the text and made by the script differ"
-    for name in shown:
+    made = ran(path).images
+    for name in made:
         assert name.startswith(path.name[:3]), f"{name}: a picture's name begins with its lesson's number"
+    shown = set(re.findall(rf"\]\(images/({path.name[:3]}[^)#\s]+)\)", text))  # a text may show another's, too
+    assert shown == made, "shown by the text and made by the script differ"
+
+
+def test_a_script_leaves_the_pictures_of_the_lessons_alone(tmp_path):
+    done = processes.run(LESSONS / "00_whole.py", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert {path.name for path in (tmp_path / "runs" / "lessons").iterdir()} == {"00_line.png", "00_two_networks.png"}
 
 
 def script_faults(source):
@@ -105,6 +114,8 @@ def script_faults(source):
         faults += [f"line {node.lineno}: imports {n}" for n in names if n.partition(".")[0] not in allowed]
         if isinstance(node, ast.ImportFrom) and node.names[0].name == "*":
             faults.append(f"line {node.lineno}: imports *, so that nobody sees what")
+    if "__file__" in source:
+        faults.append("it names its own folder: pictures go where LESSON_IMAGES says, or into runs/lessons")
     return faults
 
 
@@ -146,19 +157,19 @@ def mnist_is_there():
         return False
 
 
-@each_text
+@each_page
 def test_quoted_code_is_the_source(path):
     assert_none(quote_faults(path.read_text(encoding="utf-8"), None, lambda quote: quote.kind == "code"))
 
 
-@each_text
+@each_page
 def test_quoted_output_is_what_is_printed(path, ran):
     wanted = lambda quote: quote.kind != "code" and "mnist" not in quote.marks  # noqa: E731
     text = path.read_text(encoding="utf-8")
     assert_none(quote_faults(text, lambda script: ran(LESSONS / script).outputs, wanted))
 
 
-@each_text
+@each_page
 def test_quoted_output_from_mnist_is_what_is_printed(path, ran):
     text = path.read_text(encoding="utf-8")
     if not any("mnist" in quote.marks for quote in quotes(text)):
@@ -170,7 +181,7 @@ def test_quoted_output_from_mnist_is_what_is_printed(path, ran):
 
 
 @pytest.mark.long
-@each_text
+@each_page
 def test_every_number_is_what_a_full_run_prints(path, ran):
     wanted = lambda quote: mnist_is_there() or "mnist" not in quote.marks  # noqa: E731
     text = path.read_text(encoding="utf-8")
@@ -188,7 +199,7 @@ def unquoted_blocks(text):
     return free
 
 
-@each_text
+@each_page
 def test_every_block_says_where_it_comes_from(path):
     assert_none(unquoted_blocks(path.read_text(encoding="utf-8")))
 
@@ -270,7 +281,7 @@ def test_the_path_is_complete_and_the_readme_knows_every_lesson():
     readme = (LESSONS / "README.md").read_text(encoding="utf-8")
     numbers = [path.name[:2] for path in TEXTS]
     to_come = re.findall(r"^\| (\d\d) · .*\(to come\)", readme, re.MULTILINE)
-    assert sorted(numbers + to_come) == [f"{i:02d}" for i in range(1, 16)]
+    assert sorted(numbers + to_come) == [f"{i:02d}" for i in range(len(numbers + to_come))]
     for path in TEXTS:
         title = path.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")
         assert f"[{title}]({path.name})" in readme, f"lessons/README.md has no link [{title}]({path.name})"
@@ -281,6 +292,19 @@ def test_every_exercise_is_posed_by_a_lesson():
     files = sorted((LESSONS / "exercises").glob("*.py"))
     names = [file.name for file in files if f"lessons/exercises/{file.name}" not in posed]
     assert_none([f"{name} is posed by no lesson" for name in names])
+
+
+@pytest.mark.parametrize("path", SOLUTIONS, **by_name)
+def test_a_page_of_solutions_answers_every_exercise_of_its_lesson_which_links_it(path):
+    lesson = (LESSONS / path.name).read_text(encoding="utf-8")
+    text = path.read_text(encoding="utf-8")
+    exercises = re.split(r"^## ", lesson, flags=re.MULTILINE)[-1]
+    assert f"(solutions/{path.name})" in exercises and f"(../{path.name})" in text
+    numbers = re.findall(r"^(\d)\. ", exercises, re.MULTILINE)
+    assert re.findall(r"^## (\d) · ", text, re.MULTILINE) == numbers
+    posed = set(re.findall(r"lessons/exercises/\w+\.py", exercises))
+    solved = {quote.source.partition("::")[0] for quote in quotes(text) if quote.kind == "solution"}
+    assert solved == posed, "posed by the lesson and solved by the page differ"
 
 
 # ---- nothing is left untaught ----------------------------------------------------------------------
@@ -495,6 +519,7 @@ def test_rounding_errors_may_differ_but_not_turn_into_errors():
         ('"""Says."""\n' + "x = 1\n" * LINES, "lines"),
         ('"""Says."""\nimport scipy.linalg', "imports scipy"),
         ('"""Says."""\nfrom numpy import *', "imports *"),
+        ('"""Says."""\nprint(__file__)', "its own folder"),
     ],
 )
 def test_a_script_of_wrong_form_is_found(code, complaint):

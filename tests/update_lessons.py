@@ -4,6 +4,8 @@
     python tests/update_lessons.py 02 03        of these lessons only
     python tests/update_lessons.py --code       quoted code only: nothing runs
 
+The scripts that run put their pictures into lessons/images (LESSON_IMAGES); run by hand, into runs/lessons.
+
 A quote is a fenced block right under a comment that says where it comes from:
 
     <!-- code: tinygan/layers.py::Dense.backward -->    a class, function, method or constant
@@ -11,6 +13,7 @@ A quote is a fenced block right under a comment that says where it comes from:
     <!-- code: 02_dense.py ## one entry -->             the cell ``# %% one entry`` of a lesson's script
     <!-- output: 02_dense.py ## one entry -->           what that cell prints
     <!-- command: tinygan check lessons/... -->         what that command prints
+    <!-- solution: lessons/exercises/F.py::place -->    what fills this place (lessons/solutions; judged, not renewed)
 
 Text must agree up to the width of gaps, whole numbers exactly, other numbers to one unit of their
 last printed digit. A number printed as ~12.3 is declared variable (a time, a rounding error), and
@@ -40,7 +43,7 @@ LESSONS = ROOT / "lessons"
 QUICK_SECONDS, FULL_SECONDS = 60, 1800  # after which a script counts as failed
 
 QUOTE = re.compile(
-    r"^<!-- (?P<kind>code|output|command)(?: \((?P<marks>[a-z, ]+)\))?: (?P<source>.+?) -->\n"
+    r"^<!-- (?P<kind>code|output|command|solution)(?: \((?P<marks>[a-z, ]+)\))?: (?P<source>.+?) -->\n"
     r"```(?P<language>\w*)\n(?P<text>.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )
@@ -54,7 +57,7 @@ class QuoteError(Exception):
 
 
 class Quote(NamedTuple):
-    kind: str  # code, output or command
+    kind: str  # code, output, command or solution
     marks: frozenset  # of "full", "mnist"
     source: str
     text: str
@@ -149,6 +152,8 @@ def run_command(line):
 def current(quote, outputs):
     """What the quote should say; ``outputs(script name)`` gives {cell title: text}."""
     where, _, title = (part.strip() for part in quote.source.partition(" ## "))
+    if quote.kind == "solution":
+        return quote.text
     if quote.kind == "command":
         return run_command(quote.source)
     if quote.kind == "output":
@@ -246,7 +251,7 @@ def main(arguments):
             return False
         return True
 
-    for path in [*sorted(LESSONS.glob("[0-9][0-9]_*.md")), ROOT / "README.md"]:
+    for path in [*sorted(LESSONS.glob("[0-9][0-9]_*.md")), *sorted(LESSONS.glob("solutions/*.md")), ROOT / "README.md"]:
         if numbers and path.name[:2] not in numbers:
             continue
         old = path.read_text(encoding="utf-8")
