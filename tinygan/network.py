@@ -26,17 +26,22 @@ class Network:
 
     def __init__(self, layers, rng, dtype=np.float32):
         self.layers = list(layers)
-        self.params = np.zeros(parameter_count(self.layers), dtype)
-        self.grads = np.zeros_like(self.params)
+        count = parameter_count(self.layers)
+        self.use(np.zeros(count, dtype), np.zeros(count, dtype))
+        for layer in self.layers:
+            if layer.shapes:
+                layer.initialize(rng)
+
+    def use(self, params, grads):
+        """Live in these vectors, (P,), from now on: every W, b, dW, db becomes a view into them."""
+        self.params, self.grads = params, grads
         start = 0
         for layer in self.layers:
             for name, shape in layer.shapes.items():
                 stop = start + math.prod(shape)
-                setattr(layer, name, self.params[start:stop].reshape(shape))
-                setattr(layer, "d" + name, self.grads[start:stop].reshape(shape))
+                setattr(layer, name, params[start:stop].reshape(shape))
+                setattr(layer, "d" + name, grads[start:stop].reshape(shape))
                 start = stop
-            if layer.shapes:
-                layer.initialize(rng)
 
     def forward(self, x):
         """Return out, (N, O) of the last layer, for x, (N, I) of the first; valid until the next forward."""

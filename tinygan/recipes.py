@@ -140,6 +140,7 @@ class Config:
     steps: int | None = choice(None, COUNT, "stop after so many steps")
     epochs: float | None = choice(None, POSITIVE, "stop after so many passes through the data")
     minutes: float | None = choice(None, POSITIVE, "stop after so much training time")
+    workers: int | None = choice(None, Range(int, 1, 256), "processes that divide every batch among them")
     seed: int = choice(0, Range(int, 0, 2**128 - 1), "of all that is random")
 
     def __post_init__(self):
@@ -150,6 +151,8 @@ class Config:
                 raise ValueError(f"{each.name}: {fault}")
         if self.batch % self.pack:
             raise ValueError(f"batch: {self.batch} cannot be divided into packs of {self.pack} samples")
+        if (self.workers or 1) > self.batch // self.pack:
+            raise ValueError(f"workers: {self.workers} is more than a batch of {self.batch} can be divided among")
 
     def to_dict(self):
         """Return the choices as plain values, for JSON."""
