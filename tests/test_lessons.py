@@ -299,7 +299,6 @@ def test_the_code_that_the_readme_quotes_is_the_source():
     assert_none(quote_faults(readme, None, lambda quote: quote.kind == "code"))
 
 
-
 def test_every_layer_loss_objective_and_optimizer_is_taught():
     taught = {source for path in TEXTS for source in references(path.read_text(encoding="utf-8"), "Source")}
     names = [(f"tinygan/{module}.py", name) for module in MODULES_TO_TEACH for name in public_names(module)]

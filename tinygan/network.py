@@ -8,6 +8,7 @@ layer's W, b, dW, db are views into ``params`` and ``grads``, so that they are t
 from __future__ import annotations
 
 import math
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -21,27 +22,25 @@ class Network:
     rng     numpy Generator that draws the first weights
     dtype   np.float32 to run, np.float64 to check; the same seed gives the same weights, rounded
 
-    ``params`` and ``grads`` have shape (P,). ``views()`` names their pieces.
+    ``params`` and ``grads`` have shape (P,). ``views()`` names their pieces. ``statistics`` is one more
+    such vector, of what layers keep that is not learnt by descent (``BatchNorm``); most have nothing.
     """
 
     def __init__(self, layers, rng, dtype=np.float32):
         self.layers = list(layers)
         count = parameter_count(self.layers)
         self.use(np.zeros(count, dtype), np.zeros(count, dtype))
+        self.statistics = np.zeros(parameter_count(self.layers, "statistics"), dtype)
+        deal_out(self.statistics, self.layers, "statistics")
         for layer in self.layers:
             if layer.shapes:
                 layer.initialize(rng)
 
     def use(self, params, grads):
-        """Live in these vectors, (P,), from now on: every W, b, dW, db becomes a view into them."""
+        """Live in these vectors, (P,), from now on: every layer's arrays become views into them."""
         self.params, self.grads = params, grads
-        start = 0
-        for layer in self.layers:
-            for name, shape in layer.shapes.items():
-                stop = start + math.prod(shape)
-                setattr(layer, name, params[start:stop].reshape(shape))
-                setattr(layer, "d" + name, grads[start:stop].reshape(shape))
-                start = stop
+        deal_out(params, self.layers, "shapes")
+        deal_out(grads, self.layers, "shapes", prefix="d")
 
     def forward(self, x):
         """Return out, (N, O) of the last layer, for x, (N, I) of the first; valid until the next forward."""
@@ -59,6 +58,17 @@ class Network:
             dout = layer.backward(dout, param_grads, input_grad or layer is not self.layers[0])
         return dout if input_grad else None
 
+    @contextmanager
+    def inference(self):
+        """Within this context no sample depends on the others of its batch, where it does in training."""
+        for layer in self.layers:
+            layer.training = False
+        try:
+            yield
+        finally:
+            for layer in self.layers:
+                layer.training = True
+
     def views(self):
         """Return {"0.W": (view into params, view into grads), "0.b": ...}, in the order of the vector."""
         return {
@@ -71,9 +81,19 @@ class Network:
         return f"Network([{', '.join(map(repr, self.layers))}])"
 
 
-def parameter_count(layers):
-    """Return P, how many parameters a Network of these layers has."""
-    return sum(math.prod(shape) for layer in layers for shape in layer.shapes.values())
+def parameter_count(layers, kind="shapes"):
+    """Return P, how many parameters a Network of these layers has; or how many ``statistics``."""
+    return sum(math.prod(shape) for layer in layers for shape in getattr(layer, kind).values())
+
+
+def deal_out(vector, layers, kind, prefix=""):
+    """Give each layer the arrays whose shapes ``kind`` names, as views into one vector."""
+    start = 0
+    for layer in layers:
+        for name, shape in getattr(layer, kind).items():
+            stop = start + math.prod(shape)
+            setattr(layer, prefix + name, vector[start:stop].reshape(shape))
+            start = stop
 
 
 def mlp(sizes, init="he", last="he", alpha=0.2):

@@ -20,7 +20,7 @@ def with_workers(config, dataset):
     if config.workers:
         return config, ""
     alone = Training(config, dataset)
-    most = min(cores(), config.batch // max(LEAST, config.pack))
+    most = min(cores(), config.most_workers(), config.batch // LEAST)
     if most < 2 or seconds_of(config, alone) < SHORT:
         return replace(config, workers=1), ""
     several = replace(config, workers=most)
