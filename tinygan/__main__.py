@@ -3,18 +3,12 @@
 It opens before NumPy is imported, so that Ctrl-C in that second ends the process without a traceback.
 """
 
-import os
 import signal
 import sys
-
-THREADS = "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "OMP_NUM_THREADS"
 
 
 def main():
     """Run the command line; returns the exit code."""
-    if sys.argv[1:2] == ["train"]:
-        for name in THREADS:  # a training has a process for each core, or the other way round (lesson 15)
-            os.environ.setdefault(name, "1")
     heard = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # under nohup it is to be ignored
     if heard:
         signal.signal(signal.SIGINT, signal.SIG_DFL)

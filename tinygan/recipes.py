@@ -182,7 +182,7 @@ class Config:
         return self.decay_from < 1 or self.gamma_end is not None
 
     def most_workers(self):
-        """Return among how many processes a batch can be divided: by packs; not at all where its samples feel each other."""
+        """Return among how many processes a batch can be divided: by packs, if its samples do not feel each other."""
         return 1 if self.batch_norm else self.batch // self.pack
 
     def extended(self, steps):

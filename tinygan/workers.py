@@ -17,60 +17,22 @@ any other. The others follow it, and hold nothing that would be missed.
 
 from __future__ import annotations
 
-import ctypes
-import math
-import multiprocessing
-import signal
-import sys
-import types
-from contextlib import contextmanager, suppress
-from typing import NamedTuple
+from contextlib import contextmanager
 
 import numpy as np
 
 from tinygan.data import Minibatches
 from tinygan.optimizers import Optimizer
-from tinygan.training import NumericalError, Training
+from tinygan.sharing import Leader, Memory, one_thread
+from tinygan.training import Training
 
-CONTEXT = multiprocessing.get_context("spawn")  # the one way to start a process that every system has
-SPINS = 4000  # tries without sleep, about 0.2 ms: to be woken up takes longer than most waits
-GLANCE = 0.2  # seconds of sleep between two looks at whether the others are still there
-PATIENCE = 50  # such looks until a worker that does not come is given up: ten seconds
-
-
-class WorkerError(RuntimeError):
-    """The processes cannot be started, or one of them is lost. The message is one line."""
-
-
-# ---- what they share -----------------------------------------------------------------------------
+# ---- the parts -----------------------------------------------------------------------------------
 
 
 def deal(n, workers, unit=1):
     """Return a slice of n things for each worker, as even as can be without dividing a ``unit`` of them."""
     ends = [n // unit * k // workers * unit for k in range(workers)] + [n]
     return [slice(start, stop) for start, stop in zip(ends, ends[1:], strict=False)]
-
-
-class Memory(dict):
-    """Arrays that all workers see, by name. The leader makes them, the followers find them.
-
-    The system knows no name for them: when the last process has ended, nothing is left behind.
-    """
-
-    def array(self, name, shape=None, dtype=None):
-        """Return the array of this name, made of zeros where there is none yet."""
-        if name not in self:
-            size = math.prod(shape) * np.dtype(dtype).itemsize
-            self[name] = CONTEXT.RawArray("B", size + 64), shape, dtype
-        block, shape, dtype = self[name]
-        to_line = -ctypes.addressof(block) % 64  # vector instructions are faster from the start of a cache line
-        return np.frombuffer(block, dtype, math.prod(shape), to_line).reshape(shape)
-
-    def holding(self, name, values):
-        """Return the array of this name with these values."""
-        array = self.array(name, values.shape, values.dtype)
-        array[...] = values
-        return array
 
 
 class Together(Optimizer):
@@ -130,77 +92,6 @@ class Dealt:
         return self.rng.random((self.batch, *shape[1:]), dtype)[self.share]
 
 
-# ---- how they meet -------------------------------------------------------------------------------
-
-
-class Link(NamedTuple):
-    """Two semaphores between the leader and a follower. What one wrote before a release, the other sees behind it."""
-
-    arrived: object
-    go: object
-
-
-def wait_for(semaphore, look):
-    """Wait for a release: spin for a short while, then sleep, so that whoever is waited for can have the core."""
-    for _ in range(SPINS):
-        if semaphore.acquire(False):
-            return
-    while not semaphore.acquire(True, GLANCE):
-        look()
-
-
-class Crew:
-    """How a worker meets the others: it arrives, and when all have, it departs."""
-
-    def meet(self):
-        self.arrive()
-        self.depart()
-
-
-class Leader(Crew):
-    """Waits until all followers have arrived, and lets them go."""
-
-    def __init__(self, links, fault):
-        self.links, self.fault, self.processes = links, fault, []
-
-    def arrive(self):
-        for k, link in enumerate(self.links, start=1):
-            self.looks = 0
-            wait_for(link.arrived, lambda k=k: self.look_after(k))
-
-    def depart(self):
-        for link in self.links:
-            link.go.release()
-
-    def look_after(self, k):
-        """Raise WorkerError if a follower has ended or does not come."""
-        self.looks += 1  # and not the time: it goes on while all of them are stopped, as by Ctrl-Z
-        process = self.processes[k - 1]
-        if not process.is_alive():
-            code = process.exitcode
-            why = f"was killed (signal {-code}); out of memory?" if code < 0 else self.fault.value.decode()
-            raise WorkerError(f"worker {k} {why or 'ended'}")
-        if self.looks > PATIENCE:
-            raise WorkerError(f"worker {k} has not answered for {PATIENCE * GLANCE:.0f} seconds")
-
-
-class Follower(Crew):
-    """Says that it has arrived, and waits until it may go."""
-
-    def __init__(self, link):
-        self.link = link
-
-    def arrive(self):
-        self.link.arrived.release()
-
-    def depart(self):
-        wait_for(self.link.go, self.look)
-
-    def look(self):
-        if not multiprocessing.parent_process().is_alive():
-            sys.exit()
-
-
 # ---- a worker ------------------------------------------------------------------------------------
 
 
@@ -246,26 +137,20 @@ class Worker(Training):
         self.crew.arrive()
         return self.weights @ self.means if self.k == 0 else means
 
+    def check_finite(self, d_loss, g_loss):
+        if self.k == 0:
+            super().check_finite(d_loss, g_loss)
 
-def follow(k, config, dataset, memory, link, fault, state, dtype):
+
+def follow(k, crew, config, dataset, memory, state, dtype):
     """Be worker k, in a process of its own, until the leader ends it."""
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # are the leader's: it finishes its step
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_IGN)
-    try:
-        training = Worker(k, config, dataset._replace(x=memory.array("x")), memory, Follower(link), dtype)
-        if state:
-            training.restore(*state)
-        training.crew.arrive()
-        with np.errstate(all="ignore"):
-            while True:
-                training.train_step()
-    except NumericalError:  # which the leader has seen, too
-        pass
-    except Exception as error:
-        reason = "is out of memory" if isinstance(error, MemoryError) else f"failed: {type(error).__name__} {error}"
-        fault.value = " ".join(reason.split()).encode()[:199]
-        sys.exit(1)
+    training = Worker(k, config, dataset._replace(x=memory.array("x")), memory, crew, dtype)
+    if state:
+        training.restore(*state)
+    crew.arrive()
+    with np.errstate(all="ignore"):
+        while True:
+            training.train_step()
 
 
 @contextmanager
@@ -275,56 +160,15 @@ def team(config, dataset, state=None, memory=None, dtype=np.float32):
     state     (arrays, values) of ``Training.state``, to continue from
     memory    one that holds ``dataset.x`` by the name "x" already, so that it need not be copied
 
-    Each process should have one thread of BLAS (OPENBLAS_NUM_THREADS=1), set before NumPy is
-    imported. Raises WorkerError where processes cannot be started, and from ``run`` where one is lost.
+    Raises WorkerError where processes cannot be started, and from ``train_step`` where one is lost.
     """
     memory = Memory() if memory is None else memory
-    try:
-        links = [Link(CONTEXT.Semaphore(0), CONTEXT.Semaphore(0)) for _ in range(1, config.workers)]
-        fault = CONTEXT.RawArray("c", 200)
+    with one_thread(), Leader(config.workers - 1) as crew:
         if "x" not in memory:
             memory.holding("x", dataset.x)
-        crew = Leader(links, fault)
         training = Worker(0, config, dataset._replace(x=memory.array("x")), memory, crew, dtype)
-    except OSError as error:
-        raise WorkerError(f"memory cannot be shared ({error.strerror or error})") from None
-    if state:
-        training.restore(*state)
-    try:
-        for k, link in enumerate(links, start=1):
-            given = k, config, dataset._replace(x=None, labels=None), memory, link, fault, state, dtype
-            crew.processes.append(start(given))
-        crew.arrive()
+        if state:
+            training.restore(*state)
+        crew.start(follow, config, dataset._replace(x=None, labels=None), memory, state, dtype)
+        crew.arrive(patience=60)
         yield training
-    finally:
-        for process in crew.processes:
-            process.kill()
-            process.join()
-
-
-def start(given):
-    """Start a process that follows."""
-    if getattr(sys, "frozen", False) or not sys.executable:
-        raise WorkerError("this Python, a part of another program, cannot start processes")
-    process = CONTEXT.Process(target=follow, args=given, daemon=True)
-    try:
-        with nothing_but_ours():
-            process.start()
-    except (OSError, RuntimeError, ValueError) as error:
-        raise WorkerError(f"a process cannot be started ({error})") from None
-    return process
-
-
-@contextmanager
-def nothing_but_ours():
-    """Within this context a new process hears no Ctrl-C, and does not run the script that started it all again."""
-    main, before = sys.modules["__main__"], None
-    sys.modules["__main__"] = types.ModuleType("__main__")
-    with suppress(ValueError):  # not in the main thread
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main
-        if before is not None:
-            signal.signal(signal.SIGINT, before)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import shlex
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 
 import numpy as np
@@ -18,8 +18,9 @@ from tinygan.app.pace import with_workers
 from tinygan.app.source import absolute, fetch, fingerprint, make_examiner, refuse_other, say_scores
 from tinygan.data import DataError
 from tinygan.gan import draw_latents
+from tinygan.sharing import Memory, WorkerError
 from tinygan.training import NumericalError, Training, count
-from tinygan.workers import Memory, WorkerError, team
+from tinygan.workers import team
 
 
 def train_command(args):
@@ -51,13 +52,14 @@ def divided(training, dataset, state=None):
     if config.workers in (None, 1) or training.progress() == 1:
         yield training, dataset
         return
-    memory = Memory()
-    dataset = dataset._replace(x=memory.holding("x", dataset.x))
-    try:
-        with team(config, dataset, state, memory) as training:
-            yield training, dataset
-    except WorkerError as error:
-        raise UsageError(f"{error}; --workers 1 does without other processes") from None
+    with ExitStack() as stack:
+        try:
+            memory = Memory()
+            dataset = dataset._replace(x=memory.holding("x", dataset.x))
+            training = stack.enter_context(team(config, dataset, state, memory))
+        except WorkerError as error:
+            raise UsageError(f"{error}; --workers 1 does without other processes") from None
+        yield training, dataset
 
 
 def resume(args):
