@@ -6,7 +6,7 @@ import argparse
 import difflib
 import os
 import re
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 from tinygan import __version__
@@ -293,3 +293,11 @@ def extended(config, steps, step):
         return config.extended(steps)
     except ValueError as error:
         raise UsageError(f"--steps: {error}") from None
+
+
+def redivided(config, workers):
+    """Return the Config of a run that goes on with so many workers; UsageError where that is not possible."""
+    try:
+        return replace(config, workers=workers)
+    except ValueError as error:
+        raise UsageError(f"--{error}") from None

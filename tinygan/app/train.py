@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 import shlex
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import replace
 
 import numpy as np
 
 from tinygan.app import runs
 from tinygan.app.album import Album
-from tinygan.app.arguments import check_batch, config_from, extended, refuse_changes
+from tinygan.app.arguments import check_batch, config_from, extended, redivided, refuse_changes
 from tinygan.app.errors import CheckpointError, UsageError
 from tinygan.app.output import progress_line, say
 from tinygan.app.pace import with_workers
@@ -82,7 +81,7 @@ def resume(args):
         raise UsageError(f"{error.fault} (if the data have moved: --data FOLDER)") from None
     refuse_other(dataset, run, about["data"], about["sha256"])
     if args.workers:
-        config = replace(config, workers=args.workers)
+        config = redivided(config, args.workers)
     with runs.understanding(run):
         check_batch(config, dataset)
         training = Training(config, dataset)
