@@ -71,6 +71,7 @@ class Training:
     dataset    a ``data.Dataset``
     measure    optional; measure(generate) -> (quality, captured), asked at every snapshot, where
                generate(z) makes samples of latents; see ``scoring.scores.Examiner``
+    dtype      np.float32 to run, np.float64 to check
 
     ``history`` is a list of ``Row``s, at most ROWS evenly spread over the run, and one at every
     snapshot. ``frames`` is a list of at most FRAMES + 1 snapshots (step, samples), always made from
@@ -82,18 +83,18 @@ class Training:
 
     ROWS, FRAMES = 200, 40
 
-    def __init__(self, config, dataset, measure=None):
+    def __init__(self, config, dataset, measure=None, dtype=np.float32):
         if [config.steps, config.epochs, config.minutes].count(None) != 2:
             raise ValueError("Config: a run needs one limit, either steps, epochs or minutes")
         self.config, self.measure = config, measure
         self.images, self.shape = dataset.is_image, dataset.shape
         self.rng = np.random.default_rng(config.seed)
-        self.gan = build_gan(config, self.shape, self.rng)
+        self.gan = build_gan(config, self.shape, self.rng, dtype)
         self.average = MovingAverage(self.gan.generator.params, config.average)
         # The generator that samples are drawn from; its weights are those of the average.
-        self.shown = Network(generator_layers(config, self.shape), np.random.default_rng(0))
-        self.batches = Minibatches(dataset.x, config.batch, self.rng)
-        self.z = np.empty((config.batch, config.latent_dim), np.float32)
+        self.shown = Network(generator_layers(config, self.shape), np.random.default_rng(0), dtype)
+        self.batches = Minibatches(dataset.x, config.batch, self.rng, dtype)
+        self.z = np.empty((config.batch, config.latent_dim), dtype)
         shown_rng = np.random.default_rng([config.seed, 1])  # apart, so that looking changes nothing
         self.latents = draw_latents(shown_rng, 64 if self.images else 1000, config.latent_dim)
 
@@ -140,8 +141,10 @@ class Training:
         self.step += 1
 
         score = gan.objective.score
-        self.sums += 1, d.loss - d.penalty, d.penalty, g_loss, score(d.real_logits).mean(), score(d.fake_logits).mean()
-        self.check_finite(d.loss, g_loss)
+        means = d.loss - d.penalty, d.penalty, g_loss, score(d.real_logits).mean(), score(d.fake_logits).mean()
+        d_loss, penalty, g_loss, *scores = self.of_whole_batch(means)
+        self.sums += 1, d_loss, penalty, g_loss, *scores
+        self.check_finite(d_loss + penalty, g_loss)
 
     def follow_schedules(self):
         """Lower lr to zero, linearly from ``decay_from`` on, and γ to ``gamma_end``, by one factor in each step."""
@@ -153,7 +156,11 @@ class Training:
 
     def draw(self):
         """Return new latents z ~ N(0, 1), (N, L), in one reused array."""
-        return self.rng.standard_normal(out=self.z, dtype=np.float32)
+        return self.rng.standard_normal(out=self.z, dtype=self.z.dtype)
+
+    def of_whole_batch(self, means):
+        """Return these means over the samples of this process over those of all (see ``workers``)."""
+        return means
 
     def check_finite(self, d_loss, g_loss):
         """Raise NumericalError at the very step at which a number is no longer finite, and say where."""

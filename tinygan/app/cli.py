@@ -21,6 +21,7 @@ from tinygan.app.source import fetch, make_examiner, refuse_other, say_scores
 from tinygan.app.train import train_command
 from tinygan.data import DataError
 from tinygan.gan import draw_latents, generate
+from tinygan.sharing import WorkerError
 from tinygan.training import NumericalError
 
 
@@ -49,6 +50,9 @@ def main(argv=None):
         return 2
     except NumericalError as error:
         aside(f"{name}: {error.fault}\n{error.advice}")
+        return 1
+    except WorkerError as error:
+        aside(f"{name}: {error}")
         return 1
     except MemoryError:
         aside(f"{name}: out of memory; ask for smaller numbers")
