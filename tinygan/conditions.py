@@ -25,7 +25,7 @@ def with_labels(z, labels, classes):
 
 
 def class_counts(labels):
-    """Return how often each of the classes 0, 1, 2, ... is among labels (N,), as a tuple; ValueError without classes."""
+    """Return how many of the labels (N,) are 0, 1, 2, ..., as a tuple; ValueError where these are no classes."""
     if labels is None:
         raise ValueError("the data have no labels")
     counts = np.bincount(labels)

@@ -74,7 +74,7 @@ class GAN:
 
 
 def draw_latents(rng, n, latent_dim, class_counts=()):
-    """Return latents z ~ N(0, 1), (n, L) float32; with ``class_counts``, each with a label drawn by them, (n, L + K)."""
+    """Return latents z ~ N(0, 1), (n, L) float32; with ``class_counts`` (K,) a label is appended, drawn by them."""
     z = rng.standard_normal((n, latent_dim), dtype=np.float32)
     return with_labels(z, draw_labels(rng, n, class_counts), len(class_counts)) if class_counts else z
 

@@ -167,7 +167,7 @@ class Training:
         return with_labels(z, labels, self.classes)
 
     def shown_latents(self):
-        """Return the latents of the snapshots: of a conditional run's images, a row for each class and a column for each z."""
+        """Return the latents of the snapshots; with classes and images, a row for each class, a column for each z."""
         rng = np.random.default_rng([self.config.seed, 1])  # apart, so that looking changes nothing
         if not (self.images and self.classes):
             return draw_latents(rng, 64 if self.images else 1000, self.config.latent_dim, self.class_counts)

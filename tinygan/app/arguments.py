@@ -10,8 +10,8 @@ from dataclasses import fields
 from pathlib import Path
 
 from tinygan import __version__
-from tinygan.conditions import class_counts
 from tinygan.app.errors import UsageError
+from tinygan.conditions import class_counts
 from tinygan.objectives import LeastSquares
 from tinygan.recipes import COUNT, DATA, LARGEST, POSITIVE, PRESETS, Config, OneOf, Range, Several, generator_layers
 

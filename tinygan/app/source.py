@@ -12,8 +12,8 @@ from tinygan.app.album import drawing
 from tinygan.app.cache import load_classifier
 from tinygan.app.download import download_mnist
 from tinygan.app.errors import UsageError
-from tinygan.conditions import class_counts
 from tinygan.app.output import indented, say
+from tinygan.conditions import class_counts
 from tinygan.recipes import DATA, load_data
 from tinygan.scoring import scores
 

@@ -103,7 +103,7 @@ def classified(x, real):
 
 
 def agreement(seen, asked, classes):
-    """Yield how often what is seen in samples (N,) is what was asked for (N,): (name, value, meaning) for each score."""
+    """Yield how often the class seen, (N,), is the one that was asked for, (N,): (name, value, meaning)."""
     right = seen == asked
     yield "agreement", float(right.mean()), "share that shows the class that was asked for"
     each = [float(right[asked == k].mean()) if (asked == k).any() else None for k in range(classes)]
@@ -157,11 +157,10 @@ def score_points(samples, name, asked=None):
         Score("spread", spread, 1.0, "σ of a mode's samples over the true one, median over the modes"),
     ]
     if asked is not None:
-        seen = np.argmin([np.sum((samples - center) ** 2, axis=1) for center in mixture.centers], axis=0)
-        rows += [
-            Score(n, value, [1.0] * modes if n.endswith("each") else 1.0, text)
-            for n, value, text in agreement(seen, asked, modes)
-        ]
+        distances = [np.sum((samples - center) ** 2, axis=1) for center in mixture.centers]
+        (_, share, meaning), (_, each, the_same) = agreement(np.argmin(distances, axis=0), asked, modes)
+        rows.append(Score("agreement", share, 1.0, meaning))
+        rows.append(Score("agreement_each", each, [1.0] * modes, the_same))
     return rows
 
 
