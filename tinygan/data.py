@@ -251,9 +251,9 @@ class Minibatches:
         self.rng = rng
         self.order = np.arange(len(x))  # (N,)
         self.drawn = 0  # in all epochs
-        self.rows = np.empty(batch_size, self.order.dtype)  # (B,)
-        self.mine = self.rows[share]  # a view
-        self._taken = np.empty((len(self.mine), *x.shape[1:]), self.x.dtype)  # (B, D)
+        self._batch = np.empty(batch_size, self.order.dtype)
+        self.rows = self._batch[share]  # (B,), a view
+        self._taken = np.empty((len(self.rows), *x.shape[1:]), self.x.dtype)  # (B, D)
         self._scaled = np.empty_like(self._taken, dtype)  # (B, D)
 
     @property
@@ -264,16 +264,16 @@ class Minibatches:
     def next(self):
         """Return the next batch, (B, D); the following call overwrites it."""
         filled = 0
-        while filled < len(self.rows):
+        while filled < len(self._batch):
             start = self.drawn % len(self.order)
             if start == 0:
                 self.rng.shuffle(self.order)
-            part = self.order[start : start + len(self.rows) - filled]
-            self.rows[filled : filled + len(part)] = part
+            part = self.order[start : start + len(self._batch) - filled]
+            self._batch[filled : filled + len(part)] = part
             filled += len(part)
             self.drawn += len(part)
         # mode "clip", because "raise" gathers into a hidden copy of `out`; no index is out of range
-        np.take(self.x, self.mine, axis=0, out=self._taken, mode="clip")
+        np.take(self.x, self.rows, axis=0, out=self._taken, mode="clip")
         if self._taken.dtype != np.uint8:
             return self._taken
         np.copyto(self._scaled, self._taken)

@@ -169,6 +169,6 @@ def team(config, dataset, state=None, memory=None, dtype=np.float32):
         training = Worker(0, config, dataset._replace(x=memory.array("x")), memory, crew, dtype)
         if state:
             training.restore(*state)
-        crew.start(follow, config, dataset._replace(x=None, labels=None), memory, state, dtype)
+        crew.start(follow, config, dataset._replace(x=None), memory, state, dtype)
         crew.arrive(patience=60)
         yield training

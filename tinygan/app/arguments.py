@@ -11,10 +11,12 @@ from pathlib import Path
 
 from tinygan import __version__
 from tinygan.app.errors import UsageError
+from tinygan.conditions import class_counts
 from tinygan.objectives import LeastSquares
-from tinygan.recipes import COUNT, DATA, POSITIVE, PRESETS, Config, OneOf, Range, Several, generator_layers
+from tinygan.recipes import COUNT, DATA, LARGEST, POSITIVE, PRESETS, Config, OneOf, Range, Several, generator_layers
 
 LIMITS = ("steps", "epochs", "minutes")  # of a run; one takes the place of the others
+COUNTED = Range(int, 0, LARGEST)
 SEED = Range(int, 0, 2**128 - 1)
 SCORED = Range(int, 10, 100_000)  # samples: fewer say nothing, and more than any real images take hours
 
@@ -100,8 +102,11 @@ def sample_options(parser):
     """Add those of ``tinygan sample``."""
     add = parser.add_argument
     add("run", type=folder, metavar="RUN", help="the folder of a run, as in runs/001")
-    add("--count", type=number(COUNT), metavar="N", default=64, help="how many; default: 64")
+    help = "how many; default: 64, or with --class 10 of each"
+    add("--count", type=number(COUNT), metavar="N", help=help)
     add("--seed", type=number(SEED), metavar="N", default=0, help="of the latents; default: 0")
+    help = "what to draw, a row for each class; for runs with --conditional; default: as the data have them"
+    add("--class", dest="classes", type=classes, metavar="K,K,...|all", help=help)
     help = "a picture, or an array for NumPy; default: RUN/sample.png"
     add("--out", type=folder, metavar="FILE.png|FILE.npy", help=help)
 
@@ -231,6 +236,11 @@ def coding(text):
     return values
 
 
+def classes(text):
+    """Parse 7, or 0,3,8, or all."""
+    return text if text == "all" else several(COUNTED)(text)
+
+
 def source(text):
     """Parse the name of data, or a folder or .npy file that exists."""
     if text in DATA:
@@ -275,6 +285,11 @@ def check_batch(config, dataset):
     if config.batch > len(dataset.x):
         raise ValueError(f"batch: {config.batch:,} is more than {dataset.name} has, {len(dataset.x):,} examples")
     generator_layers(config, dataset.shape)
+    if config.conditional:
+        try:
+            class_counts(dataset.labels)
+        except ValueError as error:
+            raise ValueError(f"conditional: {error}") from None
 
 
 def refuse_changes(args):

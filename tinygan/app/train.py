@@ -150,5 +150,7 @@ def score(training, examiner):
     """Print the short table of scores of a finished training."""
     n = examiner.comparable(5000 if training.images else 2500)
     say(f"Scoring {n:,} samples, which takes some seconds ...")
-    z = draw_latents(np.random.default_rng(0), n, training.config.latent_dim)
-    say_scores(examiner, examiner.scores(training.generate(z)), training.step)
+    latent_dim = training.config.latent_dim
+    z = draw_latents(np.random.default_rng(0), n, latent_dim, training.class_counts)
+    asked = z[:, latent_dim:].argmax(axis=1) if training.class_counts else None
+    say_scores(examiner, examiner.scores(training.generate(z), asked=asked), training.step)
