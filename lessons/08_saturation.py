@@ -187,11 +187,13 @@ players = {
     "D ahead, minimax": (LeakyReLU, "he", Minimax(), 3000),
     "D ahead, non-saturating": (LeakyReLU, "he", NonSaturating(), 3000),
 }
-print("after the last step       ‖dW‖ of layer 1   of layer 8   layer 1 has moved by   layer 8")
+print(" " * 28 + "median ‖dW‖            moved after a tenth of the steps")
+print(" " * 26 + "layer 1    layer 8    layer 1    layer 8")
 for column, (title, player) in zip(axes.T, players.items(), strict=True):
     both = watched(*player)
-    numbers = [f"~{both[what, -1, layer]:.0e}" for what in (0, 1) for layer in (0, -1)]
-    print("{:25} {}           {}       {}               {}".format(title, *numbers))
+    tenth = both.shape[1] // 10
+    numbers = [f"~{v:.0e}" for v in (*np.median(both[0], axis=0)[[0, -1]], *both[1, tenth, [0, -1]])]
+    print("{:25} {}     {}     {}     {}".format(title, *numbers))
     for ax, values in zip(column, both, strict=True):
         logs = np.log10(values + 1e-12).T
         colors = ax.pcolormesh(np.arange(len(values)) + 1, np.arange(1, 9), logs, vmin=-6, vmax=1)
