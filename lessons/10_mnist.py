@@ -116,7 +116,7 @@ runs = {}
 print("after 24,000 steps        Fréchet    missing   largest class")
 for preset in ("default", "uncentered"):
     config = replace(PRESETS[preset], steps=80) if QUICK else PRESETS[preset]
-    runs[preset] = run = Training(config, train, examiner.quality)
+    runs[preset] = run = Training(config, train, examiner.measure)
     if not QUICK and (RUNS / preset / "checkpoint.npz").exists():
         run.restore(*checkpoint.load(RUNS / preset / "checkpoint.npz"))
     for _ in run.run():  # nothing is left to do if a finished run was restored
@@ -141,7 +141,7 @@ fig.savefig(IMAGES / "10_curves.png", dpi=110)
 
 # %% pictures
 for name, preset, columns in (("10_samples", "default", 16), ("10_seed", "uncentered", 16)):
-    picture = tiles(runs[preset].frames[-1][1], columns)
+    picture = tiles(runs[preset].frames[-1][1], (28, 28), columns)
     plt.imsave(IMAGES / f"{name}.png", picture.repeat(2, axis=0).repeat(2, axis=1), cmap="gray")
 
 fig, ax = plt.subplots(figsize=(4.4, 2.6), layout="constrained")
@@ -151,7 +151,7 @@ SHOWN = [0, 1, 2, 3, 4, 6, 8, 10, 12, 16, 20, 25, 30, 40]  # of 40 snapshots, mo
 def show(i):
     step, samples = runs["default"].frames[SHOWN[i]]
     ax.clear()
-    ax.imshow(tiles(samples[:32], 8), cmap="gray", vmin=0, vmax=255)
+    ax.imshow(tiles(samples[:32], (28, 28), 8), cmap="gray", vmin=0, vmax=255)
     ax.set_title(f"step {step:,}", fontsize=9)
     ax.set_axis_off()
 

@@ -82,7 +82,7 @@ z_test = np.random.default_rng(1).standard_normal((2500, 2), dtype=np.float32)
 def play(name, config, g_steps=1):
     """(the game after STEPS turns with a constant lr, its average's parameters)"""
     rng = np.random.default_rng(config.seed)
-    gan = build_gan(config, 2, rng, images=False)
+    gan = build_gan(config, (2,), rng)
     average = MovingAverage(gan.generator.params, config.average)
     batches = Minibatches(DATA[name].x, config.batch, rng)
     for _ in range(STEPS):
