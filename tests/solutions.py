@@ -145,11 +145,6 @@ class BothSides:
         return add_gradient_penalty(discriminator, np.concatenate([x_real, x_fake]), penalty)
 
 
-class Radius:
-    def backward(self, dout):
-        return dout[:, :-1] + 2 * self.x * dout[:, -1:]
-
-
 class HalfTanh:
     def backward(self, dout):
         return dout * 2 * self.out * (1 - self.out)
@@ -203,7 +198,6 @@ SOLVED = {  # exercise: (what is to be filled in, how)
     "penalty_by_difference": ("R1ByDifference.__call__", R1ByDifference.__call__),
     "variety": ("Variety.backward", Variety.backward),
     "both_sides": ("BothSides.__call__", BothSides.__call__),
-    "radius": ("Radius.backward", Radius.backward),
     "half_tanh": ("HalfTanh.backward", HalfTanh.backward),
     "parzen_pull": ("parzen_pull", parzen_pull),
     "fused": ("DenseLeakyReLU.backward", DenseLeakyReLU.backward),
