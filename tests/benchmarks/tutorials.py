@@ -1,6 +1,7 @@
 """What often copied GAN scripts reach on MNIST, and which change does what: Fréchet distances over three seeds.
 
     python tests/benchmarks/tutorials.py                                 everything: hours on one core
+    python tests/benchmarks/tutorials.py --what ranges --steps 6000      ten minutes
     python tests/benchmarks/tutorials.py --what repairs --steps 6000     half an hour
     python tests/benchmarks/tutorials.py --games yunjey --seeds 0        one run, minutes
 
@@ -140,23 +141,12 @@ class Wiseodd(Script):
 
 
 class Recipe:
-    """A ``Config`` in the form of a Script.
+    """A ``Config`` in the form of a Script; ``head``, a function of the training set, makes a layer to put before D."""
 
-    ``head``, a Scale or a function of the training set that makes one, is put before D; ``start`` is what the
-    biases of G's last layer are set to. ``shift`` moves the biases of D's first layer by so many times the sum of
-    their weights, which is what an input larger by ``shift`` would do.
-    """
-
-    def __init__(self, config, train, seed, head=None, start=0.0, shift=0.0):
+    def __init__(self, config, train, seed, head=None):
         self.training = Training(replace(config, seed=seed, steps=MARKS[-1]), train)
-        gan = self.training.gan
-        first = gan.discriminator.layers[0]
-        if shift:
-            first.b += shift * first.W.sum(axis=0)
         if head:
-            gan.discriminator.layers.insert(0, head(train) if callable(head) else head)
-        if start:
-            [layer for layer in gan.generator.layers if isinstance(layer, Dense)][-1].b[:] = start
+            self.training.gan.discriminator.layers.insert(0, head(train))
 
     def step(self):
         self.training.train_step()
@@ -166,14 +156,19 @@ class Recipe:
         return self.training.generate(z)
 
 
-def recipe(head=None, start=0.0, shift=0.0, **changes):
+def recipe(head=None, **changes):
     """Return what makes a Recipe of the preset "uncentered" with these changes."""
-    return lambda train, seed: Recipe(replace(PRESETS["uncentered"], **changes), train, seed, head, start, shift)
+    return lambda train, seed: Recipe(replace(PRESETS["uncentered"], **changes), train, seed, head)
 
 
-def minus_the_mean_image(train):
+def scale(factor, shift):
+    """Return what makes a Scale of any training set."""
+    return lambda train: Scale(factor, shift)
+
+
+def minus_mean(train):
     """Return a layer that takes the mean training image away."""
-    return Scale(1, -train.x.mean(axis=0, dtype=np.float64).astype(np.float32) / 255)
+    return Scale(1, -(train.x.mean(axis=0, dtype=np.float64) / 255).astype(np.float32))
 
 
 # ---- what is compared ----------------------------------------------------------------------------
@@ -209,17 +204,13 @@ REPAIRED = {
     **{f"all but {name}": recipe(**together(set(IN_TURN) - {name})) for name in IN_TURN[:-1]},
     "all, centered": recipe(**together(REPAIRS)),
 }
-# What D sees of a pixel x, and where the untrained G begins: at x = ½ unless it says dark, x = 0.02.
-RANGES = {
+RANGES = {  # what D is shown in the place of a pixel x
     "x": recipe(),
-    "2x": recipe(Scale(2, 0)),
-    "x - mean": recipe(minus_the_mean_image),
-    "x - 1/2": recipe(Scale(1, -0.5)),
-    "2x - 1": recipe(Scale(2, -1)),
-    "x, biases of x - 1/2": recipe(shift=-0.5),
-    "x - 1/2, biases of x": recipe(Scale(1, -0.5), shift=0.5),
-    "x, dark": recipe(start=-4.0),
-    "2x - 1, dark": recipe(Scale(2, -1), start=-4.0),
+    "2x": recipe(scale(2, 0)),
+    "x - mean": recipe(minus_mean),
+    "x + 1/2": recipe(scale(1, 0.5)),
+    "1 - x": recipe(scale(-1, 1)),
+    "2x - 1": recipe(scale(2, -1)),
 }
 WHAT = {"scripts": SCRIPTS, "repairs": REPAIRED, "ranges": RANGES}
 
