@@ -107,29 +107,6 @@ def bounded_pull(out, target):
     return loss, np.clip(out - target, -1, 1) / out.size
 
 
-class OneSided:
-    def __call__(self, discriminator, x_real, x_fake):
-        def penalty(g):
-            norm = np.linalg.norm(g, axis=1, keepdims=True)
-            excess = np.maximum(norm - self.bound, 0)
-            v = 2 * self.strength * excess * g / np.where(norm > 0, norm, 1) / len(g)
-            return self.strength * np.mean(excess**2), v
-
-        return add_gradient_penalty(discriminator, x_real, penalty)
-
-
-class R1ByDifference:
-    def __call__(self, discriminator, x_real, x_fake):
-        before, h = discriminator.grads.copy(), 1e-4
-        g = self.slopes(discriminator, x_real)
-        for sign in (1, -1):
-            moved = x_real + sign * h * self.gamma * g / len(g)
-            discriminator.backward(np.ones_like(discriminator.forward(moved)), input_grad=False)
-            before += sign * discriminator.grads / (2 * h)
-        discriminator.grads[:] = before
-        return 0.5 * self.gamma * np.sum(g * g) / len(g)
-
-
 class Variety:
     def backward(self, dout):
         centred = self.x - self.x.mean(axis=0)  # whose columns sum to 0, so that m's own way adds nothing
@@ -143,21 +120,6 @@ class BothSides:
             return self.value_by_definition(g[:n], g[n:]), self.gamma * g / n
 
         return add_gradient_penalty(discriminator, np.concatenate([x_real, x_fake]), penalty)
-
-
-class HalfTanh:
-    def backward(self, dout):
-        return dout * 2 * self.out * (1 - self.out)
-
-
-def parzen_pull(x):
-    centres, sigma = np.array([-1.0, 0.5, 2.0]), 0.5
-    e = -((x[..., None] - centres) ** 2) / (2 * sigma**2)
-    top = e.max(axis=-1, keepdims=True)
-    share = np.exp(e - top)
-    loss = -np.mean(top[..., 0] + np.log(share.mean(axis=-1)))
-    share /= share.sum(axis=-1, keepdims=True)
-    return loss, np.sum(share * (x[..., None] - centres), axis=-1) / sigma**2 / x.size
 
 
 class DenseLeakyReLU:
@@ -194,12 +156,8 @@ SOLVED = {  # exercise: (what is to be filled in, how)
     "smoothed_discriminator": ("smoothed_discriminator", smoothed_discriminator),
     "least_squares_game": ("LeastSquares", LeastSquares),
     "bounded_pull": ("bounded_pull", bounded_pull),
-    "one_sided_penalty": ("OneSided.__call__", OneSided.__call__),
-    "penalty_by_difference": ("R1ByDifference.__call__", R1ByDifference.__call__),
     "variety": ("Variety.backward", Variety.backward),
     "both_sides": ("BothSides.__call__", BothSides.__call__),
-    "half_tanh": ("HalfTanh.backward", HalfTanh.backward),
-    "parzen_pull": ("parzen_pull", parzen_pull),
     "fused": ("DenseLeakyReLU.backward", DenseLeakyReLU.backward),
 }
 MENDED = {  # exercise: {what is to be mended: (the doctor's diagnosis, how)}
