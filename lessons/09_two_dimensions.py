@@ -46,7 +46,7 @@ class Game:
 
     def __init__(self, name, config, g_steps=1):
         self.config, self.rng, self.g_steps, self.step = config, np.random.default_rng(config.seed), g_steps, 0
-        self.gan = build_gan(config, 2, self.rng, images=False)
+        self.gan = build_gan(config, (2,), self.rng)
         self.average = MovingAverage(self.gan.generator.params, config.average)
         self.batches = Minibatches(DATA[name].x, BATCH, self.rng)
 

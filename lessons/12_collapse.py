@@ -86,7 +86,7 @@ z_test = draw_latents(np.random.default_rng(1), 2500, 2)
 def play(config, g_steps=1):
     """(the game after STEPS turns with a constant lr, its average's parameters)"""
     rng = np.random.default_rng(config.seed)
-    gan = build_gan(config, 2, rng, images=False)
+    gan = build_gan(config, (2,), rng)
     average = MovingAverage(gan.generator.params, config.average)
     batches = Minibatches(DATA.x, config.batch, rng)
     for _ in range(STEPS):

@@ -103,7 +103,7 @@ images, targets = rng.random((128, 784)), np.repeat([[1.0], [0.0]], 64, axis=0) 
 
 def step_of_d(dtype=np.float64, naive=True, rows=128, slope=0.2):
     """(a function that makes one step of D, D's parameters)."""
-    d = build_gan(config, 784, np.random.default_rng(0), dtype).discriminator
+    d = build_gan(config, (28, 28), np.random.default_rng(0), dtype).discriminator
     x, target, adam = images.astype(dtype), targets.astype(dtype), Adam(2e-4, beta1=0.5)
     layers = [(layer.W, layer.b) for layer in d.layers if layer.shapes]
     memory = [(w, np.zeros_like(w), np.zeros_like(w)) for layer in layers for w in layer]
@@ -142,7 +142,7 @@ d = 784 * 128 + 128 * 128 + 128 * 1  # multiplications for one sample on one way
 ladder("one step of D", {name: (step, 1) for name, (step, _) in steps.items()}, flop=2 * 128 * (3 * d - 784 * 128))
 
 # %% where the time goes
-gan, x_real = build_gan(config, 784, rng), images[:64].astype(np.float32)
+gan, x_real = build_gan(config, (28, 28), rng), images[:64].astype(np.float32)
 z, count, profiles = rng.standard_normal((64, 100), dtype=np.float32), 2, []
 for _ in range(5 if QUICK else 2000):
     with cProfile.Profile() as profile:

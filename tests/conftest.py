@@ -21,7 +21,7 @@ import pytest  # noqa: E402
 from hypothesis import settings  # noqa: E402
 
 # What these assert is told in detail, and holds under ``python -O``, too.
-pytest.register_assert_rewrite("helpers", "small_runs")
+pytest.register_assert_rewrite("helpers", "small_runs", "commands")
 
 settings.register_profile("steady", deadline=None, derandomize=True, max_examples=25)
 settings.register_profile("thorough", deadline=None, max_examples=500)

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import math
 import struct
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
-import processes
 import pytest
 from helpers import assert_same_bits
 
-from tinygan import plots, synthetic
-from tinygan.app import checkpoint, runs
-from tinygan.data import DataError, Dataset
+from tinygan import synthetic
+from tinygan.app import album, checkpoint, runs
+from tinygan.data import SPLITS, DataError, Dataset
 from tinygan.recipes import Config
 from tinygan.training import Row, Training
 
@@ -31,21 +32,24 @@ def points(n=50):
     return synthetic.ring(n, np.random.default_rng(0))
 
 
-def images(n=20):
+def images(n=20, shape=(28, 28), labeled=True):
     """Images that are no digits, but serve."""
     rng = np.random.default_rng(0)
-    return Dataset("images", rng.integers(0, 256, (n, 784), dtype=np.uint8), rng.integers(0, 10, n))
+    x = rng.integers(0, 256, (n, math.prod(shape)), dtype=np.uint8)
+    return Dataset("images", x, np.arange(n) % 10 if labeled else None, shape)
 
 
-def write_folder(folder, dataset):
-    """A folder with these images as plain IDX files, and no test split; returns it."""
-    folder.mkdir()
-    n = len(dataset.x)
-    header = struct.pack(">4i", 0x803, n, 28, 28)
-    (folder / "train-images-idx3-ubyte").write_bytes(header + dataset.x.tobytes())
-    (folder / "train-labels-idx1-ubyte").write_bytes(
-        struct.pack(">2i", 0x801, n) + dataset.labels.astype(np.uint8).tobytes()
-    )
+def idx(array):
+    """The IDX file of a uint8 array."""
+    return struct.pack(f">BBBB{array.ndim}I", 0, 0, 8, array.ndim, *array.shape) + array.tobytes()
+
+
+def write_folder(folder, dataset, split="train"):
+    """A folder with these images as one split, in plain IDX files; returns it."""
+    folder.mkdir(exist_ok=True)
+    images = dataset.x.reshape(-1, *dataset.shape)
+    for kind, values in (("images-idx3", images), ("labels-idx1", dataset.labels.astype(np.uint8))):
+        (folder / f"{SPLITS[split]}-{kind}-ubyte").write_bytes(idx(values))
     return folder
 
 
@@ -98,41 +102,27 @@ def forbid_folders(monkeypatch):
     monkeypatch.setattr(Path, "mkdir", refuse)
 
 
-# ---- processes -----------------------------------------------------------------------------------
-
-QUICKLY = """
-import sys, small_runs
-from tinygan.app import cli
-small_runs.draw_quickly()
-sys.exit(cli.main())
-"""
-
-
 def draw_quickly(set_attribute=setattr):
     """Fewer pictures, and in place of each the fingerprint of all that it shows: pictures cost seconds."""
+    from tinygan import plots  # only now: it takes a while, and not every test of a run draws
 
     def write(path, *shown):
         path.write_text(hashlib.sha256(repr(shown).encode()).hexdigest())
 
-    def save_samples(path, samples, title, background=None):
-        write(path, samples.tobytes(), title, background is not None and background.tobytes())
+    def save_samples(path, samples, shape, title, background=None):
+        write(path, samples.tobytes(), shape, title, background is not None and background.tobytes())
 
-    def save_curves(path, history, title, quality_name):
-        write(path, [row._replace(**dict.fromkeys(CLOCK)) for row in history], title, quality_name)
+    def save_curves(path, history, title, panels):
+        write(path, [row._replace(**dict.fromkeys(CLOCK)) for row in history], title, panels)
 
-    def save_film(gif_path, html_path, frames, title, background=None):
+    def save_film(gif_path, html_path, frames, shape, title, background=None):
         for path in (gif_path, html_path):
-            write(path, [(step, samples.tobytes()) for step, samples in frames], title)
+            write(path, [(step, samples.tobytes()) for step, samples in frames], shape, title)
 
-    set_attribute(Training, "FRAMES", 3)
+    set_attribute(Training, "FRAMES", 10)  # of six steps: 0, 1, 2, 4, 6
+    set_attribute(album, "gc", SimpleNamespace(collect=int))  # nothing here is large
     for function in (save_samples, save_curves, save_film):
         set_attribute(plots, function.__name__, function)
-
-
-def start(*arguments, code=None, **options):
-    """``tinygan ARGUMENTS`` in a process of its own, or ``code`` in its place."""
-    program = ["-c", code] if code else ["-m", "tinygan"]
-    return processes.start(*program, *arguments, **options)
 
 
 def step_of(run: Path) -> int:

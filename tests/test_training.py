@@ -1,7 +1,7 @@
 """A run learns, says truly what it does, depends on nothing but its choices, and can stop after any step.
 
 All in memory, with networks so small that a run takes milliseconds; files and processes are the
-business of test_checkpoint, test_runs and test_cli.
+business of ``tests/app``.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import processes
 import pytest
-from helpers import assert_same_bits
+from helpers import assert_close, assert_same_bits
 from small_runs import CLOCK, TINY, assert_same_state, images, points, trained
 
 from tinygan import synthetic, training
@@ -117,7 +117,7 @@ def test_epochs_are_passes_through_the_data(epochs, d_steps, steps):
 
 @pytest.mark.parametrize("limits", [{}, {"steps": 3, "epochs": 1.0}, {"steps": 3, "epochs": 1.0, "minutes": 1.0}])
 def test_a_run_without_just_one_limit_is_refused(limits):
-    with pytest.raises(ValueError, match="a run needs one limit, either steps, epochs or minutes"):
+    with pytest.raises(ValueError, match="one limit"):
         Training(replace(TINY, **{"steps": None, **limits}), points())
 
 
@@ -140,14 +140,15 @@ def test_minutes_go_on_from_what_was_spent(clock):
 
 
 def test_a_row_is_the_mean_since_the_row_before(monkeypatch):
-    fine = trained(replace(TINY, steps=12)).history
+    config = replace(TINY, steps=12, penalty_every=1)
+    fine = trained(config).history
     monkeypatch.setattr(Training, "ROWS", 3)
-    monkeypatch.setattr(Training, "FRAMES", 3)
-    coarse = trained(replace(TINY, steps=12)).history
+    monkeypatch.setattr(Training, "FRAMES", 0)  # each would add a row
+    coarse = trained(config).history
     assert [row.step for row in fine] == [*range(1, 13)] and [row.step for row in coarse] == [4, 8, 12]
     for i, row in enumerate(coarse):
         part = fine[4 * i : 4 * i + 4]
-        for name in ("d_loss", "g_loss", "d_real", "d_fake"):
+        for name in ("d_loss", "penalty", "g_loss", "d_real", "d_fake"):
             mean = np.mean([getattr(r, name) for r in part])
             assert getattr(row, name) == pytest.approx(mean, rel=1e-12), f"{name} of row {i}"
         assert (row.epoch, row.d_grad, row.g_grad) == (part[-1].epoch, part[-1].d_grad, part[-1].g_grad)
@@ -158,7 +159,7 @@ def test_a_row_says_what_the_step_computed():
     dataset, config = points(), replace(TINY, penalty="none")
     run = trained(config, dataset, steps=1)
     rng = np.random.default_rng(config.seed)
-    gan = build_gan(config, 2, rng, images=False)
+    gan = build_gan(config, (2,), rng)
     x_fake = gan.generator.forward(draw_latents(rng, 6, 3))
     order = np.arange(50)
     rng.shuffle(order)
@@ -186,24 +187,76 @@ def test_a_row_says_what_the_step_computed():
     assert_same_bits("generator", run.gan.generator.params, gan.generator.params)
 
 
+@pytest.mark.parametrize("penalty", ["none", "clip", "r1", "wgan-gp"])
+def test_the_loss_of_a_row_is_the_games_alone_and_the_penalty_stands_beside_it(penalty, monkeypatch):
+    """The two together are what D's step went down."""
+    run, results = Training(replace(TINY, penalty=penalty, penalty_every=1), points()), []
+    step = run.gan.discriminator_step
+    monkeypatch.setattr(run.gan, "discriminator_step", lambda *batch: results.append(step(*batch)) or results[-1])
+    for _ in run.run():
+        pass
+    for row, d in zip(run.history, results, strict=True):
+        game, _, _ = run.gan.objective.discriminator(d.real_logits, d.fake_logits)
+        assert row.d_loss == pytest.approx(game, rel=1e-5)
+        assert row.penalty == d.penalty and (row.penalty > 0) == (penalty in ("r1", "wgan-gp"))
+        assert row.d_loss + row.penalty == pytest.approx(d.loss, rel=1e-6)
+
+
 def test_images_per_second_are_what_the_discriminator_saw_by_the_clock(clock, monkeypatch):
     monkeypatch.setattr(Training, "ROWS", 2)
-    monkeypatch.setattr(Training, "FRAMES", 2)
     for row in trained(replace(TINY, d_steps=2, steps=8)).history:
         assert row.images_per_second == 2 * 6 / 0.25
         assert row.seconds == row.step * 0.25
 
 
-@pytest.mark.parametrize("steps", [1, 3, 39, 40, 41, 100, 199, 200, 201, 1000])
-def test_rows_and_frames_are_spread_evenly_and_end_with_the_run(steps):
-    run = Training(replace(TINY, steps=steps, hidden=(2,), batch=1, latent_dim=1), points())
+# ---- rows and frames -----------------------------------------------------------------------------
+
+
+def smallest(steps):
+    return Training(replace(TINY, steps=steps, hidden=(2,), batch=1, latent_dim=1), points())
+
+
+@pytest.mark.parametrize("steps", [1, 3, 40, 199, 200, 201, 1000])
+def test_rows_are_spread_evenly_and_end_with_the_run(steps, monkeypatch):
+    monkeypatch.setattr(Training, "FRAMES", 0)
+    run = smallest(steps)
     events = list(run.run())
-    assert len(run.history) == min(steps, 200) and run.history[-1].step == steps
+    at = [row.step for row in run.history]
+    assert len(at) == min(steps, 200) and at[-1] == steps
+    assert max(np.diff([0, *at])) <= math.ceil(steps / 200)
+    assert len(events) == steps + 1 and events.count("row") == len(at)
+
+
+def test_a_frame_adds_a_row_where_there_is_none():
+    run = trained(replace(TINY, steps=300, hidden=(2,)))
+    at = {row.step for row in run.history}
+    assert at >= {step for step, _ in run.frames[1:]} and 200 < len(at) == len(run.history) <= 240
+
+
+@pytest.mark.parametrize("steps", [1, 7, 100, 1000, 2500])
+def test_frames_are_spread_by_the_logarithm_from_a_thousandth_of_the_run_on(steps):
+    run = smallest(steps)
+    events = list(run.run())
     at = [step for step, _ in run.frames]
-    assert at[0] == 0 and at[-1] == steps and len(at) == min(steps, 40) + 1
-    assert max(np.diff(at)) <= math.ceil(steps / 40)
-    assert len(events) == steps + 1
-    assert events.count("frame") == len(at) and events.count("row") == len(run.history) - len(at) + 1
+    assert at[0] == 0 and at[-1] == steps and len(at) == len(set(at)) <= Training.FRAMES + 1
+    marks = np.ceil(np.geomspace(steps / 1000, steps, Training.FRAMES + 1)[1:] - 1e-6)
+    assert at[1:] == sorted({int(mark) for mark in marks}), "each is the first step at or beyond its mark"
+    assert events.count("frame") == len(at)
+
+
+def test_a_long_run_has_all_its_frames_and_half_of_them_early():
+    """At the square root of a thousandth: 3 % of the run."""
+    steps = np.arange(1, 100_001) / 100_000
+    marks = [training.mark(training.stretched(progress), Training.FRAMES) for progress in steps]
+    at = steps[np.flatnonzero(np.diff([0, *marks]))]
+    assert len(at) == Training.FRAMES
+    assert at[0] == pytest.approx(0.001 ** (1 - 1 / 40), rel=0.01) and at[-1] == 1
+    assert np.ptp(np.diff(np.log(at))) < 0.03, "the factor from one frame to the next is always the same"
+    assert np.median(at) == pytest.approx(0.001**0.5, rel=0.1)
+
+
+def test_no_progress_is_no_mark():
+    assert training.stretched(0) == training.stretched(0.001 / 2) == 0 and training.stretched(1) == 1
 
 
 def test_frames_show_the_average_and_always_the_same_latents():
@@ -211,41 +264,40 @@ def test_frames_show_the_average_and_always_the_same_latents():
     expected = []
     for event in run.run():
         if event == "frame":
-            average = Network(training.generator_layers(run.config, 2, images=False), np.random.default_rng(9))
+            average = Network(training.generator_layers(run.config, (2,)), np.random.default_rng(9))
             average.params[:] = run.average.params
             expected.append(average.forward(run.latents).copy())
-    assert len(run.frames) == len(expected) == 7
+    assert len(run.frames) == len(expected) == 7, "one before the first step, and one after each"
     for (step, samples), wanted in zip(run.frames, expected, strict=True):
         assert_same_bits(f"frame of step {step}", samples, wanted)
     assert_same_bits("latents", run.latents, Training(run.config, points()).latents)
 
 
-def test_frames_of_images_are_bytes():
-    run = trained(replace(TINY, steps=1), images())
+@pytest.mark.parametrize("shape", [(28, 28), (8, 9), (8, 9, 3)])
+def test_frames_of_images_are_bytes(shape):
+    run = trained(replace(TINY, steps=1), images(shape=shape))
     step, samples = run.frames[-1]
-    assert samples.dtype == np.uint8 and samples.shape == (64, 784)
+    assert samples.dtype == np.uint8 and samples.shape == (64, math.prod(shape))
     np.testing.assert_array_equal(samples, np.round(run.generate(run.latents) * 255))
 
 
-def test_quality_is_measured_at_every_frame_but_the_first_and_nowhere_else(monkeypatch):
-    monkeypatch.setattr(Training, "FRAMES", 3)
+def test_the_samples_are_measured_at_every_frame_but_the_first(monkeypatch):
+    monkeypatch.setattr(Training, "FRAMES", 10)
     asked = []
 
     def measure(generate):
         samples = generate(draw_latents(np.random.default_rng(0), 7, 3))
         assert samples.shape == (7, 2)
         asked.append(run.step)
-        return len(asked)
+        return 0.5 * len(asked), len(asked)
 
     run = Training(TINY, points(), measure)
     for _ in run.run():
         pass
-    assert asked == [2, 4, 6]
-    assert [(row.step, row.quality) for row in run.history if not math.isnan(row.quality)] == [
-        (2, 1),
-        (4, 2),
-        (6, 3),
-    ]
+    assert asked == [step for step, _ in run.frames[1:]] == [1, 2, 4, 6]
+    measured = [(row.step, row.quality, row.captured) for row in run.history if not math.isnan(row.quality)]
+    assert measured == [(1, 0.5, 1), (2, 1.0, 2), (4, 1.5, 3), (6, 2.0, 4)]
+    assert all(math.isnan(row.captured) == math.isnan(row.quality) for row in run.history)
 
 
 def test_samples_do_not_depend_on_the_chunks_they_are_made_in():
@@ -272,10 +324,10 @@ def test_another_seed_gives_another_run():
 
 
 def test_looking_changes_nothing(monkeypatch):
-    """Neither snapshots, however many, nor the measure, whatever it draws."""
+    """Neither snapshots, however many, nor the measure, whatever it asks for."""
     plain = trained(TINY).state()
     monkeypatch.setattr(Training, "FRAMES", 1)
-    looked_at = Training(TINY, points(), lambda generate: generate(np.ones((600, 3), np.float32)).mean())
+    looked_at = Training(TINY, points(), lambda generate: (generate(np.ones((600, 3), np.float32)).mean(), 1))
     for _ in looked_at.run():
         looked_at.generate(looked_at.latents[:1])
         looked_at.state()
@@ -299,9 +351,9 @@ print(checkpoint.digest(arrays).hex(), values["rng"]["state"]["state"])
 
 def test_two_processes_run_the_same_run_bit_for_bit():
     here = str(Path(__file__).parent)
-    runs = [processes.run("-c", DIGEST, here) for _ in range(2)]
-    assert runs[0].returncode == 0, runs[0].stderr
-    assert runs[0].stdout == runs[1].stdout and len(runs[0].stdout) > 64
+    both = [processes.start("-c", DIGEST, here) for _ in range(2)]
+    (first, err), (second, _) = (process.communicate(timeout=60) for process in both)
+    assert first == second and len(first) > 64, err
 
 
 # ---- stop anywhere -------------------------------------------------------------------------------
@@ -345,11 +397,34 @@ def choices():
     ]
 
 
+KINDS = {"points": points, "images": images, "colors": lambda: images(shape=(8, 9, 3), labeled=False)}
+
+
 @pytest.mark.parametrize("choice", list(choices()), ids=lambda choice: ",".join(f"{k}={v}" for k, v in choice.items()))
-@pytest.mark.parametrize("kind", [points, images])
-def test_a_run_of_any_kind_stopped_half_way_ends_the_same(tmp_path, choice, kind):
+def test_a_run_of_any_kind_stopped_half_way_ends_the_same(tmp_path, choice):
     config = replace(TINY, **choice)
-    assert_same_state(resumed(config, kind(), 3, tmp_path).state(), trained(config, kind()).state())
+    for kind, make in KINDS.items():
+        (tmp_path / kind).mkdir()
+        assert_same_state(resumed(config, make(), 3, tmp_path / kind).state(), trained(config, make()).state())
+
+
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_a_run_with_images_inside_stopped_half_way_ends_the_same(tmp_path, batch_norm):
+    config = replace(TINY, channels=(3, 2), batch_norm=batch_norm)
+    whole = trained(config, images())
+    assert whole.gan.generator.statistics.size == (2 * (5 + 4 + 3 + 2) if batch_norm else 0)
+    run = resumed(config, images(), 3, tmp_path)
+    assert_same_state(run.state(), whole.state())
+    assert_same_bits("samples", run.generate(run.latents), whole.generate(whole.latents))
+
+
+def test_what_is_shown_has_the_running_statistics_of_the_generator_that_plays():
+    """A sample does not depend on which others are made with it."""
+    run = trained(replace(TINY, channels=(3, 2), batch_norm=True), images())
+    together = run.generate(run.latents)
+    assert_close("one alone", run.generate(run.latents[5:6])[0], together[5], 1e-5)
+    run.gan.generator.statistics *= 2
+    assert np.abs(run.generate(run.latents) - together).max() > 1e-3
 
 
 def test_a_run_stopped_between_two_rows_loses_no_part_of_a_mean(tmp_path, monkeypatch):

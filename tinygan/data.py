@@ -145,7 +145,7 @@ def load_folder(folder, split="train"):
     if len(images) != len(labels):
         counts = f"{len(images)} images in {images_path.name} but {len(labels)} labels in {labels_path.name}"
         raise DataError(f"{folder}: {counts}: fetch both files from the same place")
-    return images_dataset(folder, images, labels)
+    return images_dataset(images_path, images, labels)._replace(name=name_of(folder))
 
 
 def load_array(path, split="train"):
@@ -180,8 +180,12 @@ def images_dataset(path, images, labels=None):
     if images.ndim not in (3, 4) or images.shape[3:] not in ((), (3,)) or not 8 <= min(size) <= max(size) <= 64:
         wanted = "(N, height, width) or (N, height, width, 3), height and width from 8 to 64"
         raise DataError(f"{path}: has the shape {images.shape}, not {wanted}: scale the images, or name others")
-    name = os.fsencode(os.path.basename(os.path.abspath(path))).decode(errors="replace")
-    return Dataset(printable(name), images.reshape(len(images), -1), labels, images.shape[1:])
+    return Dataset(name_of(path), images.reshape(len(images), -1), labels, images.shape[1:])
+
+
+def name_of(path):
+    """Return the last part of a path, as text that can be printed."""
+    return printable(os.fsencode(os.path.basename(os.path.abspath(path))).decode(errors="replace"))
 
 
 def cache_folder():

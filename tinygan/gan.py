@@ -78,5 +78,6 @@ def draw_latents(rng, n, latent_dim):
 
 def generate(generator, z, chunk=500):
     """Return samples (n, I) for latents (n, L) in a new array, made in chunks to keep work arrays small."""
-    with np.errstate(all="ignore"):  # what is not finite is seen in the samples
+    # What is not finite is seen in the samples.
+    with generator.inference(), np.errstate(all="ignore"):
         return np.concatenate([generator.forward(z[i : i + chunk]).copy() for i in range(0, len(z), chunk)])

@@ -18,6 +18,8 @@ class Layer:
     """The four methods of a layer, and the memory that they share."""
 
     shapes: dict[str, tuple[int, ...]] = {}  # of its parameters, by name; a Network makes the arrays
+    statistics: dict[str, tuple[int, ...]] = {}  # shapes of what it keeps of the batches seen, likewise
+    training = True  # False: samples shall not feel each other (``Network.inference``)
 
     def forward(self, x):
         """Return out, (N, O), for x, (N, I), and keep what ``backward`` will need."""
@@ -46,10 +48,10 @@ class Layer:
         self._work = {}
 
     def work_array(self, name, shape, dtype):
-        """Return an array of this shape to be filled. It is made once: after warm-up nothing is allocated."""
+        """Return an array of this shape to be filled. It is made once, of zeros: after warm-up nothing is allocated."""
         array = self._work.get(name)
         if array is None or len(array) < shape[0] or array.shape[1:] != shape[1:] or array.dtype != dtype:
-            array = self._work[name] = np.empty(shape, dtype)
+            array = self._work[name] = np.zeros(shape, dtype)
         return array[: shape[0]]
 
     def kept(self, name):
@@ -62,24 +64,40 @@ class Layer:
         return f"{type(self).__name__}()"
 
 
+INITS = ("he", "xavier", "dcgan", "spread", "uniform")  # ways to draw the first weights, see ``Dense``
+
+
+def draw_weights(layer, rng, n_in, n_out):
+    """Draw W and b by ``layer.init``, where an output feels n_in inputs, and an input is felt by n_out outputs."""
+    W, b, init = layer.W, layer.b, layer.init
+    if init == "he":
+        W[...] = rng.normal(0, np.sqrt(2 / n_in), W.shape)
+    elif init == "dcgan":
+        W[...] = rng.normal(0, 0.02, W.shape)
+    else:
+        r = np.sqrt(1 / n_in) if init == "uniform" else np.sqrt(6 / (n_in + n_out))
+        W[...] = rng.uniform(-r, r, W.shape)
+    if init in ("spread", "uniform"):
+        b[...] = rng.uniform(-1, 1, b.shape) / np.sqrt(n_in)
+
+
 class Dense(Layer):
     """out = x W + b, with W of shape (I, O) and b of shape (O,).
 
     ``init`` chooses the first weights: "he" is N(0, 2/I), made for rectifiers (He et al. 2015,
     eq. 10); "xavier" is U(-r, r) with r² = 6/(I + O), made for sigmoid and tanh (Glorot and Bengio
-    2010, eq. 16). With these b starts at zero, and with 2 or 3 inputs the kinks of all units then
-    pass through the origin; "spread" is Xavier's W with b from U(-1/√I, 1/√I), which moves them
-    apart. "uniform" has both W and b from U(-1/√I, 1/√I), which is PyTorch's default.
+    2010, eq. 16); "dcgan" is N(0, 0.02²) (Radford et al. 2016, section 4). With these b starts at
+    zero, and with 2 or 3 inputs the kinks of all units then pass through the origin; "spread" is
+    Xavier's W with b from U(-1/√I, 1/√I), which moves them apart. "uniform" has both W and b from
+    U(-1/√I, 1/√I), which is PyTorch's default.
     """
-
-    inits = ("he", "xavier", "spread", "uniform")
 
     def __init__(self, n_in, n_out, init="he"):
         super().__init__()
         if min(n_in, n_out) < 1:
             raise ValueError(f"Dense({n_in}, {n_out}): both sizes must be at least 1")
-        if init not in self.inits:
-            raise ValueError(f"Dense: init must be one of {', '.join(self.inits)}, not {init!r}")
+        if init not in INITS:
+            raise ValueError(f"Dense: init must be one of {', '.join(INITS)}, not {init!r}")
         self.init = init
         self.shapes = {"W": (n_in, n_out), "b": (n_out,)}
         self.W = self.b = self.dW = self.db = None  # views into the vectors of the Network
@@ -87,13 +105,7 @@ class Dense(Layer):
     def initialize(self, rng):
         """Draw the first W and b."""
         n_in, n_out = self.shapes["W"]
-        if self.init == "he":
-            self.W[...] = rng.normal(0, np.sqrt(2 / n_in), (n_in, n_out))
-        else:
-            r = np.sqrt(1 / n_in) if self.init == "uniform" else np.sqrt(6 / (n_in + n_out))
-            self.W[...] = rng.uniform(-r, r, (n_in, n_out))
-        if self.init in ("spread", "uniform"):
-            self.b[...] = rng.uniform(-1, 1, n_out) / np.sqrt(n_in)
+        draw_weights(self, rng, n_in, n_out)
 
     def forward(self, x):
         self.check_input(x)
@@ -181,6 +193,72 @@ class LeakyReLU(Layer):
 
     def __repr__(self):
         return f"LeakyReLU({self.alpha})"
+
+
+class PReLU(Layer):
+    """out = x where x > 0, a·x elsewhere, where each channel learns its own slope a (He et al. 2015, eq. 1).
+
+    channels  1 stands for one slope for all; a has the shape (channels,) and starts at 0.25
+    """
+
+    def __init__(self, channels=1):
+        super().__init__()
+        self.channels = channels
+        self.shapes = {"a": (channels,)}
+        self.a = self.da = None  # views into the vectors of the Network
+
+    def initialize(self, rng):
+        """Start at the slope of the paper."""
+        self.a[...] = 0.25
+
+    def forward(self, x):
+        self.x = x
+        out = self.work_array("out", x.shape, x.dtype)
+        np.minimum(x, 0, out=out)  # out = x + (a - 1)·min(x, 0)
+        out *= self.spread(self.a - 1)
+        out += x
+        return out
+
+    def spread(self, values):
+        """Return one number for each channel as one for each input."""
+        return np.tile(values, self.x.shape[1] // self.channels)
+
+    def slope(self):
+        """Return d(out)/dx for every entry of the last x: 1 where x > 0, a elsewhere."""
+        x = self.kept("x")
+        slope = self.work_array("slope", x.shape, self.a.dtype)
+        np.less_equal(x.real, 0, out=slope)  # 1 + (a - 1)·[x <= 0], in place
+        slope *= self.spread(self.a - 1)
+        slope += 1
+        return slope
+
+    def slope_grads(self, products):
+        """Return the sum over all entries of a channel, (channels,)."""
+        return products.sum(axis=0).reshape(-1, self.channels).sum(axis=0)
+
+    def backward(self, dout, param_grads=True, input_grad=True):
+        # a was multiplied by min(x, 0), every entry of x by its slope.
+        x = self.kept("x")
+        dx = self.work_array("dx", x.shape, x.dtype)
+        if param_grads:
+            np.minimum(x, 0, out=dx)
+            dx *= dout
+            self.da[...] = self.slope_grads(dx)
+        return np.multiply(dout, self.slope(), out=dx)
+
+    def tangent(self, v):
+        self.v = v
+        return np.multiply(v, self.slope(), out=self.work_array("out_v", v.shape, self.x.dtype))
+
+    def tangent_backward(self, dout_v, dout=None):
+        # Straight pieces again: out_v = v·slope depends on a where x <= 0, and nowhere on x.
+        self.da += self.slope_grads(dout_v * self.kept("v") * (self.x.real <= 0))
+        if dout is not None:
+            self.da += self.slope_grads(dout * np.minimum(self.x, 0))
+            return dout * self.slope()
+
+    def __repr__(self):
+        return f"PReLU({self.channels})"
 
 
 class Sigmoid(Layer):

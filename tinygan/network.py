@@ -8,6 +8,7 @@ layer's W, b, dW, db are views into ``params`` and ``grads``, so that they are t
 from __future__ import annotations
 
 import math
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -21,20 +22,16 @@ class Network:
     rng     numpy Generator that draws the first weights
     dtype   np.float32 to run, np.float64 to check; the same seed gives the same weights, rounded
 
-    ``params`` and ``grads`` have shape (P,). ``views()`` names their pieces.
+    ``params`` and ``grads`` have shape (P,). ``views()`` names their pieces. ``statistics`` is one more
+    such vector, of what layers keep that is not learnt by descent (``BatchNorm``); most have nothing.
     """
 
     def __init__(self, layers, rng, dtype=np.float32):
         self.layers = list(layers)
-        self.params = np.zeros(parameter_count(self.layers), dtype)
-        self.grads = np.zeros_like(self.params)
-        start = 0
+        self.params = deal_out(self.layers, "shapes", dtype)
+        self.grads = deal_out(self.layers, "shapes", dtype, prefix="d")
+        self.statistics = deal_out(self.layers, "statistics", dtype)
         for layer in self.layers:
-            for name, shape in layer.shapes.items():
-                stop = start + math.prod(shape)
-                setattr(layer, name, self.params[start:stop].reshape(shape))
-                setattr(layer, "d" + name, self.grads[start:stop].reshape(shape))
-                start = stop
             if layer.shapes:
                 layer.initialize(rng)
 
@@ -54,6 +51,17 @@ class Network:
             dout = layer.backward(dout, param_grads, input_grad or layer is not self.layers[0])
         return dout if input_grad else None
 
+    @contextmanager
+    def inference(self):
+        """Within this context no sample depends on the others of its batch, where it does in training."""
+        for layer in self.layers:
+            layer.training = False
+        try:
+            yield
+        finally:
+            for layer in self.layers:
+                layer.training = True
+
     def views(self):
         """Return {"0.W": (view into params, view into grads), "0.b": ...}, in the order of the vector."""
         return {
@@ -66,9 +74,20 @@ class Network:
         return f"Network([{', '.join(map(repr, self.layers))}])"
 
 
-def parameter_count(layers):
-    """Return P, how many parameters a Network of these layers has."""
-    return sum(math.prod(shape) for layer in layers for shape in layer.shapes.values())
+def parameter_count(layers, kind="shapes"):
+    """Return P, how many parameters a Network of these layers has; or how many ``statistics``."""
+    return sum(math.prod(shape) for layer in layers for shape in getattr(layer, kind).values())
+
+
+def deal_out(layers, kind, dtype, prefix=""):
+    """Return one vector of zeros for all arrays whose shapes ``kind`` names, and give each layer its views."""
+    vector, start = np.zeros(parameter_count(layers, kind), dtype), 0
+    for layer in layers:
+        for name, shape in getattr(layer, kind).items():
+            stop = start + math.prod(shape)
+            setattr(layer, prefix + name, vector[start:stop].reshape(shape))
+            start = stop
+    return vector
 
 
 def mlp(sizes, init="he", last="he", alpha=0.2):

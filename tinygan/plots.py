@@ -26,7 +26,7 @@ from tinygan.data import as_bytes, as_floats
 @contextmanager
 def same_for_everybody():
     """Within this context pictures are the same, whatever somebody's own settings of matplotlib are."""
-    with matplotlib.rc_context(), warnings.catch_warnings():
+    with matplotlib.rc_context(), warnings.catch_warnings(), np.errstate(all="ignore"):
         matplotlib.rcdefaults()
         warnings.filterwarnings("ignore", "Glyph .* missing from")  # a box in a title is warning enough
         yield
@@ -115,7 +115,9 @@ def save_curves(path, history, title, panels):
         ax.set_ylabel(label)
         ax.grid(alpha=0.3)
         ax.legend(fontsize=8)
-        if label in LOGARITHMIC and columns[name][seen].min() > 0:
+        values = np.concatenate([columns[line.column] for line in lines])
+        values = values[np.isfinite(values)]
+        if label in LOGARITHMIC and values.size and values.min() > 0:
             ax.set_yscale("log")
             ax.yaxis.set_minor_locator(LogLocator(subs=(2, 5)))  # more would overlap
             ax.yaxis.set_major_formatter("{x:g}")  # 300, not 3 x 10^2

@@ -6,16 +6,20 @@ networks, the objective and the optimizers; ``load_data`` finds a dataset.
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, field, fields, replace
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
 from tinygan import data, optimizers, synthetic
+from tinygan.convolution import Conv2D, ConvTranspose2D
 from tinygan.gan import GAN
 from tinygan.gradient_penalty import R1, WGANGP
-from tinygan.layers import Dense, Pack, Scale, Sigmoid, Tanh
+from tinygan.layers import INITS, Dense, LeakyReLU, Pack, Scale, Sigmoid, Tanh
 from tinygan.network import Network, mlp
+from tinygan.normalization import BatchNorm
 from tinygan.objectives import LeastSquares, Minimax, NonSaturating, Wasserstein
 
 OBJECTIVES = {
@@ -123,9 +127,14 @@ class Config:
     hidden: tuple[int, ...] = choice(
         (128, 128), Several(Range(int, 1, LARGEST_LAYER), 0, 100), "the generator's layers, which D has in reverse"
     )
+    channels: tuple[int, ...] = choice(
+        (), Several(Range(int, 1, LARGEST_LAYER), 0, 20), "of the generator's small images, which D has in reverse"
+    )
+    batch_norm: bool = choice(False, OneOf((False, True)), "normalize batches as DCGAN does; needs channels")
     centered: bool = choice(False, OneOf((False, True)), "D sees pixels from -1 to 1, and G ends in a Tanh")
-    init: str = choice("he", OneOf(Dense.inits), "first weights of the hidden layers")
+    init: str = choice("he", OneOf(INITS), "first weights of the hidden layers")
     slope: float = choice(0.2, SHARE, "LeakyReLU's slope on the left")
+    g_slope: float | None = choice(None, SHARE, "the same in the generator, if it is another")
     batch: int = choice(64, COUNT, "samples in a batch")
     optimizer: str = choice("adam", OneOf(tuple(OPTIMIZERS)), "the rule of both players")
     lr: float = choice(2e-3, POSITIVE, "learning rate of both players")
@@ -150,6 +159,10 @@ class Config:
                 raise ValueError(f"{each.name}: {fault}")
         if self.batch % self.pack:
             raise ValueError(f"batch: {self.batch} cannot be divided into packs of {self.pack} samples")
+        if self.channels and self.pack > 1:
+            raise ValueError("pack: a discriminator with channels judges images one by one")
+        if self.batch_norm and not self.channels:
+            raise ValueError("batch_norm: is for networks with channels")
 
     def to_dict(self):
         """Return the choices as plain values, for JSON."""
@@ -181,6 +194,22 @@ PRESETS = {
         penalty="none", centered=True, init="uniform", lr=2e-4, beta1=0.5, average=0.0, hidden=(256, 256), steps=24_000
     ),
     "uncentered": Config(penalty="none", init="xavier", lr=2e-4, beta1=0.5, average=0.0, steps=24_000),
+    # Images inside: a mixture of Dense layers and convolutions; and DCGAN's networks and settings, in small.
+    "mixture": Config(gamma=0.3, hidden=(256,), channels=(32, 16), steps=16_000),
+    "dcgan": Config(
+        penalty="none",
+        hidden=(),
+        channels=(64, 32),
+        batch_norm=True,
+        centered=True,
+        init="dcgan",
+        g_slope=0.0,
+        batch=128,
+        lr=2e-4,
+        beta1=0.5,
+        average=0.0,
+        steps=4_000,
+    ),
     "lsgan": Config(objective="least-squares", penalty="none", lr=1e-3, beta1=0.5, steps=24_000),
     "wgan-gp": Config(objective="wasserstein", penalty="wgan-gp", gamma=10.0, d_steps=5, lr=1e-3, steps=5_000),
     # The ring and the grid.
@@ -201,30 +230,80 @@ PRESETS = {
 # ---- what they make ------------------------------------------------------------------------------
 
 
-def generator_layers(config, n_out, images=True):
-    """Return the layers latent_dim -> hidden... -> n_out; images end between 0 and 1, points anywhere."""
-    sizes = config.latent_dim, *config.hidden, n_out
-    if not images:
-        return mlp(sizes, config.init, config.init, config.slope)
-    end = [Tanh(), Scale(0.5, 0.5)] if config.centered else [Sigmoid()]
-    return [*mlp(sizes, config.init, last_init(config), config.slope), *end]
+def generator_layers(config, shape):
+    """Return the layers latent_dim -> hidden... -> samples of this shape; images end between 0 and 1, points anywhere.
+
+    ``shape`` is that of one example: (2,), (28, 28) or (32, 32, 3). With ``channels`` there are images behind
+    the hidden layers, each twice as large as the one before. Raises ValueError where that cannot be.
+    """
+    slope = config.slope if config.g_slope is None else config.g_slope
+    is_image = len(shape) > 1
+    end = []
+    if is_image:
+        end = [Tanh(), Scale(0.5, 0.5)] if config.centered else [Sigmoid()]
+    if not config.channels:
+        last = last_init(config) if is_image else config.init
+        return [*mlp((config.latent_dim, *config.hidden, math.prod(shape)), config.init, last, slope), *end]
+
+    height, width, colors = image_sides(config, shape)
+    height, width = height >> len(config.channels), width >> len(config.channels)
+    sizes = config.latent_dim, *config.hidden, height * width * config.channels[0]
+    layers = []
+    for (n, m), channels in zip(pairwise(sizes), (*config.hidden, config.channels[0]), strict=True):
+        layers += [Dense(n, m, config.init), *normalization(config, channels), LeakyReLU(slope)]
+    for n, m in pairwise(config.channels):
+        layers += [
+            ConvTranspose2D((height, width, n), m, init=config.init),
+            *normalization(config, m),
+            LeakyReLU(slope),
+        ]
+        height, width = 2 * height, 2 * width
+    last = ConvTranspose2D((height, width, config.channels[-1]), colors, init=last_init(config))
+    return [*layers, last, *end]
 
 
-def discriminator_layers(config, n_in):
-    """Return the layers n_in (packed, if so chosen) -> hidden, reversed... -> one logit."""
-    sizes = n_in * config.pack, *reversed(config.hidden), 1
+def discriminator_layers(config, shape):
+    """Return the layers samples (packed, if so chosen) -> hidden, reversed... -> one logit.
+
+    With ``channels`` there are images in front, each half as large as the one before.
+    """
     head = [Scale(2, -1)] if config.centered else []
     head += [Pack(config.pack)] if config.pack > 1 else []
-    return [*head, *mlp(sizes, config.init, last_init(config), config.slope)]
+    n_in = math.prod(shape) * config.pack
+    if config.channels:
+        height, width, n = image_sides(config, shape)
+        for i, m in enumerate(reversed(config.channels)):
+            # As in DCGAN: not behind the first layer, and real and generated samples apart.
+            between = normalization(config, m, group=config.batch) if i else []
+            head += [Conv2D((height, width, n), m, init=config.init), *between, LeakyReLU(config.slope)]
+            height, width, n = height // 2, width // 2, m
+        n_in = height * width * n
+    return [*head, *mlp((n_in, *reversed(config.hidden), 1), config.init, last_init(config), config.slope)]
+
+
+def normalization(config, channels, group=None):
+    """Return the layers between a linear one and its LeakyReLU."""
+    return [BatchNorm(channels, group)] if config.batch_norm else []
+
+
+def image_sides(config, shape):
+    """Return (height, width, colors) of images of this shape; ValueError where ``channels`` do not fit."""
+    if len(shape) == 1:
+        raise ValueError("channels: are for images, which these samples are not")
+    height, width, colors = (*shape, 1)[:3]
+    for side in (height, width):
+        if side % 2 ** len(config.channels):
+            raise ValueError(f"channels: {side} pixels cannot be halved {len(config.channels)} times; name fewer")
+    return height, width, colors
 
 
 def last_init(config):
     """Return the first weights of a last layer, which no LeakyReLU follows."""
-    return "uniform" if config.init == "uniform" else "xavier"
+    return config.init if config.init in ("uniform", "dcgan") else "xavier"
 
 
-def build_gan(config, n_inputs, rng, dtype=np.float32, images=True):
-    """Return the GAN that ``config`` describes, for samples with ``n_inputs`` numbers."""
+def build_gan(config, shape, rng, dtype=np.float32):
+    """Return the GAN that ``config`` describes, for samples of this shape: (2,), (28, 28) or (32, 32, 3)."""
     objective = OBJECTIVES[config.objective]
     make = OPTIMIZERS[config.optimizer]
     extra = {"beta1": config.beta1} if config.optimizer == "adam" else {}
@@ -235,8 +314,8 @@ def build_gan(config, n_inputs, rng, dtype=np.float32, images=True):
         "clip": None,  # not a term of the loss: the training loop does it
     }
     return GAN(
-        Network(generator_layers(config, n_inputs, images), rng, dtype),
-        Network(discriminator_layers(config, n_inputs), rng, dtype),
+        Network(generator_layers(config, shape), rng, dtype),
+        Network(discriminator_layers(config, shape), rng, dtype),
         objective(*config.coding) if config.objective == "least-squares" else objective(),
         make(config.lr, **extra),
         make(config.lr, **extra),

@@ -72,11 +72,11 @@ class Training:
     measure    optional; measure(generate) -> (quality, captured), asked at every snapshot, where
                generate(z) makes samples of latents; see ``scoring.scores.Examiner``
 
-    ``history`` is a list of at most ROWS ``Row``s, evenly spread over the run. ``frames`` is a list
-    of at most FRAMES + 1 snapshots (step, samples), always made from the same ``latents``, so that
-    pictures can be compared: the first at step 0, the others from a thousandth of the run on, each
-    at a step that is larger by the same factor. (A finished run that goes on to a later step keeps
-    those it has.)
+    ``history`` is a list of ``Row``s, at most ROWS evenly spread over the run, and one at every
+    snapshot. ``frames`` is a list of at most FRAMES + 1 snapshots (step, samples), always made from
+    the same ``latents``, so that pictures can be compared: the first at step 0, the others from a
+    thousandth of the run on, each at a step that is larger by the same factor. (A finished run that
+    goes on to a later step keeps those it has.)
     Raises ValueError unless just one of steps, epochs and minutes limits the run.
     """
 
@@ -87,12 +87,11 @@ class Training:
             raise ValueError("Config: a run needs one limit, either steps, epochs or minutes")
         self.config, self.measure = config, measure
         self.images, self.shape = dataset.is_image, dataset.shape
-        n_inputs = dataset.x.shape[1]
         self.rng = np.random.default_rng(config.seed)
-        self.gan = build_gan(config, n_inputs, self.rng, images=self.images)
+        self.gan = build_gan(config, self.shape, self.rng)
         self.average = MovingAverage(self.gan.generator.params, config.average)
         # The generator that samples are drawn from; its weights are those of the average.
-        self.shown = Network(generator_layers(config, n_inputs, self.images), np.random.default_rng(0))
+        self.shown = Network(generator_layers(config, self.shape), np.random.default_rng(0))
         self.batches = Minibatches(dataset.x, config.batch, self.rng)
         self.z = np.empty((config.batch, config.latent_dim), np.float32)
         shown_rng = np.random.default_rng([config.seed, 1])  # apart, so that looking changes nothing
@@ -183,7 +182,7 @@ class Training:
         measured = math.nan, math.nan
         if is_frame:
             self.snapshot()
-            measured = self.measure(self.generate) if self.measure else measured
+            measured = map(float, self.measure(self.generate)) if self.measure else measured
         steps, *sums = self.sums.tolist()
         d_grad, g_grad = (float(np.linalg.norm(p.grads)) for p in (self.gan.discriminator, self.gan.generator))
         last = self.history[-1].seconds if self.history else 0.0
@@ -203,6 +202,7 @@ class Training:
     def generate(self, z):
         """Return samples (n, I) of the averaged generator from latents (n, L)."""
         self.shown.params[:] = self.average.params
+        self.shown.statistics[:] = self.gan.generator.statistics
         return generate(self.shown, z)
 
     # ---- stop anywhere, resume exactly ---------------------------------------------------------
@@ -229,6 +229,8 @@ class Training:
             optimizer, unused = getattr(gan, f"{player}_optimizer"), np.zeros_like(network.params)
             for slot in optimizer.slots:
                 arrays[f"{player}_optimizer.{slot}"] = getattr(optimizer, slot, unused)
+            if network.statistics.size:
+                arrays[f"{player}_statistics"] = network.statistics
         values = {
             "shape": self.shape,
             "config": self.config.to_dict(),
@@ -251,10 +253,13 @@ class Training:
         gan = self.gan
         for name, mine in self.state()[0].items():
             growing = name in ("history", "frames", "frame_steps")
-            check_fit(name, arrays[name], mine, growing, name in ("generator", "discriminator", "average", "sums"))
+            check_fit(name, arrays[name], mine, growing, name in FINITE)
         gan.generator.params[:] = arrays["generator"]
         gan.discriminator.params[:] = arrays["discriminator"]
         self.average.params[:] = arrays["average"]
+        for player, network in (("d", gan.discriminator), ("g", gan.generator)):
+            if network.statistics.size:
+                network.statistics[:] = arrays[f"{player}_statistics"]
         self.average.t = count(values, "average.t")
         for player, optimizer in (("d", gan.d_optimizer), ("g", gan.g_optimizer)):
             slots = {slot: arrays[f"{player}_optimizer.{slot}"] for slot in optimizer.slots}
@@ -267,6 +272,8 @@ class Training:
         if self.sums[0] < 0:
             raise ValueError("sums are of less than no steps")
         self.history = [Row(int(step), *rest) for step, *rest in arrays["history"].tolist()]
+        if not all(0 < row.step <= self.step and math.isfinite(row.d_loss) for row in self.history):
+            raise ValueError("history has rows that no run has")
         self.frames = list(zip(arrays["frame_steps"].tolist(), arrays["frames"], strict=True))
         self.rng.bit_generator.state = values["rng"]
         if self.progress() == 1 and not (self.history and self.frames):
@@ -281,6 +288,9 @@ def mark(progress, n):
 def stretched(progress):
     """Return progress on a logarithmic scale: 0 up to a thousandth of the run, 1 at its end."""
     return max(0.0, 1 + math.log(progress, 1000)) if progress else 0.0
+
+
+FINITE = ("generator", "discriminator", "average", "sums", "d_statistics", "g_statistics")
 
 
 def check_fit(name, array, like, growing=False, finite=False):

@@ -37,7 +37,7 @@ def parameters(gan):
 
 def first_weights(config, dtype=np.float32):
     """What all implementations start from, by tinygan's initialization and the config's seed."""
-    return parameters(build_gan(config, PIXELS, np.random.default_rng(config.seed), dtype))
+    return parameters(build_gan(config, (28, 28), np.random.default_rng(config.seed), dtype))
 
 
 class TinyGAN:
@@ -45,7 +45,7 @@ class TinyGAN:
 
     def __init__(self, config, x, weights, dtype=np.float32):
         self.rng = np.random.default_rng(config.seed)
-        self.gan = build_gan(config, PIXELS, self.rng, dtype)
+        self.gan = build_gan(config, (28, 28), self.rng, dtype)
         for mine, first in zip(parameters(self.gan), weights, strict=True):
             mine[...] = first
         self.batches = Minibatches(x, config.batch, self.rng, dtype)

@@ -12,7 +12,7 @@ from pathlib import Path
 from tinygan import __version__
 from tinygan.app.errors import UsageError
 from tinygan.objectives import LeastSquares
-from tinygan.recipes import COUNT, DATA, POSITIVE, PRESETS, Config, OneOf, Range, Several
+from tinygan.recipes import COUNT, DATA, POSITIVE, PRESETS, Config, OneOf, Range, Several, generator_layers
 
 LIMITS = ("steps", "epochs", "minutes")  # of a run; one takes the place of the others
 SEED = Range(int, 0, 2**128 - 1)
@@ -151,7 +151,7 @@ def of_preset(name):
 def text_of(value):
     """Return a choice as it is typed."""
     if isinstance(value, tuple):
-        return ",".join(f"{each:g}" for each in value)
+        return ",".join(f"{each:g}" for each in value) or "none"
     if value is None or isinstance(value, bool):
         return "yes" if value else "no"
     return str(value)
@@ -269,9 +269,10 @@ def config_from(args, dataset):
 
 
 def check_batch(config, dataset):
-    """Raise ValueError for a batch that is larger than the data."""
+    """Raise ValueError for a batch that is larger than the data, and for networks that do not take them."""
     if config.batch > len(dataset.x):
         raise ValueError(f"batch: {config.batch:,} is more than {dataset.name} has, {len(dataset.x):,} examples")
+    generator_layers(config, dataset.shape)
 
 
 def refuse_changes(args):

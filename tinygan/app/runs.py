@@ -208,10 +208,9 @@ def config_of(arrays, values):
         raise ValueError(f"its choices differ in {', '.join(sorted(foreign))}")
     config = Config.from_dict(saved)
     shape = shape_of(arrays, values)
-    n_inputs = math.prod(shape)
     players = {
-        "generator": generator_layers(config, n_inputs, images=len(shape) > 1),
-        "discriminator": discriminator_layers(config, n_inputs),
+        "generator": generator_layers(config, shape),
+        "discriminator": discriminator_layers(config, shape),
     }
     for player, layers in players.items():
         if parameter_count(layers) != len(arrays[player]):  # before memory is taken for it
@@ -263,9 +262,11 @@ def load_generator(run, report):
     with understanding(run):
         config, about = config_of(arrays, values), origin_of(arrays, values)
         shape = shape_of(arrays, values)
-        layers = generator_layers(config, math.prod(shape), images=len(shape) > 1)
+        layers = generator_layers(config, shape)
         generator = Network(layers, np.random.default_rng(0))
-        check_fit("average", arrays["average"], generator.params, finite=True)
-        generator.params[:] = arrays["average"]
+        for name, mine in (("average", generator.params), ("g_statistics", generator.statistics)):
+            if mine.size:
+                check_fit(name, arrays[name], mine, finite=True)
+                mine[:] = arrays[name]
         step = count(values, "step")
         return Trained(generator, config, about["name"], about["data"], about["sha256"], step, shape)

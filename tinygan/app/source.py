@@ -67,7 +67,7 @@ def say_scores(examiner, rows, step, report=say):
     if examiner.images and examiner.dataset.labels is None:
         report("There are no labels, and so no classifier: only the pixels are compared.")
     if verdict := scores.verdict(rows, step):
-        report(verdict)
+        report(indented(verdict))
 
 
 def fingerprint(dataset):

@@ -13,8 +13,19 @@ import pytest
 from tinygan.data import DataError, Dataset, as_floats, load_mnist
 from tinygan.scoring.classifier import Classifier
 from tinygan.scoring.metrics import frechet, moments
-from tinygan.scoring.scores import Examiner, RealImages, Score, evenly, score_images, score_points, table, verdict
-from tinygan.synthetic import MIXTURES, digits, grid
+from tinygan.scoring.scores import (
+    EARLY,
+    Examiner,
+    RealImages,
+    Score,
+    evenly,
+    names_of_measures,
+    score_images,
+    score_points,
+    table,
+    verdict,
+)
+from tinygan.synthetic import MIXTURES, digits, grid, ring
 
 MNIST = os.environ.get("TINYGAN_DATA", "")
 CHEAP = ["frechet", "classes", "missing", "class_kl", "confidence"]
@@ -48,6 +59,13 @@ def test_the_column_real_is_what_test_images_score(real):
             assert value == real_value, f"{name}: {value}, real {real_value}"
 
 
+def test_no_more_samples_are_compared_than_there_are_test_images(real):
+    """So that both columns are made from equal numbers."""
+    few = RealImages(real.classifier, real.train, real.test._replace(x=real.test.x[:60], labels=real.test.labels[:60]))
+    samples = real.test.x[100:400]
+    assert score_images(samples, few, full=True) == score_images(samples[:60], few, full=True)
+
+
 def test_parzens_line_compares_with_training_images(real):
     for name, value, real_value, _ in score_images(evenly(real.known, 500), real):
         if name.startswith("parzen"):
@@ -57,7 +75,7 @@ def test_parzens_line_compares_with_training_images(real):
 def test_what_chooses_parzens_sigma_is_not_among_the_training_images_that_it_is_compared_with():
     x = np.zeros((60_000, 784), np.uint8)
     train = Dataset("black", x, np.zeros(60_000, int))
-    real = RealImages(Classifier(10, np.random.default_rng(0)), train, train)
+    real = RealImages(Classifier(784, 10, np.random.default_rng(0)), train, train)
     assert (len(real.known), len(real.valid)) == (50_000, 10_000)
     assert np.shares_memory(real.valid[0], x[50_000]) and np.shares_memory(real.known[-1], x[49_999])
 
@@ -141,20 +159,17 @@ def test_a_program_can_read_the_scores(real):
         assert json.loads(text)[0]["value"] == scores[0].value
 
 
-@pytest.mark.parametrize(
-    "samples, message",
-    [
-        (np.zeros((5, 783)), r"shape \(5, 783\): give an array \(N, 784\)"),
-        (np.zeros(784), r"shape \(784,\)"),
+def test_what_is_no_image_is_refused_in_one_line(real):
+    for samples, fact in (
+        (np.zeros((5, 783)), r"\(5, 783\).*\(N, 784\)"),
+        (np.zeros(784), r"\(784,\)"),
         (np.zeros((1, 784)), "at least 2"),
         (np.full((5, 784), np.nan), "not finite"),
-        (np.full((5, 784), 255.0), "reach from 255 to 255: give bytes, or floats in"),
-        (np.full((5, 784), -0.1), "reach from -0.1"),
-    ],
-)
-def test_what_is_no_image_is_refused_in_one_line(real, samples, message):
-    with pytest.raises(DataError, match=message):
-        score_images(samples, real)
+        (np.full((5, 784), 255.0), "255 to 255"),
+        (np.full((5, 784), -0.1), "-0.1"),
+    ):
+        with pytest.raises(DataError, match=fact):
+            score_images(samples, real)
 
 
 def test_too_few_real_images_are_refused_in_one_line(real):
@@ -176,6 +191,36 @@ def test_a_snapshot_can_afford_the_frechet_distance(real):
         real.frechet(samples)
         times.append(time.thread_time() - start)
     assert min(times) < 0.15, f"{min(times):.3f} s"
+
+
+# ---- images without labels -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def unlabeled(real):
+    train, test = (split._replace(labels=None) for split in (real.train, real.test))
+    return Examiner(train, test, latent_dim=3, load=lambda dataset: pytest.fail("asked for a classifier"))
+
+
+def test_without_labels_only_the_pixels_are_compared(unlabeled, real):
+    samples = real.test.x[:50]
+    for full, names in ((False, ["nearest"]), (True, ["nearest", "parzen", "parzen_error", "parzen_sigma"])):
+        rows = unlabeled.scores(samples, full)
+        assert [row.name for row in rows] == names
+        labeled = {row.name: row for row in score_images(samples, real, full=True)}
+        assert all(row == labeled[row.name] for row in rows)
+        assert table(rows) and verdict(rows, step=10) == verdict(rows, step=24_000) == ""
+
+
+def test_without_labels_nothing_is_measured_at_a_snapshot(unlabeled):
+    """Not even samples are made."""
+    measured = unlabeled.measure(lambda z: pytest.fail("asked for samples"))
+    assert np.isnan([*measured, *unlabeled.floor()]).all()
+
+
+def test_without_labels_neighbors_are_found(unlabeled, real):
+    remembered = as_floats(real.train.x[[5, 700]])
+    assert np.array_equal(unlabeled.neighbors(remembered), real.train.x[[5, 700]])
 
 
 # ---- points ------------------------------------------------------------------------------------
@@ -219,25 +264,27 @@ def test_what_is_no_point_is_refused_in_one_line():
 # ---- the examiner ------------------------------------------------------------------------------
 
 
-def test_the_examiner_asks_a_generator_of_images_for_its_frechet_distance(real):
+def test_the_measures_of_images_are_the_frechet_distance_and_the_classes(real):
     examiner = Examiner(real.train, real.test, latent_dim=3, load=lambda dataset: real.classifier)
     asked = []
 
-    def generate(z):
+    def generate(z, x=real.test.x):
         asked.append(z.copy())
-        return as_floats(evenly(real.test.x, len(z)))
+        return as_floats(evenly(x, len(z)))
 
-    distance = examiner.quality(generate)
+    distance, classes = examiner.measure(generate)
     samples = as_floats(evenly(real.test.x, len(asked[0])))
     assert asked[0].shape == (2000, 3)
-    assert distance == pytest.approx(real.frechet(samples), rel=1e-6)
-    assert examiner.quality(lambda z: 1 - generate(z)) > 10 * distance, "negatives must be far worse"
+    assert distance == pytest.approx(real.frechet(samples), rel=1e-6) and classes == 10
+    assert examiner.measure(lambda z: 1 - generate(z))[0] > 10 * distance, "negatives must be far worse"
     assert np.array_equal(asked[0], asked[1]), "the latents must not change from snapshot to snapshot"
+    few = real.test.x[np.isin(real.test.labels, (3, 4, 7))]
+    assert examiner.measure(lambda z: generate(z, few))[1] == 3
     remembered = as_floats(real.train.x[[5, 700, 31]])
     assert np.array_equal(examiner.neighbors(remembered), real.train.x[[5, 700, 31]])
 
 
-def test_the_examiner_asks_a_generator_of_points_for_its_share_of_good_ones():
+def test_the_measures_of_points_are_the_share_of_good_ones_and_the_modes():
     centers, _ = MIXTURES["grid"]
     examiner = Examiner(grid(1000, np.random.default_rng(0)), None, latent_dim=2)
 
@@ -246,7 +293,30 @@ def test_the_examiner_asks_a_generator_of_points_for_its_share_of_good_ones():
         points[::2] += 1  # between the modes
         return points
 
-    assert examiner.quality(half_of_them) == pytest.approx(0.5, abs=1e-3)
+    assert examiner.measure(half_of_them) == (pytest.approx(0.5, abs=1e-3), 25)
+    assert examiner.measure(lambda z: np.tile(centers[:4], (len(z) // 4, 1))) == (1, 4)
+
+
+def test_the_floor_is_what_perfect_samples_measure(real):
+    """Of images: test images, as many as there are samples at a snapshot. Of points: a perfect sampler's."""
+    examiner = Examiner(real.train, real.test, latent_dim=3, load=lambda dataset: real.classifier)
+    assert examiner.floor() == examiner.measure(lambda z: evenly(real.test.x, len(z)))
+    for name, make in (("ring", ring), ("grid", grid)):
+        examiner = Examiner(make(1000, np.random.default_rng(0)), None, latent_dim=2)
+        quality, captured = examiner.measure(lambda z, make=make: make(len(z), np.random.default_rng(1)).x)
+        assert examiner.floor()[0] == pytest.approx(quality, abs=4 * math.sqrt(0.9889 * 0.0111 / 2500))
+        assert examiner.floor()[1] == captured == len(MIXTURES[name].centers)
+
+
+def test_the_measures_have_names_for_either_kind():
+    assert names_of_measures(True) == ("Fréchet distance", "classes")
+    assert names_of_measures(False) == ("high-quality share", "modes")
+
+
+def test_only_images_limit_how_many_samples_are_compared(real):
+    assert Examiner(real.train, real.test, 3).comparable(10_000) == len(real.test.x)
+    assert Examiner(real.train, real.test, 3).comparable(50) == 50
+    assert Examiner(grid(1000, np.random.default_rng(0)), None, 2).comparable(10_000) == 10_000
 
 
 def test_the_table_has_a_line_for_every_score_and_the_verdict_names_what_is_missing():
@@ -257,7 +327,11 @@ def test_the_table_has_a_line_for_every_score_and_the_verdict_names_what_is_miss
     assert len(lines) == 1 + len(part)
     assert {line.split()[0] for line in lines[1:]} == {row.name for row in part}
     assert verdict(whole, step=5000) == verdict(whole, step=5) == ""
-    assert verdict(part, step=5000) == "Collapsed: its samples lack the modes 3, 4, 5, 6, 7."
+    collapsed = verdict(part, step=5000)
+    assert collapsed.startswith("Collapsed") and "modes 3, 4, 5, 6, 7" in collapsed
+
+
+# ---- the verdict -------------------------------------------------------------------------------
 
 
 def scored(frechet, missing, never=()):
@@ -266,34 +340,42 @@ def scored(frechet, missing, never=()):
 
 
 @pytest.mark.parametrize(
-    "step, frechet, missing, words",
+    "step, frechet, missing, word, lost",
     [
-        (10, 527.0, [0, 1, 2, 4], "Not trained yet: after 10 steps the samples do not look like the data; take more"),
-        (900, 40.0, [7], "Too early to judge: after 900 steps its samples lack the classes 7; take more steps."),
-        (2000, 40.0, [7], "Too early to judge: after 2,000 steps its samples lack the classes 7; take more steps."),
-        (2001, 40.0, [7], "Collapsed: its samples lack the classes 7."),
-        (900, 40.0, [], ""),
-        (24_000, 430.0, [0, 1], "Collapsed: its samples lack the classes 0, 1."),
-        (24_000, 10.0, [3], "Collapsed: its samples lack the classes 3."),
-        (24_000, 430.0, [], "Not trained yet: after 24,000 steps the samples do not look like the data"),
-        (24_000, 5.0, [], ""),
+        (10, 527.0, [0, 1, 2, 4], "Not trained yet", ""),  # it has hardly begun
+        (10, 527.0, [], "Not trained yet", ""),
+        (EARLY, 40.0, [7], "Too early", "classes 7"),
+        (EARLY + 1, 40.0, [7], "Collapsed", "classes 7"),
+        (900, 40.0, [], "", ""),
+        (24_000, 430.0, [0, 1], "Collapsed", "classes 0, 1"),
+        (24_000, 10.0, [3], "Collapsed", "classes 3"),
+        (EARLY, 430.0, [], "Not trained yet", ""),
+        (EARLY + 1, 430.0, [], "Not trained", ""),  # long enough, and yet
+        (24_000, 5.0, [], "", ""),
     ],
 )
-def test_a_run_that_has_not_learned_yet_is_told_from_one_that_has_collapsed(step, frechet, missing, words):
+def test_not_trained_yet_and_not_trained_and_collapsed_are_three_verdicts(step, frechet, missing, word, lost):
     said = verdict(scored(frechet, missing), step)
-    assert said.startswith(words) and bool(said) == bool(words)
-    assert len(said) <= 100
+    assert said.split(":")[0].startswith(word) and bool(said) == bool(word) and lost in said, said
+    assert ("yet" in said) == ("yet" in word) and (not said or f"{step:,}" in said or word == "Collapsed"), said
+    assert ("take more steps" in said) == (word != "" and step <= EARLY), said
+    assert len(said) <= 150 and "\n" not in said
 
 
 def test_a_class_that_real_images_do_not_have_is_no_loss():
     """Labels need not begin at 0."""
     assert verdict(scored(5.0, [0], never=[0]), 24_000) == ""
-    assert verdict(scored(5.0, [0, 3], never=[0]), 24_000) == "Collapsed: its samples lack the classes 3."
+    said = verdict(scored(5.0, [0, 3], never=[0]), 24_000)
+    assert said.startswith("Collapsed") and "classes 3." in said
 
 
-def test_points_that_are_nowhere_near_a_mode_are_not_trained_yet():
+def test_points_that_are_nowhere_near_a_mode_are_not_trained():
     scores = score_points(np.random.default_rng(0).normal(size=(900, 2)), "ring")
-    assert verdict(scores, step=10).startswith("Not trained yet: after 10 steps")
+    assert verdict(scores, step=10).startswith("Not trained yet")
+    assert verdict(scores, step=24_000).startswith("Not trained:")
+
+
+# ---- the table ---------------------------------------------------------------------------------
 
 
 def test_the_table_says_which_share_is_which_class():
@@ -313,6 +395,6 @@ def test_the_table_says_which_share_is_which_class():
 def test_remembered_mnist_images_have_the_published_parzen_likelihood_of_the_true_distribution():
     """Theis et al. 2016, table 1: 243."""
     train, test = load_mnist("train"), load_mnist("test")
-    real = RealImages(Classifier(10, np.random.default_rng(0)), train, test)
+    real = RealImages(Classifier(784, 10, np.random.default_rng(0)), train, test)
     scores = {score.name: score for score in score_images(evenly(train.x, 10_000), real)}
     assert abs(scores["parzen"].real - 243) < 2 * scores["parzen_error"].real

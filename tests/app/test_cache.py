@@ -19,9 +19,6 @@ def drawn():
     return digits(2000, np.random.default_rng(0))
 
 
-# ---- the cache ---------------------------------------------------------------------------------
-
-
 @pytest.fixture
 def trainings(monkeypatch, tmp_path):
     """An empty cache and short trainings, whose datasets' names this list collects."""
@@ -57,9 +54,10 @@ def test_other_data_and_other_settings_have_other_classifiers(trainings, drawn, 
     changed[-1, -1] ^= 1
     load_classifier(drawn._replace(name="one bit differs", x=changed))
     load_classifier(drawn._replace(name="other labels", labels=drawn.labels[::-1]))
+    load_classifier(drawn._replace(name="other shape", shape=(14, 56)))
     monkeypatch.setattr(cache, "VERSION", -1)
     load_classifier(drawn._replace(name="other version"))
-    assert trainings == ["digits", "one bit differs", "other labels", "other version"]
+    assert trainings == ["digits", "one bit differs", "other labels", "other shape", "other version"]
 
 
 @pytest.mark.parametrize("damage", ["empty", "half", "rubbish", "bytes behind"])
@@ -80,7 +78,7 @@ def test_a_damaged_cache_is_trained_anew_and_mended(trainings, drawn, tmp_path, 
 
 
 def test_no_changed_byte_of_a_cache_gives_another_classifier(tmp_path):
-    path, model = tmp_path / "model.npz", Classifier(3, np.random.default_rng(0))
+    path, model = tmp_path / "model.npz", Classifier(64, 3, np.random.default_rng(0))
     cache.write(path, "key", model)
     whole = path.read_bytes()
     rng = np.random.default_rng(1)
@@ -98,7 +96,7 @@ def test_no_changed_byte_of_a_cache_gives_another_classifier(tmp_path):
 
 
 def test_a_cache_of_another_classifier_does_not_count(tmp_path):
-    path, model = tmp_path / "model.npz", Classifier(3, np.random.default_rng(0))
+    path, model = tmp_path / "model.npz", Classifier(64, 3, np.random.default_rng(0))
     cache.write(path, "key", model)
     assert cache.read(path, "another key") is None
     assert_same_bits("params", cache.read(path, "key").network.params, model.network.params)

@@ -1,16 +1,20 @@
-"""A checkpoint from somebody else, with a right checksum and anything in it, is refused in one line or harmless.
+"""A run's folder from somebody else, whatever is in its checkpoint or beside it, is refused in one line or harmless.
 
-Harmless: every command ends by itself, or at the first Ctrl-C, with no traceback and no warning.
+Harmless: every command ends by itself, or at the first Ctrl-C, with no traceback and no warning, and
+no file outside of the folder is touched.
 """
 
 from __future__ import annotations
 
 import copy
+import os
+import shutil
 import signal
 
 import numpy as np
 import pytest
-from small_runs import TYPED, draw_quickly, images, write_folder
+from commands import answer, interrupted, refusal, train
+from small_runs import draw_quickly, images, write_folder
 
 from tinygan import plots
 from tinygan.app import checkpoint
@@ -28,8 +32,12 @@ CHOICES = {
     "penalty_every": [0, -1, 10**9, 0.5],
     "latent_dim": [0, -1, 10**9, 3.0],
     "hidden": [[], [0], [-5, -4], [10**9, 10**9], ["5", "4"], [5, 4, 1], "54", [1] * 10_000],
+    "channels": [[1], [0], [10**9], [1] * 10_000, "54", None],
+    "batch_norm": [True, 1, "yes", None],
+    "centered": [True, 1, "yes", None],
     "init": ["xavier", "spread", "", None],
     "slope": [0, 1, -1, 2, NAN],
+    "g_slope": [0, 1, -1, 2, NAN, "x"],
     "batch": [0, -1, 1, 10**6, 10**12, True],
     "optimizer": ["sgd", "adagrad", "", None],
     "lr": [0, -1, NAN, INF, HUGE, 1e12],
@@ -46,6 +54,7 @@ CHOICES = {
 LIMITS = {"steps", "epochs", "minutes"}
 VALUES = {
     "config": [None, [], {}, "config"],
+    "shape": [None, [], [2], [3], [784], [28, 28, 3], [14, 56], [4, 196], [10**9, 10**9], [28.0, 28], "ab", DEEP, HUGE],
     "step": [-1, 5, 6, 10**12, HUGE, NAN, "3"],
     "seconds": [-1, 1e308, INF, NAN, 0, 1e12],
     "drawn": [-5, 10**12, HUGE, 1.5],
@@ -64,11 +73,18 @@ ARRAYS = {
     "average": [lambda a: a * NAN, lambda a: np.full_like(a, 3e38), lambda a: a[1:]],
     "order": [lambda a: a * 0, lambda a: a - 1, lambda a: a.astype(float)],
     "sums": [lambda a: a * NAN, lambda a: a * 0 - 1, lambda a: a * 0 + 1e308, lambda a: a[:3]],
-    "history": [lambda a: a[:0], lambda a: a * NAN, lambda a: a * 0 + 1e300, lambda a: a * INF, lambda a: a[:, :3]],
+    "history": [
+        *(lambda a, x=x: np.column_stack([a[:, 0], a[:, 1:] * x]) for x in (NAN, INF, 0, -1, 1e300, 1e-300)),
+        *(lambda a, x=x: np.column_stack([a[:, :9], a[:, 9:] * x]) for x in (NAN, INF, 0, -1, 1e300, 1e-300)),
+        *(lambda a, x=x: a * 0 + x for x in (NAN, INF, 0, -1, 1e300)),
+        *(lambda a: a[:0], lambda a: a[:, :3]),
+    ],
     "frames": [lambda a: a[:0], lambda a: a[..., :1], lambda a: a[0], lambda a: a.astype("S3"), lambda a: a.view("u1")],
     "frame_steps": [lambda a: a[:0], lambda a: a - 10**9, lambda a: a[::-1], lambda a: a * 0 + 2**62],
     "d_optimizer.m": [lambda a: a * NAN, lambda a: np.full_like(a, 3e38)],
     "d_optimizer.v": [lambda a: a * 0 - 1, lambda a: np.full_like(a, INF)],
+    "g_optimizer.m": [lambda a: a[1:]],
+    "g_optimizer.v": [lambda a: a * 0 - 1],
 }
 
 
@@ -89,18 +105,15 @@ def in_arrays(name, change):
     return forge
 
 
-def listed(where, table, forge):
-    for name, changes in table.items():
-        for i, change in enumerate(changes):
-            text = f"{change!r:.30}" if where != "arrays" else str(i)
-            yield pytest.param(forge(name, change), id=f"{where}-{name}-{text}".encode("unicode_escape").decode())
-
-
-FORGED = [
-    *listed("config", CHOICES, in_config),
-    *listed("values", VALUES, in_values),
-    *listed("arrays", ARRAYS, in_arrays),
-]
+FORGED = {  # "where name": [forgery, ...]
+    f"{where} {name}": [forge(name, change) for change in changes]
+    for where, table, forge in (
+        ("config", CHOICES, in_config),
+        ("values", VALUES, in_values),
+        ("arrays", ARRAYS, in_arrays),
+    )
+    for name, changes in table.items()
+}
 
 
 @pytest.fixture(autouse=True)
@@ -130,24 +143,15 @@ def impatient(monkeypatch):
 
 @pytest.fixture(scope="module")
 def genuine(tmp_path_factory):
-    """{kind of data: (arrays, values)} of runs that were stopped at step 3 of 6."""
-    folder, states = tmp_path_factory.mktemp("genuine"), {}
+    """[(arrays, values)] of a run of points and of one of images, stopped at step 3 of 6."""
+    folder, states = tmp_path_factory.mktemp("genuine"), []
     with pytest.MonkeyPatch.context() as patch:
         draw_quickly(patch.setattr)
-        train_step = Training.train_step
-
-        def stopped(training):
-            if training.step == 2:
-                signal.raise_signal(signal.SIGINT)
-            train_step(training)
-
-        patch.setattr(Training, "train_step", stopped)
-        for kind in ("ring", write_folder(folder / "scribbles", images())):
+        for data in ("ring", write_folder(folder / "scribbles", images())):
             run = folder / f"run {len(states)}"
-            typed = [*TYPED, "--preset", "default"]
-            assert main(["train", "--data", str(kind), "--steps", "6", *typed, "--out", str(run)]) == 130
-            states[str(kind)] = checkpoint.load(run / "checkpoint.npz")
-    return list(states.values())
+            assert interrupted(3, train(data, run, "--preset", "default")) == 128 + signal.SIGINT
+            states.append(checkpoint.load(run / "checkpoint.npz"))
+    return states
 
 
 def answers(capsys, recwarn, run):
@@ -164,14 +168,22 @@ def answers(capsys, recwarn, run):
     return codes
 
 
-@pytest.mark.parametrize("forge", FORGED)
-def test_whatever_a_checkpoint_holds_it_is_refused_in_one_line_or_harmless(tmp_path, genuine, capsys, recwarn, forge):
+@pytest.mark.parametrize("what", FORGED)
+def test_a_forged_checkpoint_is_refused_in_one_line_or_harmless(tmp_path, genuine, capsys, recwarn, what):
+    for i, forge in enumerate(FORGED[what]):
+        for kind, (arrays, values) in enumerate(genuine):
+            arrays, values = dict(arrays), copy.deepcopy(values)
+            forge(arrays, values)
+            run = tmp_path / f"{i} {kind}"
+            run.mkdir()
+            checkpoint.save(run / "checkpoint.npz", arrays, values)
+            answers(capsys, recwarn, run)
+
+
+def test_there_is_a_forgery_of_everything_in_a_checkpoint(genuine):
     for arrays, values in genuine:
-        arrays, values = dict(arrays), copy.deepcopy(values)
-        forge(arrays, values)
-        (tmp_path / "run").mkdir(exist_ok=True)
-        checkpoint.save(tmp_path / "run" / "checkpoint.npz", arrays, values)
-        answers(capsys, recwarn, tmp_path / "run")
+        assert set(VALUES) == set(values) and set(ARRAYS) == set(arrays)
+        assert set(CHOICES) == set(values["config"])
 
 
 def test_what_is_not_forged_is_answered(tmp_path, genuine, capsys, recwarn):
@@ -184,20 +196,54 @@ def test_what_is_not_forged_is_answered(tmp_path, genuine, capsys, recwarn):
 
 
 SEEN = [
-    *listed("values", {"name": ["\ud800", "a\0b", "\x1b[2J\t日本", "$\\frac$", "x" * 500]}, in_values),
-    *listed("arrays", {"history": ARRAYS["history"], "frames": [lambda a: a * 0 + 255]}, in_arrays),
+    in_values("name", "\ud800 a\0b \x1b[2J\t日本 $\\frac$"),
+    in_values("name", "x" * 500),
+    in_arrays("frames", lambda a: a * 0 + 255),
+    in_arrays("history", lambda a: np.column_stack([a[:, :9], a[:, 9:] * 1e300])),
+    in_arrays("history", lambda a: np.column_stack([a[:, :9], a[:, 9:] * NAN])),
 ]
 
 
-@pytest.mark.parametrize("forge", SEEN)
-def test_what_is_seen_in_pictures_is_refused_or_harmless_where_they_are_really_drawn(
-    tmp_path, genuine, capsys, recwarn, monkeypatch, forge
-):
+def test_forgeries_are_harmless_where_pictures_are_really_drawn(tmp_path, genuine, capsys, recwarn, monkeypatch):
     film = plots.save_film
     monkeypatch.undo()
     monkeypatch.setattr(Training, "FRAMES", 1)
     monkeypatch.setattr(plots, "save_film", film)  # which takes seconds, and has the titles of the others
-    arrays, values = dict(genuine[1][0]), copy.deepcopy(genuine[1][1])
-    forge(arrays, values)
-    checkpoint.save(tmp_path / "checkpoint.npz", arrays, values)
-    answers(capsys, recwarn, tmp_path)
+    for i, forge in enumerate(SEEN):
+        arrays, values = dict(genuine[1][0]), copy.deepcopy(genuine[1][1])
+        forge(arrays, values)
+        (tmp_path / str(i)).mkdir()
+        checkpoint.save(tmp_path / str(i) / "checkpoint.npz", arrays, values)
+        answers(capsys, recwarn, tmp_path / str(i))
+
+
+# ---- what lies beside it ---------------------------------------------------------------------------
+
+PLANTED = [".lock", "samples", "sample.png", "config.json", "history.csv", "curves.png", "film.gif", "film.html"]
+PLANTED += ["checkpoint.previous.npz", "checkpoint.damaged.npz", "neighbors.png"]
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_a_planted_link_destroys_nothing(finished_run, tmp_path, capsys, name):
+    """Whatever is written into a run's folder, the file that a link there leads to stays as it is."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    victim = outside / "thesis.txt"
+    victim.write_text("precious")
+    planted = finished_run / name
+    if planted.is_dir():
+        shutil.rmtree(planted)
+    planted.unlink(missing_ok=True)
+    planted.symlink_to(outside if name == "samples" else victim)
+    for command in (["train", "--resume", finished_run, "--steps", 8], ["sample", finished_run]):
+        code, _, err = answer(capsys, *command)
+        refused = name in (".lock", "samples") and command[0] == "train"
+        assert (code, len(err.splitlines())) == ((2, 1) if refused else (0, 0)), err
+    assert victim.read_text() == "precious" and os.listdir(outside) == ["thesis.txt"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_planted_pipe_keeps_nobody_waiting(finished_run, capsys):
+    (finished_run / ".lock").unlink()
+    os.mkfifo(finished_run / ".lock")
+    assert ".lock: is no plain file; remove it" in refusal(capsys, "train", "--resume", finished_run)

@@ -343,7 +343,7 @@ def test_the_distance_to_the_nearest_is_measured_in_pixels_from_0_to_1():
 
 
 def test_the_benchmarks_k_means_finds_two_clusters_and_leaves_an_unused_center_alone():
-    k_means = runpy.run_path(str(Path(__file__).parent / "benchmarks" / "parzen.py"))["k_means"]
+    k_means = runpy.run_path(str(Path(__file__).parents[1] / "benchmarks" / "parzen.py"))["k_means"]
     rng = np.random.default_rng(0)
     one, two = rng.normal([0, 0], 1, size=(30, 2)), rng.normal([50, 0], 1, size=(40, 2))
     centers = k_means(np.concatenate([one, two]), np.array([[10.0, 0], [30, 0], [0, 900]]), iterations=3)
