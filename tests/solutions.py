@@ -7,8 +7,6 @@ from pathlib import Path
 import numpy as np
 from update_lessons import LESSONS, ROOT, quotes
 
-from tinygan.gradient_penalty import add_gradient_penalty
-
 
 def on_pages():
     """{(exercise, place): function}, the code of lessons/solutions as if written into the exercise's file."""
@@ -88,21 +86,6 @@ def smoothed_discriminator(real_logits, fake_logits):
     return real_loss + fake_loss, dreal, dfake
 
 
-class Variety:
-    def backward(self, dout):
-        centred = self.x - self.x.mean(axis=0)  # whose columns sum to 0, so that m's own way adds nothing
-        return dout[:, :-1] + 2 * centred / centred.size * dout[:, -1].sum()
-
-
-class BothSides:
-    def __call__(self, discriminator, x_real, x_fake):
-        def penalty(g):
-            n = len(x_real)
-            return self.value_by_definition(g[:n], g[n:]), self.gamma * g / n
-
-        return add_gradient_penalty(discriminator, np.concatenate([x_real, x_fake]), penalty)
-
-
 class DenseLeakyReLU:
     def backward(self, dout):
         between = dout * np.where(self.out > 0, 1, 0.2)
@@ -135,8 +118,6 @@ SOLVED = {  # exercise: (what is to be filled in, how)
     "minimax_generator": ("minimax_generator", minimax_generator),
     "both_at_once": ("both_at_once", both_at_once),
     "smoothed_discriminator": ("smoothed_discriminator", smoothed_discriminator),
-    "variety": ("Variety.backward", Variety.backward),
-    "both_sides": ("BothSides.__call__", BothSides.__call__),
     "fused": ("DenseLeakyReLU.backward", DenseLeakyReLU.backward),
 }
 MENDED = {  # exercise: {what is to be mended: (the doctor's diagnosis, how)}
