@@ -201,7 +201,7 @@ PRESETS = {
     # About a minute and about five on two cores.
     "default": Config(steps=24_000),
     "long": Config(gamma=0.1, hidden=(256, 256), average=0.9995, steps=70_000),
-    # DCGAN's optimizer on a small Dense network, as most tutorials have it; and the same with pixels from 0 to 1.
+    # DCGAN's optimizer on small Dense networks, as tutorials have it: slow. And with pixels from 0 to 1: it collapses.
     "tutorial": Config(
         penalty="none", centered=True, init="uniform", lr=2e-4, beta1=0.5, average=0.0, hidden=(256, 256), steps=24_000
     ),
