@@ -52,7 +52,6 @@ def naive_forward(image, W, b):
 
 out = conv.forward(image.reshape(N, -1)).copy()
 assert np.allclose(out, naive_forward(image, W, conv.b).reshape(N, -1), rtol=1e-12)
-print("image", image.shape, " W", W.shape, " b", conv.b.shape, " out", (N, h, w, O))
 
 
 # %% backward, number by number
@@ -94,7 +93,7 @@ print(f"Dense(784, 3136)                {parameter_count([Dense(784, 3136)]):11,
 
 # %% the transpose
 down, up = Conv2D((6, 6, 1), 1), ConvTranspose2D((3, 3, 1), 1)
-Network([down], rng, np.float64), Network([up], rng, np.float64)
+Network([down, up], rng, np.float64)
 up.W[...] = down.W
 A, B = down.forward(np.eye(36)), up.forward(np.eye(9))  # all biases are 0
 assert np.array_equal(B, A.T)
@@ -125,39 +124,35 @@ def felt_by(layers, number):
 
 
 d = discriminator_layers(PRESETS["mixture"], (28, 28))
-up = Network([ConvTranspose2D((7, 7, 32), 16), ConvTranspose2D((14, 14, 16), 1)], rng, np.float64)
 felt = {
     "a number of D's 14 x 14 x 16": felt_by(d[:2], (7 * 14 + 7) * 16),
     "a number of D's 7 x 7 x 32": felt_by(d[:4], (3 * 7 + 3) * 32),
     "D's logit": felt_by(d, 0),
     "a unit of a Dense layer": felt_by([Dense(784, 128)], 0),
-    "and what a number of G's 7 x 7 x 32 is felt by": np.abs(up.forward(np.eye(1568)[[768]])).reshape(28, 28),
 }
-fig, axes = plt.subplots(1, 5, figsize=(11, 2.7), layout="constrained")
+fig, axes = plt.subplots(1, 4, figsize=(9, 3), layout="constrained")
 for ax, (title, pixels) in zip(axes, felt.items(), strict=True):
-    print(f"{title:47} {np.count_nonzero(pixels):3} pixels")
+    print(f"{title:29} {np.count_nonzero(pixels):3} pixels")
     ax.imshow(pixels, cmap="Greys")
     ax.set(xticks=[], yticks=[], title=textwrap.fill(title, 20))
 fig.savefig(IMAGES / "19_felt.png", dpi=90)
 
 # %% batch normalization
-M = 6
 norm = BatchNorm(1)
 Network([norm], rng, np.float64)
-x, dx_hat = rng.normal(2, 3, size=(M, 1)), rng.normal(1, 1, size=(M, 1))
+x, dx_hat = rng.normal(2, 3, size=(6, 1)), rng.normal(2, 1, size=(6, 1))
 norm.forward(x)
 sigma = np.sqrt(x.var() + norm.eps)
 x_hat = (x - x.mean()) / sigma
-by_pairs = np.zeros((M, 1))
-for k, m in np.ndindex(M, M):
-    by_pairs[m] += dx_hat[k] * ((k == m) - 1 / M - x_hat[k] * x_hat[m] / M) / sigma
+by_pairs = np.zeros((6, 1))
+for k, m in np.ndindex(6, 6):
+    by_pairs[m] += dx_hat[k] * ((k == m) - 1 / 6 - x_hat[k] * x_hat[m] / 6) / sigma
 assert np.allclose(norm.backward(dx_hat), by_pairs, rtol=1e-10)
 measured = numeric_gradient(lambda: np.sum(dx_hat * norm.forward(x)), x)
 by_mean, by_spread = dx_hat.mean(), x_hat * np.mean(x_hat * dx_hat)
-print("dx against measured: relative error")
-print(f"all three terms      ~{relative_error((dx_hat - by_mean - by_spread) / sigma, measured):.0e}")
-print(f"without the mean's    {relative_error((dx_hat - by_spread) / sigma, measured):.2f}")
-print(f"without the spread's  {relative_error((dx_hat - by_mean) / sigma, measured):.2f}")
+print(f"relative error of dx         ~{relative_error((dx_hat - by_mean - by_spread) / sigma, measured):.0e}")
+print(f"without the mean's term       {relative_error((dx_hat - by_spread) / sigma, measured):.2f}")
+print(f"without the deviation's term  {relative_error((dx_hat - by_mean) / sigma, measured):.2f}")
 
 # %% a penalty through it
 print("mean ‖∂D/∂x‖² of 32 images      R1 computes       it means")
@@ -177,8 +172,7 @@ for title, layers in {
 for preset in ("dcgan", "mixture"):
     for player, layers_of in (("G", generator_layers), ("D", discriminator_layers)):
         layers = layers_of(PRESETS[preset], (28, 28))
-        print(f"{preset}'s {player}, {parameter_count(layers):,} parameters:")
-        print(textwrap.indent("\n".join(textwrap.wrap(", ".join(map(repr, layers)), 96)), "    "))
+        print(f"{preset}'s {player}, {parameter_count(layers):,} parameters", *layers, sep="\n    ")
 
 
 # %% torn
@@ -210,12 +204,12 @@ for preset in ("default", "dcgan", "mixture"):
         run.restore(*checkpoint.load(RUNS / preset / "checkpoint.npz"))
     list(run.run())  # nothing is left to do if a finished run was restored
     samples[preset] = run.generate(z)
-print("              Fréchet    torn     misshapen")
+print("               Fréchet   torn, %   misshapen, %")
 for name, x in samples.items():
     torn[name] = pieces(x) > 1
     misshapen[name] = ~torn[name] & (classifier.probabilities(x).max(axis=1) < sure)
-    shares = f"~{100 * torn[name].mean():4.1f} %     ~{100 * misshapen[name].mean():4.1f} %"
-    print(f"{name:12}  ~{judge.frechet(x):.1f}     {shares}")
+    values = judge.frechet(x), 100 * torn[name].mean(), 100 * misshapen[name].mean()
+    print(f"{name:13}", *(f"{f'~{value:.1f}':>9}" for value in values))
 
 # %% pictures
 faults = samples["default"][torn["default"]], samples["dcgan"][misshapen["dcgan"]]
