@@ -1,13 +1,10 @@
-"""Reference solutions of lessons/exercises, which the checker must accept: those of lessons/solutions, and these."""
+"""Reference solutions of lessons/exercises, which the checker must accept: those on the pages of lessons/solutions."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 from update_lessons import LESSONS, ROOT, quotes
-
-from tinygan.gradient_penalty import add_gradient_penalty
 
 
 def on_pages():
@@ -24,159 +21,6 @@ def on_pages():
 
 
 PAGES = on_pages()
-
-
-class LeakyReLU:
-    def backward(self, dout):
-        return dout * np.where(self.x > 0, 1, 0.2)
-
-
-class SiLU:
-    def backward(self, dout):
-        p = 1 / (1 + np.exp(-self.x))
-        return dout * (p + self.x * p * (1 - p))
-
-
-class InPlaceTanh:
-    def forward(self, x):
-        self.x = x
-        return np.tanh(x)
-
-
-def squared_error(out, target):
-    difference = out - target
-    return np.mean(difference**2) / 2, difference / difference.size
-
-
-def bce_with_logits(logits, target):
-    e = np.exp(-np.abs(logits))
-    loss = np.mean(np.maximum(logits, 0) - target * logits + np.log1p(e))
-    p = np.where(logits > 0, 1, e) / (1 + e)
-    return loss, (p - target) / logits.size
-
-
-def cauchy(out, target):
-    d = out - target
-    return np.mean(np.log(np.pi) + np.log1p(d * d)), 2 * d / (1 + d * d) / d.size
-
-
-class Softmax:
-    def backward(self, dout):
-        return self.out * (dout - np.sum(dout * self.out, axis=1, keepdims=True))
-
-
-class Residual:
-    def backward(self, dout):
-        through = dout * (1 - self.bent**2)
-        self.dW = self.x.T @ through
-        self.db = through.sum(axis=0)
-        return dout + through @ self.W.T
-
-
-def minimax_generator(fake_logits):
-    loss, gradient = bce_with_logits(fake_logits, 0)
-    return -loss, -gradient
-
-
-def both_at_once(fake_logits):
-    return -np.mean(fake_logits), np.full(fake_logits.shape, -1 / fake_logits.size)
-
-
-def smoothed_discriminator(real_logits, fake_logits):
-    real_loss, dreal = bce_with_logits(real_logits, 0.9)
-    fake_loss, dfake = bce_with_logits(fake_logits, 0)
-    return real_loss + fake_loss, dreal, dfake
-
-
-class LeastSquares:
-    def __init__(self, a=-1.0, b=1.0, c=0.0):
-        self.a, self.b, self.c = a, b, c
-
-    def discriminator(self, real_logits, fake_logits):
-        real, fake = real_logits - self.b, fake_logits - self.a
-        return (np.mean(real**2) + np.mean(fake**2)) / 2, real / real.size, fake / fake.size
-
-    def generator(self, fake_logits):
-        fake = fake_logits - self.c
-        return np.mean(fake**2) / 2, fake / fake.size
-
-
-def bounded_pull(out, target):
-    size = np.abs(out - target)
-    loss = np.mean(np.where(size < 1, 0.5 * size**2, size - 0.5))
-    return loss, np.clip(out - target, -1, 1) / out.size
-
-
-class OneSided:
-    def __call__(self, discriminator, x_real, x_fake):
-        def penalty(g):
-            norm = np.linalg.norm(g, axis=1, keepdims=True)
-            excess = np.maximum(norm - self.bound, 0)
-            v = 2 * self.strength * excess * g / np.where(norm > 0, norm, 1) / len(g)
-            return self.strength * np.mean(excess**2), v
-
-        return add_gradient_penalty(discriminator, x_real, penalty)
-
-
-class R1ByDifference:
-    def __call__(self, discriminator, x_real, x_fake):
-        before, h = discriminator.grads.copy(), 1e-4
-        g = self.slopes(discriminator, x_real)
-        for sign in (1, -1):
-            moved = x_real + sign * h * self.gamma * g / len(g)
-            discriminator.backward(np.ones_like(discriminator.forward(moved)), input_grad=False)
-            before += sign * discriminator.grads / (2 * h)
-        discriminator.grads[:] = before
-        return 0.5 * self.gamma * np.sum(g * g) / len(g)
-
-
-class Variety:
-    def backward(self, dout):
-        centred = self.x - self.x.mean(axis=0)  # whose columns sum to 0, so that m's own way adds nothing
-        return dout[:, :-1] + 2 * centred / centred.size * dout[:, -1].sum()
-
-
-class BothSides:
-    def __call__(self, discriminator, x_real, x_fake):
-        def penalty(g):
-            n = len(x_real)
-            return self.value_by_definition(g[:n], g[n:]), self.gamma * g / n
-
-        return add_gradient_penalty(discriminator, np.concatenate([x_real, x_fake]), penalty)
-
-
-class Radius:
-    def backward(self, dout):
-        return dout[:, :-1] + 2 * self.x * dout[:, -1:]
-
-
-class HalfTanh:
-    def backward(self, dout):
-        return dout * 2 * self.out * (1 - self.out)
-
-
-def parzen_pull(x):
-    centres, sigma = np.array([-1.0, 0.5, 2.0]), 0.5
-    e = -((x[..., None] - centres) ** 2) / (2 * sigma**2)
-    top = e.max(axis=-1, keepdims=True)
-    share = np.exp(e - top)
-    loss = -np.mean(top[..., 0] + np.log(share.mean(axis=-1)))
-    share /= share.sum(axis=-1, keepdims=True)
-    return loss, np.sum(share * (x[..., None] - centres), axis=-1) / sigma**2 / x.size
-
-
-class DenseLeakyReLU:
-    def backward(self, dout):
-        between = dout * np.where(self.out > 0, 1, 0.2)
-        self.dW = self.x.T @ between
-        self.db = between.sum(axis=0)
-        return between @ self.W.T
-
-
-PAGES |= {
-    ("in_place_tanh", "InPlaceTanh.forward"): InPlaceTanh.forward,
-    ("hidden_factor", "squared_error"): squared_error,
-}
 WRONG = {  # exercise that is wrong as it comes: {what is to be mended: the doctor's diagnosis}
     "broken_dense": {
         "Averages.backward": "1/N divided twice",
@@ -187,26 +31,7 @@ WRONG = {  # exercise that is wrong as it comes: {what is to be mended: the doct
     "hidden_factor": {"squared_error": "missing 1/N"},
 }
 SOLVED = {  # exercise: (what is to be filled in, how)
-    **{exercise: (place, code) for (exercise, place), code in PAGES.items() if exercise not in WRONG},
-    "leaky_relu_backward": ("LeakyReLU.backward", LeakyReLU.backward),
-    "silu": ("SiLU.backward", SiLU.backward),
-    "bce_with_logits": ("bce_with_logits", bce_with_logits),
-    "cauchy": ("cauchy", cauchy),
-    "softmax": ("Softmax.backward", Softmax.backward),
-    "residual": ("Residual.backward", Residual.backward),
-    "minimax_generator": ("minimax_generator", minimax_generator),
-    "both_at_once": ("both_at_once", both_at_once),
-    "smoothed_discriminator": ("smoothed_discriminator", smoothed_discriminator),
-    "least_squares_game": ("LeastSquares", LeastSquares),
-    "bounded_pull": ("bounded_pull", bounded_pull),
-    "one_sided_penalty": ("OneSided.__call__", OneSided.__call__),
-    "penalty_by_difference": ("R1ByDifference.__call__", R1ByDifference.__call__),
-    "variety": ("Variety.backward", Variety.backward),
-    "both_sides": ("BothSides.__call__", BothSides.__call__),
-    "radius": ("Radius.backward", Radius.backward),
-    "half_tanh": ("HalfTanh.backward", HalfTanh.backward),
-    "parzen_pull": ("parzen_pull", parzen_pull),
-    "fused": ("DenseLeakyReLU.backward", DenseLeakyReLU.backward),
+    exercise: (place, code) for (exercise, place), code in PAGES.items() if exercise not in WRONG
 }
 MENDED = {  # exercise: {what is to be mended: (the doctor's diagnosis, how)}
     exercise: {place: (diagnosis, PAGES[exercise, place]) for place, diagnosis in places.items()}
