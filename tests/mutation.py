@@ -35,6 +35,8 @@ sys.path.insert(0, str(ROOT))
 PROCESSES = 2
 TESTS = {  # the tests of each file; those of all the others follow
     "layers.py": "test_layers.py",
+    "convolution.py": "test_convolution.py",
+    "normalization.py": "test_convolution.py",
     "network.py": "test_network.py",
     "losses.py": "test_losses.py",
     "objectives.py": "test_objectives.py",

@@ -32,7 +32,7 @@ from tinygan.data import DataError, find_mnist
 
 LINES = 220  # of a script
 MEGABYTES = 2  # of one picture or film
-MODULES_TO_TEACH = ["layers", "losses", "objectives", "optimizers", "gradient_penalty"]
+MODULES_TO_TEACH = ["layers", "losses", "objectives", "optimizers", "gradient_penalty", "convolution", "normalization"]
 
 TEXTS = sorted(LESSONS.glob("[0-9][0-9]_*.md"))
 SCRIPTS = sorted(LESSONS.glob("[0-9][0-9]_*.py"))

@@ -207,7 +207,7 @@ PRESETS = {
     ),
     "uncentered": Config(penalty="none", init="xavier", lr=2e-4, beta1=0.5, average=0.0, steps=24_000),
     # Images inside: a mixture of Dense layers and convolutions; and DCGAN's networks and settings, in small.
-    "mixture": Config(gamma=0.3, hidden=(256,), channels=(32, 16), steps=16_000),
+    "mixture": Config(gamma=0.3, hidden=(256,), channels=(32, 16), g_slope=0.0, lr=3e-3, steps=8_000),
     # The networks of `mixture`, narrower, and told the label: in a minute what takes `mixture` three.
     "conditional": Config(
         conditional=True, gamma=0.3, hidden=(256,), channels=(16, 8), g_slope=0.0, lr=4e-3, steps=4_000
