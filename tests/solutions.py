@@ -24,7 +24,7 @@ PAGES = on_pages()
 WRONG = {  # exercise that is wrong as it comes: {what is to be mended: the doctor's diagnosis}
     "broken_dense": {
         "Averages.backward": "1/N divided twice",
-        "Transposes.backward": "transposed weight",
+        "Transposes.backward": "transposed matrix",
         "Remembers.backward": "gradients accumulated",
     },
     "in_place_tanh": {"InPlaceTanh.forward": "changed in place"},

@@ -60,6 +60,8 @@ def imports_from_above(room, tree):
     for line, name in rooms_imported(tree):
         if room in CORE and name not in CORE:
             yield f"line {line}: the core imports {name}"
+        elif room == "gradcheck":
+            yield f"line {line}: the ruler imports {name}, which it measures"
         elif folder(name) and folder(name) != folder(room) and (folder(room) != "app" and room != "__main__"):
             yield f"line {line}: imports {name}, of another folder"
         elif name == "plots" and folder(room) != "app":
@@ -85,6 +87,7 @@ def test_every_room_keeps_the_rule(rule):
         (foreign_imports, "plots", "from PIL import Image"),
         (imports_from_above, "layers", "from tinygan.training import Training"),
         (imports_from_above, "losses", "from tinygan.gradcheck import compare"),
+        (imports_from_above, "gradcheck", "from tinygan.layers import Dense"),
         (imports_from_above, "training", "from tinygan.plots import save_curves"),
         (imports_from_above, "training", "from tinygan.scoring import scores"),
         (imports_from_above, "plots", "import tinygan.app.cli"),

@@ -1,26 +1,22 @@
 """The checker measures right, reports where and how much, and cannot be content with nothing.
 
-Measured slopes equal known ones, by both methods; kinks are seen; every gradient of the package
-passes; and whatever is off by more than the tolerance, in a single entry even, does not.
+Measured slopes equal known ones, by both methods; kinks are seen; and whatever is off by more than the tolerance
+does not pass.
 """
 
 from __future__ import annotations
 
 import numpy as np
-import planted_mistakes
 import pytest
 from helpers import SEEDS
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from tinygan.cases import NotCheckable, Setting
-from tinygan.check import own_things
-from tinygan.gradcheck import check_gradients, compare, numbers, numeric_gradient, relative_error, remeasure
-from tinygan.layers import Dense, LeakyReLU, Sigmoid, Tanh
-from tinygan.losses import bce_with_logits
+from tinygan.gradcheck import compare, numeric_gradient, relative_error, remeasure
+from tinygan.layers import LeakyReLU, Sigmoid, Tanh
+from tinygan.losses import bce, bce_with_logits, least_squares
 from tinygan.network import Network
 
-OWN = {name: thing for name, (thing, _) in own_things().items()}
 FUNCTIONS = {  # f and its derivative, both of one number
     "cube": (lambda x: x**3, lambda x: 3 * x**2),
     "exp": (np.exp, np.exp),
@@ -56,8 +52,6 @@ def test_a_method_that_does_not_exist_is_refused():
     x = np.ones(3)
     with pytest.raises(ValueError, match="method must be 'central' or 'complex', not 'cmplx'"):
         numeric_gradient(lambda: np.sum(x), x, method="cmplx")
-    with pytest.raises(ValueError, match="method must be 'central' or 'complex', not 'cmplx'"):
-        check_gradients(Tanh(), method="cmplx")
 
 
 def test_the_step_grows_with_the_number():
@@ -155,19 +149,6 @@ def test_rounding_is_no_kink():
     assert not np.any(aside)
 
 
-def test_entries_on_a_kink_are_reported_and_the_others_still_compared():
-    x = np.array([[0.0, 1.0, -1.0]])
-    right = check_gradients(planted_mistakes.LeakyReLU, x=x)
-    assert right.passed and right.rows[0].aside == 1
-    assert "1 on a kink, set aside" in str(right)
-    assert not check_gradients(planted_mistakes.MaskInverted, x=x).passed
-
-
-def test_nothing_but_kinks_is_no_pass():
-    report = check_gradients(planted_mistakes.LeakyReLU, x=np.zeros((2, 3)))
-    assert not report.passed and report.rows[0].aside == 6
-
-
 # ---- comparing -----------------------------------------------------------------------------------
 
 
@@ -215,128 +196,27 @@ def test_nan_never_passes():
     assert not compare("x", np.ones(2), np.array([np.nan, 1.0])).passed
 
 
-# ---- everything of the package passes ------------------------------------------------------------
+# ---- the package, by the sharper ruler -----------------------------------------------------------
 
 
-@pytest.mark.parametrize("method", ["central", "complex"])
-@pytest.mark.parametrize("name", OWN)
-@given(seed=SEEDS, n=st.integers(2, 8), n_in=st.integers(2, 8), n_out=st.integers(2, 5))
-@settings(max_examples=10)
-def test_every_gradient_of_the_package_is_right(name, method, seed, n, n_in, n_out):
-    report = check_gradients(OWN[name], method=method, seed=seed, n=n, n_in=n_in, n_out=n_out)
-    assert report.passed, report
-
-
-@pytest.mark.parametrize("name", OWN)
-def test_the_complex_step_confirms_the_package_to_thirteen_digits(name):
-    report = check_gradients(OWN[name], tolerance=1e-13)
-    assert report.passed, report
-
-
-@pytest.mark.parametrize("target", planted_mistakes.RIGHT)
+@pytest.mark.parametrize("kind", [Sigmoid, Tanh, LeakyReLU])
 @given(seed=SEEDS)
-def test_a_learners_right_code_passes(target, seed):
-    report = check_gradients(target, seed=seed)
-    assert report.passed, report
+def test_the_complex_step_confirms_the_activations_to_thirteen_digits(kind, seed):
+    rng = np.random.default_rng(seed)
+    x, dout = rng.uniform(0.1, 2, (2, 4, 3)) * rng.choice([-1, 1], (2, 4, 3))
+    layer, twin = Network([kind()], rng, np.float64), Network([kind()], rng, np.complex128)
+    layer.forward(x)
+    z = x.astype(complex)
+    measured = numeric_gradient(lambda: twin.forward(z), z, method="complex", dout=dout)
+    assert relative_error(layer.backward(dout), measured) < 1e-13
 
 
-def test_layers_and_networks_can_be_given_ready_made_in_any_dtype():
-    rng = np.random.default_rng(0)
-    network = Network([Dense(4, 3), LeakyReLU(0.1), Dense(3, 2), Tanh()], rng, np.float32)
-    before = network.params.copy()
-    for target in (Dense(6, 2), network, Sigmoid()):
-        report = check_gradients(target)
-        assert report.passed, report
-    assert np.array_equal(network.params, before) and network.params.dtype == np.float32
-
-
-def test_the_input_can_be_given():
-    x = np.linspace(-2, 2, 12).reshape(3, 4)
-    report = check_gradients(Sigmoid(), x=x)
-    assert report.passed and np.array_equal(report.measured["x"].case.arrays["x"], x)
-
-
-def test_what_has_no_derivative_is_refused():
-    with pytest.raises(NotCheckable, match="int is no layer"):
-        check_gradients(3)
-
-
-# ---- and nothing that is wrong does --------------------------------------------------------------
-
-
-class OneEntryOff(planted_mistakes.Dense):
-    """Right, but for one entry of one gradient."""
-
-    def __init__(self):
-        super().__init__(7, 3)
-
-    def backward(self, dout):
-        dx = super().backward(dout)
-        gradients = {"x": dx, "W": self.dW, "b": self.db}
-        gradients[self.where].flat[self.index] += self.off * np.linalg.norm(gradients[self.where])
-        return dx
-
-
-@given(where=st.sampled_from(["x", "W", "b"]), index=st.integers(0, 34), off=st.sampled_from([1e-6, -1e-3, 1]))
-def test_one_wrong_entry_is_found_where_it_is(where, index, off):
-    target = OneEntryOff()
-    shape = {"x": (5, 7), "W": (7, 3), "b": (3,)}[where]
-    target.where, target.index, target.off = where, index % np.prod(shape), off
-    report = check_gradients(target)
-    wrong = [row for row in report.rows if not row.passed]
-    assert [(row.name, row.index) for row in wrong] == [(where, np.unravel_index(target.index, shape))]
-
-
-@pytest.mark.parametrize("target", [case[0] for case in planted_mistakes.PLANTED], ids=lambda t: t.__name__)
-@pytest.mark.parametrize("seed", [1, 2])
-def test_every_planted_mistake_is_rejected(target, seed):
-    options = next(options for thing, _, options in planted_mistakes.PLANTED if thing is target)
-    report = check_gradients(target, seed=seed, **options)
-    assert not report.passed, report
-
-
-def test_a_mistake_in_backward_is_not_hidden_by_the_complex_step():
-    class HalfSigmoid(Sigmoid):
-        def backward(self, dout, param_grads=True, input_grad=True):
-            return super().backward(dout) / 2
-
-    report = check_gradients(HalfSigmoid(), method="complex")
-    assert not report.passed and report.rows[0].error == pytest.approx(0.5)
-
-
-# ---- the report ----------------------------------------------------------------------------------
-
-
-def test_the_table_says_argument_size_error_place_and_both_numbers():
-    text = str(check_gradients(planted_mistakes.NegativeBias))
-    head, columns, *rows = text.splitlines()
-    assert head.startswith("NegativeBias (") and "planted_mistakes.py, line " in head and head.endswith(": WRONG")
-    assert columns.split() == ["argument", "size", "error", "worst", "at", "got", "expected"]
-    assert [row.split()[0] for row in rows] == ["x", "W", "b"]
-    name, size, error, index, got, expected, verdict = rows[2].split()
-    assert (size, error, verdict) == ("3", "2.0e+00", "WRONG") and float(got) == -float(expected)
-
-
-@pytest.mark.parametrize("difference", [1e-3, 1e-9, 1e-15])
-def test_numbers_that_are_not_alike_look_so(difference):
-    text, other = numbers(0.7, 0.7 + difference, False)
-    assert text != other and len(text) <= len(other) < 20
-    assert numbers(0.7, 0.7, False) == numbers(0.7, 0.7 + 1e-9, True) == ("0.7", "0.7")
-
-
-def test_ordinary_and_large_numbers_are_both_looked_at():
-    names = [row.name for row in check_gradients(bce_with_logits).rows]
-    assert names == ["logits", "large logits"]
-
-
-def test_a_check_can_be_repeated_with_one_thing_changed():
-    report = check_gradients(Dense)
-    assert report.again(n=11).measured["x"].a.shape == (11, 7)
-    assert report.again(n=11) is report.again(n=11)
-    assert report.again(n=11).setting == Setting(n=11)
-
-
-def test_the_check_leaves_what_it_checks_alone():
-    target = planted_mistakes.Dense(7, 3)
-    check_gradients(target)
-    assert vars(target).keys() == {"W", "b"} and not np.any(target.W)
+@pytest.mark.parametrize("loss", [bce, bce_with_logits, least_squares])
+@given(seed=SEEDS)
+def test_the_complex_step_confirms_the_losses_to_thirteen_digits(loss, seed):
+    rng = np.random.default_rng(seed)
+    x, target = rng.uniform(0.1, 0.9, (2, 4, 3))
+    target /= target.sum(axis=1, keepdims=True)
+    z = x.astype(complex)
+    measured = numeric_gradient(lambda: loss(z, target)[0], z, method="complex")
+    assert relative_error(loss(x, target)[1], measured) < 1e-13

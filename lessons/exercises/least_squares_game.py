@@ -17,6 +17,14 @@ class LeastSquares:
     def __init__(self, a=-1.0, b=1.0, c=0.0):
         self.a, self.b, self.c = a, b, c
 
+    def discriminator_by_definition(self, real_logits, fake_logits):
+        """What D's loss must be."""
+        return half_mean_square(real_logits - self.b) + half_mean_square(fake_logits - self.a)
+
+    def generator_by_definition(self, fake_logits):
+        """What G's loss must be."""
+        return half_mean_square(fake_logits - self.c)
+
     def discriminator(self, real_logits, fake_logits):
         """Return (loss, d(loss)/d(real_logits), d(loss)/d(fake_logits))."""
         raise NotImplementedError("fill in")

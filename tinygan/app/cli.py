@@ -156,9 +156,7 @@ def show_neighbors(run, trained, samples, examiner):
 
 def check_command(args):
     """``tinygan check``: gradients, the package's or a learner's."""
-    if sys.flags.optimize > 1:
-        raise UsageError("what is said about mistakes are docstrings, which -OO takes away; use -O, or neither")
-    from tinygan import check  # only now: nothing else needs it
+    from tinygan.app import check  # only now: nothing else needs it
 
     return check.main(args.target)
 

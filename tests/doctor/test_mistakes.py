@@ -1,0 +1,100 @@
+"""The doctor names every planted mistake rightly, and gives no name to what is right, or what nobody knows."""
+
+from __future__ import annotations
+
+import numpy as np
+import planted_mistakes
+import pytest
+from planted_mistakes import PLANTED, RIGHT, check, module_of
+
+from tinygan.doctor import Verdict, examine
+from tinygan.doctor.mistakes import BROKEN, CATALOGUE, MAYBE
+from tinygan.doctor.repair import KINDS
+from tinygan.doctor.rules import MISTAKES
+
+ALL = [*BROKEN.values(), *CATALOGUE, *MAYBE]
+
+
+@pytest.mark.parametrize("name, old, new, names", [(*row[:3], row[3:]) for row in PLANTED])
+def test_a_planted_mistake_is_wrong_and_gets_its_name_and_no_other(name, old, new, names):
+    reports, found = check(name, old, new)
+    assert Verdict.WRONG in {report.verdict for report in reports}
+    assert sorted(found) == sorted(names), "\n".join(map(str, reports))
+
+
+@pytest.mark.parametrize("row", PLANTED[::8], ids=lambda row: row[0])
+def test_the_name_does_not_depend_on_the_random_numbers(row):
+    assert sorted(check(*row[:3], seed=3)[1]) == sorted(row[3:])
+
+
+@pytest.mark.parametrize("name", RIGHT)
+@pytest.mark.parametrize("seed", [0, 4])
+def test_what_is_right_is_right_and_gets_no_name(name, seed):
+    reports, found = check(name, seed=seed)
+    assert reports and found == []
+    assert all(report.verdict is Verdict.RIGHT for report in reports), "\n".join(map(str, reports))
+
+
+def test_every_name_has_a_planted_mistake():
+    planted = {name for row in PLANTED for name in row[3:]}
+    known = {mistake.name for mistake in ALL} | {words[0] for words in MISTAKES.values()}
+    assert planted <= known | {name for name, _ in KINDS.values()}
+    assert known - planted == set()
+
+
+def test_every_name_explains_itself_in_one_line():
+    assert all(mistake.meaning and mistake.look and "\n" not in mistake.meaning + mistake.look for mistake in ALL)
+
+
+def test_a_finding_says_where_what_it_means_and_where_to_look():
+    source = planted_mistakes.HEAD + RIGHT["Dense"].replace("dout.sum(axis=0)", "-dout.sum(axis=0)")
+    report = examine(planted_mistakes.run("mine.py", source).Dense)
+    (finding,) = report.findings
+    text = str(finding)
+    assert (
+        text.startswith("  wrong sign, in b: ") and "\n    look at: " in text and "self.db = -dout.sum(axis=0)" in text
+    )
+
+
+def test_two_mistakes_in_two_places_get_both_names():
+    source = RIGHT["Dense"].replace("self.x.T @ dout", "-self.x.T @ dout").replace("sum(axis=0)", "mean(axis=0)")
+    report = examine(planted_mistakes.run("mine.py", planted_mistakes.HEAD + source).Dense)
+    assert {f.name: [*f.seen] for f in report.findings} == {"wrong sign": ["W"], "1/N divided twice": ["b"]}
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize(
+    "name, old, new",
+    [
+        ("Dense", "dout @ self.W.T", "np.sinh(dout) @ np.abs(self.W).T"),
+        ("Tanh", "dout * (1 - self.out**2)", "np.cosh(dout) + np.sin(9 * self.x)"),
+    ],
+)
+def test_what_nobody_knows_gets_no_name_but_a_description(name, old, new, seed):
+    reports, found = check(name, old, new, seed=seed)
+    assert found == [] and reports[0].verdict is Verdict.WRONG
+    first, line, *_ = reports[0].pattern
+    assert "no known mistake" in first and line.startswith("  x: ") and "entries are wrong" in line
+
+
+SHAPES = [(), (0,), (1,), (3,), (7,), (1, 3), (5, 1), (3, 7), (5, 3), (7, 7), (1, 7, 3), (5, 7, 3)]
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_whatever_shape_a_gradient_has_the_doctor_does_not_stumble(shape):
+    for name, old in (
+        ("Dense", "self.x.T @ dout"),
+        ("Dense", "dout @ self.W.T"),
+        ("LeakyReLU", "dout * np.where(self.x > 0, 1, self.alpha)"),
+        ("mean_squares", "difference / out.size"),
+    ):
+        thing = vars(module_of(name, old, f"np.random.default_rng(0).normal(size={shape})"))[name]
+        report = examine(thing)
+        assert report.verdict is Verdict.WRONG
+        assert all(map(str, [report, *report.findings, *report.pattern]))
+
+
+def test_the_object_that_is_checked_stays_as_it_is():
+    dense = module_of("Dense").Dense(7, 3)
+    examine(dense)
+    assert vars(dense).keys() == {"W", "b"} and not np.any(dense.W)

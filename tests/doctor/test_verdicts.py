@@ -1,0 +1,307 @@
+"""Three verdicts: right only for what was measured, WRONG only for what ran, else "could not be checked"."""
+
+from __future__ import annotations
+
+import json
+
+import planted_mistakes
+import pytest
+from planted_mistakes import HEAD, RIGHT, module_of
+
+from tinygan.doctor import Stopped, Verdict, examine, load, sandbox, targets
+
+
+def verdict(source, **options):
+    """Return (the worst verdict on all that stands in a source, everything that is printed)."""
+    module = sandbox.run("mine.py", HEAD + source)
+    reports = [examine(target, **options) for target in targets(module).values()]
+    return max((r.verdict for r in reports), key=rank), "\n".join(map(str, reports))
+
+
+def rank(verdict):
+    """WRONG before unchecked before right."""
+    return {Verdict.RIGHT: 0, Verdict.UNCHECKED: 1, Verdict.WRONG: 2}[verdict]
+
+
+# ---- promises ------------------------------------------------------------------------------------
+
+BROKEN = {
+    "parameters": ("Dense", "self.db = dout.sum(axis=0)", "self.db = dout.sum(axis=0)\n        self.b += 0.1"),
+    "in place": ("Tanh", "return dout * (1 - self.out**2)", "self.out *= self.out; return dout * (1 - self.out)"),
+    "stale": ("Dense", "self.x = x\n", "self.xs = [*getattr(self, 'xs', []), x]; self.x = self.xs[0]\n"),
+    "accumulated": ("Gain", "self.db = dout.sum(axis=0)", "self.db = getattr(self, 'db', 0) + dout.sum(axis=0)"),
+    "shared": (
+        "Dense",
+        "    def __init__(self, n_in, n_out):\n        self.W,",
+        "    W = np.ones((7, 3))\n\n    def __init__(self, n_in, n_out):\n        _,",
+    ),  # noqa: E501
+    "drawn again": (
+        "Dropout",
+        "return dout * self.mask",
+        "return dout * (self.rng.random(dout.shape) >= self.p) / (1 - self.p)",
+    ),  # noqa: E501
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_a_broken_promise_is_wrong_even_where_every_gradient_is_right(kind):
+    name, old, new = BROKEN[kind]
+    report = examine(vars(module_of(name, old, new))[name])
+    assert report.verdict is Verdict.WRONG and kind in {fact.kind for fact in report.facts}
+
+
+def test_a_second_forward_without_a_backward_between_changes_nothing():
+    """A stack of caches from which the oldest is taken first is right as long as each forward has its backward."""
+    queue = ("self.x = x\n", "self.__dict__.setdefault('xs', []).append(x)\n"), ("self.x.T", "self.xs.pop(0).T")
+    source = RIGHT["Dense"]
+    for old, new in queue:
+        source = source.replace(old, new)
+    assert verdict(source)[0] is Verdict.WRONG
+    assert verdict(source.replace("pop(0)", "pop()"))[0] is Verdict.RIGHT
+
+
+# ---- never right for what was not measured --------------------------------------------------------
+
+LEARNERS = {  # a right one, and what makes it wrong in a place that is easily overlooked
+    "other names": (RIGHT["Linear"], "grad_out.T @ self.x", "17 * grad_out.T @ self.x"),
+    "a number as a parameter": (
+        """
+class PReLU:
+    def __init__(self):
+        self.a = 0.25
+
+    def forward(self, x):
+        self.x = x
+        return np.where(x > 0, x, self.a * x)
+
+    def backward(self, dout):
+        self.da = np.sum(dout * self.x * (self.x < 0))
+        return dout * np.where(self.x > 0, 1, self.a)
+""",
+        "self.da = ",
+        "self.da = 3 * ",
+    ),
+    "what is returned, not what is kept": (
+        "from tinygan.layers import Dense\n\nclass Mine(Dense):\n"
+        "    def backward(self, dout, **how):\n        return super().backward(dout, **how)\n",
+        "return super()",
+        "return 2 * super()",
+    ),
+    "a whole network": (
+        """
+class Network:
+    def __init__(self, n_in, n_hidden, n_out):
+        self.params = {"W1": np.random.randn(n_in, n_hidden), "b1": np.zeros(n_hidden)}
+        self.params |= {"W2": np.random.randn(n_hidden, n_out), "b2": np.zeros(n_out)}
+
+    def loss(self, X, y):
+        self.h = np.tanh(X @ self.params["W1"] + self.params["b1"])
+        self.d = self.h @ self.params["W2"] + self.params["b2"] - y
+        return np.sum(self.d**2) / len(X)
+
+    def backward(self, X, y):
+        self.loss(X, y)
+        d = 2 * self.d / len(X)
+        dh = d @ self.params["W2"].T * (1 - self.h**2)
+        return {"W1": X.T @ dh, "b1": dh.sum(0), "W2": self.h.T @ d, "b2": d.sum(0)}
+""",
+        '"W1": X.T @ dh',
+        '"W1": X.T @ dh * 1.01',
+    ),
+    "layers inside a list": (
+        RIGHT["Dense"]
+        + """
+class Pair:
+    def __init__(self, n_in, n_out):
+        self.layers = [Dense(n_in, 4), Dense(4, n_out)]
+
+    def forward(self, x):
+        for layer in self.layers:
+            x = layer.forward(x)
+        return x
+
+    def backward(self, dout):
+        for layer in reversed(self.layers):
+            dout = layer.backward(dout)
+        return dout
+""",
+        "            dout = layer.backward(dout)\n",
+        "            dout = layer.backward(dout)\n            layer.db = layer.db * 2\n",
+    ),
+    "a bend far away": (
+        """
+class ReLU6:
+    def forward(self, x):
+        self.x = x
+        return np.clip(x, 0, 6)
+
+    def backward(self, dout):
+        return dout * ((self.x > 0) & (self.x < 6))
+""",
+        " & (self.x < 6)",
+        "",
+    ),
+    "labels and one-hot rows": (
+        """
+def softmax_loss(scores, y):
+    p = np.exp(scores - scores.max(axis=1, keepdims=True))
+    p /= p.sum(axis=1, keepdims=True)
+    loss = -np.mean(np.log(p[np.arange(len(y)), y]))
+    dscores = p.copy()
+    dscores[np.arange(len(y)), y] -= 1
+    return loss, dscores / len(y)
+""",
+        "dscores / len(y)",
+        "dscores",
+    ),
+    "hinge with targets of both signs": (
+        RIGHT["hinge"],
+        "-y * (y * scores < 1) / y.size",
+        "-y * (y * scores < 1) * (y > 0) / y.size",
+    ),
+    "out and cache": (
+        """
+def affine_forward(x, w, b):
+    return x.reshape(len(x), -1) @ w + b, (x, w, b)
+
+
+def affine_backward(dout, cache):
+    x, w, b = cache
+    return (dout @ w.T).reshape(x.shape), x.reshape(len(x), -1).T @ dout, dout.sum(axis=0)
+""",
+        "dout.sum(axis=0)",
+        "dout.mean(axis=0)",
+    ),
+    "a function and its derivative": (
+        "def swish(x):\n    return x / (1 + np.exp(-x))\n\n\n"
+        "def swish_prime(x):\n    s = 1 / (1 + np.exp(-x))\n    return s + x * s * (1 - s)\n",
+        "x * s * (1 - s)",
+        "s * (1 - s)",
+    ),
+    "images": (RIGHT["Conv"], "j : j + w] +=", "j : j + w] ="),
+    "indices": (
+        """
+class Embedding:
+    def __init__(self, vocab_size, dim):
+        self.W = np.random.randn(vocab_size, dim)
+
+    def forward(self, idx):
+        self.idx = idx
+        return self.W[idx]
+
+    def backward(self, dout):
+        self.dW = np.zeros_like(self.W)
+        np.add.at(self.dW, self.idx, dout)
+""",
+        "np.add.at(self.dW, self.idx, dout)",
+        "self.dW[self.idx] = dout",
+    ),
+    "columns as samples": (
+        """
+def forward(X, W, b):
+    \"\"\"X: (n, m), one sample a column; W: (k, n), b: (k, 1)\"\"\"
+    return np.tanh(W @ X + b)
+
+
+def backward(dA, X, W, b):
+    dZ = dA * (1 - np.tanh(W @ X + b) ** 2)
+    return W.T @ dZ, dZ @ X.T, dZ.sum(axis=1, keepdims=True)
+""",
+        "dZ.sum(axis=1, keepdims=True)",
+        "dZ.sum(axis=1, keepdims=True) / X.shape[1]",
+    ),
+    "keyword-only arguments": (
+        "def quantile_loss(pred, target, *, q):\n    d = target - pred\n"
+        "    return np.mean(np.maximum(q * d, (q - 1) * d)), np.where(d > 0, -q, 1 - q) / d.size\n",
+        "1 - q)",
+        "q)",
+    ),
+    "a training step": (RIGHT["Player"], "2 * (fake - 1)", "2 * fake"),
+}
+
+
+@pytest.mark.parametrize("style", LEARNERS)
+def test_right_code_in_this_style_is_right(style):
+    found, text = verdict(LEARNERS[style][0])
+    assert found is Verdict.RIGHT, text
+
+
+@pytest.mark.parametrize("style", LEARNERS)
+def test_a_mistake_in_this_style_is_seen(style):
+    source, old, new = LEARNERS[style]
+    assert source.count(old) == 1
+    found, text = verdict(source.replace(old, new))
+    assert found is Verdict.WRONG, text
+
+
+def test_a_gradient_that_belongs_to_nothing_is_said():
+    source = "def double(x, scale=2.0):\n    return scale * x\n\n\ndef double_backward(dout, x, scale=2.0):\n"
+    found, text = verdict(source + "    dx, dscale = scale * dout, 7.0\n    return dx, dscale\n")
+    assert found is Verdict.UNCHECKED and "NOT CHECKED: dscale" in text
+
+
+# ---- never WRONG for what could not be run ---------------------------------------------------------
+
+CANNOT = {
+    "needs a file": "def loss(x):\n    x = x + np.load('nowhere.npy')\n    return x.sum(), np.ones_like(x)\n",
+    "needs more than can be guessed": "class Odd:\n    def forward(self, x):\n        self.x = x\n"
+    "        return x['pixels'].real.reshape(3, 11, 17)\n\n    def backward(self, dout):\n        return dout\n",
+    "is not filled in": "class Todo:\n    def forward(self, x):\n        return 2 * x\n\n"
+    "    def backward(self, dout):\n        raise NotImplementedError\n",
+}
+
+
+@pytest.mark.parametrize("why", CANNOT)
+def test_what_cannot_be_run_is_not_wrong_and_the_place_is_said(why):
+    found, text = verdict(CANNOT[why])
+    assert found is Verdict.UNCHECKED and "mine.py, line " in text and "WRONG" not in text
+
+
+def test_an_example_says_what_cannot_be_guessed():
+    source = """
+class Patches:
+    def forward(self, x):
+        assert x.shape == (2, 9, 25)
+        self.x = x
+        return x**2
+
+    def backward(self, dout):
+        return 2 * self.x * dout
+"""
+    assert verdict(source)[0] is Verdict.UNCHECKED
+    assert verdict(source + "\nPatches.example = {'x': (2, 9, 25)}\n")[0] is Verdict.RIGHT
+    assert verdict(source + "\nPatches.example = lambda: {'x': np.ones((2, 9, 25))}\n")[0] is Verdict.RIGHT
+
+
+# ---- files ---------------------------------------------------------------------------------------------
+
+
+def notebook(*cells):
+    return json.dumps({"cells": [{"cell_type": "code", "source": cell} for cell in cells]})
+
+
+def test_a_notebook_is_checked_like_a_file_and_places_are_cells(tmp_path):
+    path = tmp_path / "book.ipynb"
+    wrong = RIGHT["Tanh"].strip().replace("1 - self.out**2", "1 - self.out")
+    path.write_text(notebook("%matplotlib inline\nimport numpy as np", wrong, "1 / 0\nprint('never')"))
+    (report,) = [examine(target) for target in targets(load(path)).values()]
+    assert report.verdict is Verdict.WRONG and "book.ipynb, cell 2, line 1" in str(report)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"cells": [{"cell_type": "code"}]}', '{"cells": 3}', "\x00"])
+def test_what_is_no_notebook_is_stopped_with_one_line(tmp_path, text):
+    (tmp_path / "book.ipynb").write_text(text)
+    with pytest.raises(Stopped, match=r"^[^\n]*book.ipynb[^\n]*$"):
+        load(tmp_path / "book.ipynb")
+
+
+def test_a_statement_that_fails_does_not_keep_the_rest_from_being_checked():
+    source = "import not_there\n" + RIGHT["Tanh"] + "\nopen('nowhere.csv')\n"
+    assert verdict(source)[0] is Verdict.RIGHT
+
+
+def test_slow_code_is_sampled_and_says_so(monkeypatch):
+    monkeypatch.setattr("tinygan.doctor.measure.SECONDS", 1e-3)
+    source = RIGHT["Tanh"].replace("return self.out", "sum(range(100_000)); return self.out")
+    report = examine(planted_mistakes.run("mine.py", HEAD + source).Tanh)
+    assert report.verdict is Verdict.RIGHT and all("sampled" in row.note for row in report.rows)

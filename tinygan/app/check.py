@@ -1,0 +1,139 @@
+"""``tinygan check``: find what to check, have it examined, print what was found.
+
+    tinygan check                   everything that the package computes a gradient of
+    tinygan check file.py           the layers, losses, optimizers that a learner has written there; it is run
+    tinygan check file.py:Name      one of them
+    tinygan check book.ipynb        the same in the code of a notebook
+
+Each gets a table, and, where it is wrong, a diagnosis. Nothing else is needed to pose an exercise: it is a file that
+says in one line what to write, and has NotImplementedError where that belongs. A loss could be right and another loss
+than the one asked for. Its exercise says which it must be with a second function, ``name_by_definition``, of the same
+arguments (``by_definition`` for ``__call__``), which gives the value alone. What code takes is guessed from names and
+documented shapes, "x: (N, C, H, W)"; where that fails, an attribute says it: ``Conv.example = {"x": (2, 3, 6, 6)}``.
+"""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import numpy as np
+
+from tinygan import gan, gradient_penalty, layers, losses, network, objectives, optimizers
+from tinygan.app.output import aside, say
+from tinygan.doctor import RULER, Stopped, Verdict, as_target, examine, load, targets
+
+MODULES = (layers, network, losses, objectives, optimizers, gan, gradient_penalty)
+
+
+def main(target=None):
+    """Print what the check finds; return 0 if all is right, 1 if something is wrong, 2 if not all could be checked."""
+    try:
+        things = targets_in(target) if target else own_targets()
+        reports = dict(examined(things, told=target is not None))
+        if not reports:
+            raise Stopped(nothing_in(target.partition(":")[0]))
+    except Stopped as error:
+        aside(f"tinygan check: {error}")
+        return 2
+    if target is None:
+        say(summary(reports))
+    say(RULER)
+    count = {verdict: sum(report.verdict is verdict for report in reports.values()) for verdict in Verdict}
+    line = f"{count[Verdict.RIGHT]} of {len(reports)} right"
+    if count[Verdict.UNCHECKED]:
+        line += f", {count[Verdict.UNCHECKED]} could not be checked"
+    if count[Verdict.WRONG] > 1:
+        line += "; begin with the first that is wrong: what is built on it fails with it"
+    say(line)
+    return 1 if count[Verdict.WRONG] else 2 if count[Verdict.UNCHECKED] else 0
+
+
+def examined(things, told):
+    """Yield (name, Report) of the things that have a gradient, and print each, or (not ``told``) those that fail."""
+    for name, thing in things.items():
+        with progress(f"checking {name} ..."):
+            report = examine(thing)
+            words = [*map(str, report.findings)] or report.pattern
+        if report.helper and len(things) == 1:
+            raise report.helper
+        if report.helper and told:
+            say(f"{name}: passed over, for it does not run as a loss ({report.helper})\n")
+        if report.empty:
+            continue
+        if told or not report.passed:
+            say("\n".join([str(report), *words, ""]))
+        yield name, report
+
+
+# ---- what to check -------------------------------------------------------------------------------
+
+
+def own_targets():
+    """Return {name: Target} of everything in the package that computes a gradient."""
+    found = {name: thing for module in MODULES for name, thing in targets(module).items()}
+    rng = np.random.default_rng(0)
+    generator = network.Network([layers.Dense(3, 4), layers.LeakyReLU(), layers.Dense(4, 7), layers.Tanh()], rng)
+    packed = network.Network([layers.Pack(2), *network.mlp((14, 4, 1)), layers.Tanh()], rng)
+    game = gan.GAN(generator, packed, objectives.NonSaturating(), None, None, gradient_penalty.R1())
+    return found | {"GAN, packed, with R1": as_target(game)}
+
+
+def targets_in(target):
+    """Return {name: Target} for "file.py" or "file.py:Name"; Stopped where there is nothing to check."""
+    path, name = (target, None) if Path(target).exists() else split(target)
+    try:
+        module = load(path)
+    except OSError as error:
+        raise Stopped(f"{path}: {error.strerror}; name a file of Python source, or file.py:Name") from None
+    found = targets(module)
+    known = ", ".join(found) or "nothing"
+    if name and not hasattr(module, name):
+        raise Stopped(f"{path} has no {name}; what could be checked there: {known}")
+    if name:
+        return {name: found[name] if name in found else as_target(getattr(module, name))}
+    if not found:
+        raise Stopped(module.passed_over[0] if module.passed_over else nothing_in(path))
+    return found
+
+
+def nothing_in(path):
+    """Return the sentence that says so."""
+    return (
+        f"{path} has nothing to check: no class with forward(x) and backward(dout), "
+        "and no function that returns (loss, gradient) or has its gradient in another function beside it"
+    )
+
+
+def split(target):
+    """Return (path, name) of "path:name", (target, None) of anything else."""
+    path, colon, name = target.rpartition(":")
+    return (path, name) if colon and name.isidentifier() else (target, None)
+
+
+# ---- what to print -------------------------------------------------------------------------------
+
+
+@contextmanager
+def progress(line):
+    """Show a line on a terminal as long as it takes: code with loops may need seconds."""
+    terminal = sys.stderr and sys.stderr.isatty()
+    write = sys.stderr.write if terminal else len
+    with suppress(OSError):
+        write(line)
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            write(f"\r{' ' * len(line)}\r")
+
+
+def summary(reports):
+    """Return a table with one line for each thing."""
+    width = max(map(len, reports))
+    lines = [f"{'what':<{width}}  gradients  entries  largest error"]
+    for name, report in reports.items():
+        entries, error = sum(row.size for row in report.rows), max((row.error for row in report.rows), default=np.nan)
+        lines.append(f"{name:<{width}}  {len(report.rows):9d}  {entries:7,d}  {error:13.1e}  {report.verdict.words}")
+    return "\n".join([*lines, ""])

@@ -1,0 +1,26 @@
+"""The doctor: is a derivative right, and if not, what is wrong with it? ``examine(thing)`` returns a Report.
+
+The way through these files, each of which needs only those before it:
+
+    sandbox      run somebody else's code: one seed, a time limit, errors in one sentence
+    feeding      what an argument may be, by its name and by what is written about it
+    arrays       find parameters and gradients in objects, and pair them
+    finding      what can be checked in a module, and which functions go together
+    subject      two adapters: a value and a gradient in two calls, or both in one
+    games        the same for penalties and for the steps of a GAN
+    planning     try arguments until the code runs
+    measure      gradients against slopes, promises
+    rules        optimizers against their published rules
+    report       all of it, near zero and far from it, and a verdict
+    evidence     question a wrong gradient
+    mistakes     the catalogue
+    repair       mend the source by one small edit
+    diagnosis    give what is wrong its name
+"""
+
+from tinygan.doctor.examine import as_target, examine
+from tinygan.doctor.finding import targets
+from tinygan.doctor.report import RULER, Report, Verdict
+from tinygan.doctor.sandbox import Stopped, Unfilled, load
+
+__all__ = ["RULER", "Report", "Stopped", "Unfilled", "Verdict", "as_target", "examine", "load", "targets"]

@@ -1,0 +1,124 @@
+"""Name what is wrong: broken promises first, then the mistake that explains each gradient, or an edit that mends."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import NamedTuple
+
+import numpy as np
+
+from tinygan.doctor.evidence import Evidence, NoEvidence
+from tinygan.doctor.mistakes import BROKEN, CATALOGUE, MAYBE
+from tinygan.doctor.repair import KINDS, repair
+from tinygan.doctor.sandbox import Stopped, sandbox
+
+
+class Finding(NamedTuple):
+    """A mistake that was recognised: ``seen`` {the gradient in which it was, "" if it is of the whole: words}."""
+
+    name: str
+    meaning: str
+    look: str
+    seen: dict[str, str]
+    place: str = ""
+
+    def __str__(self):
+        where = ""
+        for words, seen in groupby(self.seen.items(), key=lambda item: item[1]):
+            places = ", ".join(filter(None, (place for place, _ in seen)))
+            where += (", in " if not where else ", ") * bool(places) + places + f" ({words})" * bool(words)
+        return f"  {self.name}{where}: {self.meaning}\n    look at: {self.look}" + f"\n    {self.place}" * bool(
+            self.place
+        )
+
+
+def diagnose(report):
+    """Return the Findings that explain a report that is WRONG; empty where none does."""
+    if report.verdict.value != 1:
+        return []
+    with sandbox(), np.errstate(all="ignore"):
+        optimizer = [Finding(*words, {"": ""}) for words in report.named]
+        return optimizer or of_promises(report) or of_gradients(report)
+
+
+def of_promises(report):
+    """Name the promises that were broken; one that explains all others is named alone."""
+    found, first = {}, [fact for fact in report.facts if fact.kind in ("random", "in place")]
+    for fact in first or report.facts:
+        found.setdefault(BROKEN[fact.kind], {})[fact.where] = ""
+    return [Finding(*mistake[:3], places) for mistake, places in found.items()]
+
+
+def of_gradients(report):
+    """Name what is wrong with the gradients of each form."""
+    found = []
+    for subject in report.subjects:
+        wrong = [m for m in report.measured if m.subject.form is subject.form and not m.row.passed]
+        nearest = {m.path: m for m in reversed(wrong)}  # near zero, if it is wrong there
+        if wrong:
+            found += of_form(report, [Evidence(report, nearest[path]) for path in subject.slots if path in nearest])
+    return found
+
+
+def of_form(report, wrong):
+    """Return the Findings for one form: known mistakes, or an edit that mends, or what may be missing."""
+    seen = named(wrong, CATALOGUE)
+    mended = repair(wrong[0], report, 0, named=bool(seen))
+    if not seen and not mended:
+        seen = named(wrong, MAYBE)
+    if not seen and not mended:
+        mended = repair(wrong[0], report, 1)
+    if not seen and mended:
+        return [Finding(*KINDS[mended.kind], str(mended), {e.name: "" for e in wrong})]
+    place = f"in {mended.place}: {mended.before}" if mended else ""
+    return [Finding(*mistake[:3], places, place) for mistake, places in seen.items()]
+
+
+def named(wrong, catalogue):
+    """Return {mistake: {gradient: what was seen}}: the first that fits; but a wrong sign may have another behind it."""
+    seen = {}
+    for e in wrong:
+        for mistake in catalogue:
+            try:
+                answer = mistake.holds(e)
+            except (NoEvidence, Stopped):
+                continue
+            if answer:
+                seen.setdefault(mistake, {})[e.name] = answer if isinstance(answer, str) else ""
+                if mistake.name != "wrong sign" or np.isclose(e.ratio, -1, rtol=1e-6):
+                    break
+    return seen
+
+
+# ---- where no mistake fits -----------------------------------------------------------------------------------
+
+
+def pattern(report):
+    """Return lines on what is known of gradients that are wrong: which entries, how large, in which direction."""
+    wrong = [Evidence(report, m) for m in report.measured if not m.row.passed and m.a.shape == m.n.shape]
+    nearest = {e.path: e for e in reversed(wrong)}
+    lines = [line(e) for e in nearest.values() if np.any(e.a) and np.any(e.n)]
+    right = [m.name for m in report.measured if m.row.passed and m.path not in nearest]
+    if lines and right:
+        lines.append(f"  right: {', '.join(right)}")
+    return ["  no known mistake looks like this:", *lines] if lines else []
+
+
+def line(e):
+    """Return what is known of one gradient."""
+    lengths = np.linalg.norm(e.a), np.linalg.norm(e.n)
+    cosine = np.sum(e.a * e.n) / np.prod(lengths)
+    size = f"its length is {lengths[0] / lengths[1]:.3g} times the measured one's, its cosine with it {cosine:.3g}"
+    return f"  {e.name}: {e.off.sum()} of {e.off.size} entries are wrong{sorted_by(e)}; {size}"
+
+
+def sorted_by(e):
+    """Return by what wrong and right entries are sorted: a threshold of x, or their place along an axis; or ""."""
+    if e.side:
+        return f" ({e.side})"
+    for axis in range(e.off.ndim):
+        rest = tuple(k for k in range(e.off.ndim) if k != axis)
+        some, every = e.off.any(axis=rest), e.off.all(axis=rest)
+        if np.array_equal(some, every) and not every.all():
+            return f" (all with index {', '.join(map(str, np.flatnonzero(every)))} along axis {axis})"
+    return ""

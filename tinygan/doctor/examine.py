@@ -1,0 +1,161 @@
+"""Examine: find how a thing runs, measure it near zero and far from it, look whether it keeps its promises."""
+
+from __future__ import annotations
+
+import re
+import sys
+import types
+from dataclasses import replace
+
+import numpy as np
+
+from tinygan.doctor import rules
+from tinygan.doctor.evidence import Evidence
+from tinygan.doctor.excuses import against_definition, definition_of, excused, guarded, takes_large
+from tinygan.doctor.feeding import BATCHES
+from tinygan.doctor.finding import IMPLIED, LOSS, Form, Target, call_of, forms, of_class, of_function
+from tinygan.doctor.measure import broken_promises, measure, shared
+from tinygan.doctor.planning import Attempt, adapter, plan_for
+from tinygan.doctor.report import Report, Verdict
+from tinygan.doctor.sandbox import Stopped, Unfilled, call, sandbox, where
+from tinygan.doctor.subject import Fact, Setting, display
+
+
+def as_target(thing):
+    """Return the Target for a class, an object, a function, or a Target; Stopped if there is nothing to check in it."""
+    if isinstance(thing, Target):
+        return thing
+    kind = thing if isinstance(thing, (type, types.FunctionType)) else type(thing)
+    module = sys.modules[kind.__module__]
+    if isinstance(thing, types.FunctionType):
+        both = Form("both", ((call_of(thing.__name__, thing),),), None)
+        found = [of_function(form, thing, module) for form in [*forms({thing.__name__: thing}, module), both]]
+    else:
+        found = [target for target in [of_class(kind, module)] if target.forms]
+    if not found:
+        raise Stopped(f"{kind.__name__}: there is no gradient in it that could be checked")
+    return found[0] if isinstance(thing, (type, types.FunctionType)) else found[0]._replace(thing=thing)
+
+
+def examine(thing, example=None, definition=None, **setting):
+    """Return the Report on a class, an object, a function or a Target.
+
+    example     {argument: array, or shape}: what it takes, where that cannot be guessed
+    definition  a function of the same arguments that returns the value alone: what it must be
+    setting     seed=, sizes=: see ``subject.Setting``
+    """
+    target = as_target(thing)
+    report, given = Report(target), example or getattr(target.thing, "example", None)
+    with sandbox():
+        for form in target.forms:
+            if form.kind == "rule":
+                rules.examine(report, target)
+            elif form.kind != "step" or report.verdict is not Verdict.WRONG:  # a step is built on the gradients
+                try:
+                    examine_form(
+                        report, form, Setting(**setting), call(given) if callable(given) else given, definition
+                    )
+                except Stopped as error:
+                    report.errors.append(error)
+                    report.unchecked.append(form.name)
+    return report
+
+
+def examine_form(report, form, setting, example, definition):
+    """Add to a report what is found about one form; Stopped where it cannot be run."""
+    attempt, definition = (
+        plan_for(report.target, form, setting, example),
+        definition or definition_of(report.target, form),
+    )
+    if attempt.progress[0] < 3.5:
+        helper = form.kind == "step" and len(form.values) == 1 or form.kind == "both" and not LOSS.fullmatch(form.name)
+        if not helper or isinstance(attempt.error, Unfilled):
+            raise attempt.error
+        report.helper = attempt.error
+        return
+    if attempt.plan.value[-1].function in IMPLIED.values():
+        attempt = implied(attempt, setting)
+    subject, found = likeliest(attempt, setting)
+    if not found and not missing(subject, found):
+        raise Stopped(f"{where(subject.function(form.gradient or form.values[0][0]))}: {form.name} gives no gradient")
+    if form.kind == "pair" and not subject.is_loss:
+        given = {m.path for m in found}
+        report.remarks += [
+            f"no gradient of {p[0]} is computed" for p in subject.slots if len(p) == 1 and p not in given
+        ]
+    found = guarded(subject, found, "", report.remarks)
+    report.subjects.append(subject)
+    report.facts += broken_promises(subject) + [Fact("shared", name) for name in shared(subject)]
+    report.unchecked += missing(subject, found) + subject.left
+    coarse = any(kind in (np.float32, np.float16) for kind in subject.types.values())
+    if coarse or any(2e-9 < m.row.error < 1e-7 and Evidence(report, m).blind_to_rounding() for m in found):
+        report.facts.append(Fact("precision", ""))
+    add(report, subject, found, definition)
+    if subject.plan.by_output:
+        report.unchecked.append(
+            f"{form.name}: right if its argument is the output (then call it out), wrong if it is the input"
+        )
+    for spread in ("far", "large"):
+        try:
+            subject = adapter(form)(subject.plan, replace(setting, spread=spread))
+            if spread == "far" or takes_large(subject):
+                found = [m for m in measure(subject, f"{spread} ") if np.any(m.n) or np.any(m.a)]
+                found = guarded(subject, found, f"{spread} ", report.remarks)
+                strict = definition or spread == "far"
+                found = [m for m in found if strict or not excused(m, report.remarks)]
+                add(report, subject, found, definition if spread == "far" else None)
+        except Stopped as error:
+            if spread == "large" and definition:
+                report.facts.append(Fact("overflow", str(error)))
+            elif spread == "large":
+                report.remarks.append(f"at numbers of ±800: {error}")
+
+
+def add(report, subject, found, definition):
+    """Add what was measured, and the value beside its definition."""
+    report.measured += found
+    report.rows += [m.row for m in found]
+    if definition:
+        row, facts = against_definition(subject, definition)
+        report.rows.append(row)
+        report.facts += facts
+
+
+def likeliest(attempt, setting):
+    """Return (Subject, its measured gradients): of several ways to read a result the one in which it is right."""
+    subject, gradient = attempt.subject, attempt.plan.form.gradient
+    found = measure(subject)
+    others = [replace(subject.plan, choice=i) for i in range(1, subject.choices)]
+    if gradient is not None and len(gradient.needs) == 1 and not subject.told:
+        others.append(replace(subject.plan, by_output=True))
+    for plan in others if any(not m.row.passed for m in found) else ():
+        other = Attempt(plan, setting)
+        again = measure(other.subject) if other.progress[0] >= 4 else []
+        if again and all(m.row.passed for m in again):
+            return other.subject, again
+    return subject, found
+
+
+def implied(attempt, setting):
+    """Of the losses that a backward pass may mean, the one that fits most of its gradients, as an Attempt."""
+    best, most, plan = None, 0, attempt.plan
+    for name, loss in IMPLIED.items():
+        last = plan.value[-1]._replace(function=loss, name=name)
+        other = Attempt(replace(plan, value=(*plan.value[:-1], last)), setting)
+        right = sum(m.row.passed for m in measure(other.subject)) if other.progress[0] >= 4 else 0
+        if right > most:
+            best, most = other, right
+    if best is None:
+        place = f"{where(plan.target.thing)}: {plan.form.name} names no loss, and is the gradient of no usual one"
+        raise Stopped(f"{place}; write a function loss(output, target) beside it")
+    return best
+
+
+def missing(subject, found):
+    """Return the names of parameters whose gradient nobody computes."""
+    have, names = {m.path for m in found}, []
+    for path, array in subject.slots.items() if subject.form.kind != "step" else ():
+        parameter = path[0] == "self" or len(path) > 1 and not re.fullmatch(BATCHES, str(path[0]))
+        if parameter and array.ndim and path not in have and subject.matters(array):
+            names.append(display(path))
+    return names

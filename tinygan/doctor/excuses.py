@@ -1,0 +1,142 @@
+"""Tell a wrong derivative from a guard, log(p + 1e-8) or a clip; hold a value against its definition."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import types
+from itertools import product
+
+import numpy as np
+
+from tinygan.doctor.measure import TOLERANCE, measure
+from tinygan.doctor.sandbox import Stopped, call
+from tinygan.doctor.subject import Fact
+from tinygan.gradcheck import compare
+
+TARGETS_OF_A_GAME = {  # what the players of ``objectives.LeastSquares``, and of what builds on it, must pay
+    "discriminator": lambda self, real, fake: 0.5 * np.mean((real - self.b) ** 2) + 0.5 * np.mean((fake - self.a) ** 2),
+    "generator": lambda self, fake: 0.5 * np.mean((fake - self.c) ** 2),
+}
+
+
+# ---- the value, by definition ------------------------------------------------------------------------------
+
+
+def definition_of(target, form):
+    """Return the function that says what the value must be, ``name_by_definition`` beside ``name``, or None."""
+    name = form.values[0][-1].name
+    own = "by_definition" if name == "__call__" else f"{name}_by_definition"
+    game = TARGETS_OF_A_GAME.get(name) if hasattr(target.owner, "codings") else None
+    return getattr(target.owner or target.module, own, game)
+
+
+def against_definition(subject, definition):
+    """Return (Row, [Fact]): the value held against its definition."""
+    thing = subject.thing
+    if has_targets(thing):
+        thing.a, thing.b, thing.c = -1.5, 0.5, 2.0  # so that no two targets are alike
+    args = [v.copy() if isinstance(v, np.ndarray) else v for v in subject.args.values()]
+    value, wanted = subject.out(), call(definition, *[thing] * (thing is not None), *args)
+    label = "" if subject.setting.spread == "near" else f"{subject.setting.spread} "
+    row = compare(f"{label}value, by definition", value, np.ravel(wanted), 1e-9, zero=True)
+    return row, [] if row.passed else [Fact(why(subject, value[0], np.ravel(wanted)[0]), row.name)]
+
+
+def has_targets(thing):
+    """Is it a game with the targets a, b, c?"""
+    return all(hasattr(thing, name) for name in "abc")
+
+
+def why(subject, value, wanted):
+    """In which way a value differs from its definition: the kind of a Fact."""
+    sizes = [arg.size for arg in subject.args.values() if isinstance(arg, np.ndarray)]
+    near = np.isclose(value, wanted, rtol=0.1)
+    if any(np.isclose(value, wanted * size, rtol=1e-9) for size in sizes):
+        return "sum"
+    if near and re.search(r"log\(.*\+\s*(1e-|eps)", subject.target.text):
+        return "epsilon"
+    if near and "clip(" in subject.target.text:
+        return "clip"
+    for order in product("abc", repeat=3) if has_targets(subject.thing) else ():
+        game = types.SimpleNamespace(
+            **{new: getattr(subject.thing, old) for new, old in zip("abc", order, strict=True)}
+        )
+        if np.isclose(TARGETS_OF_A_GAME[subject.value[0].name](game, *subject.args.values()), value):
+            return "targets"
+    return "value"
+
+
+# ---- guards ------------------------------------------------------------------------------------------------
+
+
+def takes_large(subject):
+    """Is this a loss, of numbers of any size, without parameters of its own?"""
+    subject.out()
+    own = any(path[0] == "self" or len(path) > 1 for path in subject.slots)
+    return subject.is_loss and subject.form.kind != "step" and not own
+
+
+def excused(m, remarks):
+    """At large numbers: is the value flat, or flattened by an epsilon, where the gradient is not? A guard, then."""
+    if m.row.passed or m.a.shape != m.n.shape:
+        return False
+    if m.subject.tiny(m.path):
+        remarks.append("at probabilities of 1e-9 value and gradient differ: an epsilon, or a clip, in the logarithm")
+        return True
+    off = np.abs(m.a - m.n) > TOLERANCE * np.abs(m.n).max()
+    flatter = np.all(m.a[off] * m.n[off] >= 0) and np.all(np.abs(m.n[off]) < np.abs(m.a[off]))
+    flat = not np.any(m.n[off]) or flatter and re.search(r"eps|1e-|clip", m.subject.target.text)
+    if flat:
+        remarks.append("at numbers of ±30 and ±800 the value no longer changes, while the gradient says that it does")
+    return flat
+
+
+def guarded(subject, found, label, remarks):
+    """Measure what is only a little wrong without the small numbers of the code, log(p + 1e-8); return what counts."""
+    if all(m.row.passed for m in found) or any(m.row.error > 0.05 for m in found):
+        return found
+    try:
+        with without_epsilons(subject):
+            again = measure(subject, label)
+    except Stopped:
+        return found
+    if not all(m.row.passed for m in again):
+        return found
+    remarks.append("right but for a small number that keeps a logarithm, a root or a quotient finite")
+    return again
+
+
+@contextlib.contextmanager
+def without_epsilons(subject):
+    """Let every constant below 1e-4 of a learner's code be (nearly) 0 in here, and 1 - 1e-7 be 1."""
+
+    def plain(value):
+        if isinstance(value, (tuple, dict)):
+            return tuple(map(plain, value)) if isinstance(value, tuple) else {k: plain(v) for k, v in value.items()}
+        small, near_one = (
+            isinstance(value, float) and 0 < abs(value) < 1e-4,
+            isinstance(value, float) and 0 < 1 - value < 1e-4,
+        )
+        return 1e-300 if small else 1.0 if near_one else value
+
+    module = subject.target.module
+    spaces = [module, *(k for k in vars(module).values() if isinstance(k, type) and k.__module__ == module.__name__)]
+    kept = []
+    for space in [*spaces, *[subject.thing] * (subject.thing is not None)]:
+        for name, old in list(vars(space).items()):
+            function = getattr(old, "__func__", old)
+            if isinstance(old, float):
+                kept.append((space, name, old, plain(old)))
+            elif isinstance(function, types.FunctionType) and function.__module__ == module.__name__:
+                code = function.__code__
+                kept.append((function, "__code__", code, code.replace(co_consts=plain(code.co_consts))))
+                for part in ("__defaults__", "__kwdefaults__"):
+                    kept.append((function, part, getattr(function, part), plain(getattr(function, part))))
+    try:
+        for space, name, _, new in kept:
+            setattr(space, name, new)
+        yield
+    finally:
+        for space, name, old, _ in kept:
+            setattr(space, name, old)

@@ -1,0 +1,371 @@
+"""Guess what code takes: for each argument a few candidates, in the order in which they are tried until it runs.
+
+A candidate is symbolic, Draw("N I"), so that the same arguments can be made again at other sizes. What somebody has
+written beside the code, "x: (N, T, D)", goes first; then come the names; then layouts in turn: samples in rows,
+images, sequences, samples in columns.
+
+N batch, I inputs, O outputs, M hidden units, T time, Y X of an image, K classes.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+import numpy as np
+
+SIZES = {"N": 5, "I": 7, "O": 3, "M": 4, "T": 6, "Y": 6, "X": 4, "K": 3, "V": 11}
+SPARE = (9, 10, 12, 13, 14, 15)  # of dimensions that somebody has named otherwise
+
+
+class Draw(NamedTuple):
+    """An array to be drawn: an axis a word, "N I", "O 4*M" or "2 3", and what kind of numbers are in it."""
+
+    shape: str
+    values: str = "real"
+
+
+class Size(NamedTuple):
+    """A whole number: the length of some axis."""
+
+    symbol: str
+
+
+class Several(NamedTuple):
+    """A list (or tuple, dictionary) of candidates."""
+
+    parts: object
+
+
+class Make(NamedTuple):
+    """What a function returns that is called for each copy anew, with the sizes and a generator."""
+
+    function: object
+
+
+class World(NamedTuple):
+    """A layout: the shape of x, the sizes that go with it; ``last`` is tried only if nothing else runs."""
+
+    name: str
+    x: str
+    sizes: dict
+    last: bool = False
+
+
+WORLDS = [
+    World("rows", "N I", {}),
+    World("rows, even numbers", "N I", {"N": 6, "I": 8, "O": 4, "K": 4}),
+    World("images", "N I Y X", {"N": 2, "I": 4, "O": 3}),
+    World("sequences", "N T I", {"N": 2, "T": 5, "I": 8, "O": 4}),
+    World("channels", "N I T", {"N": 2, "I": 4, "T": 9}),
+    World("images, channels last", "N Y X I", {"N": 2, "I": 4, "O": 3}),
+    World("columns", "I N", {}, True),
+    World("one axis", "N", {"I": 1, "O": 1}, True),
+    World("one column", "N 1", {"I": 1, "O": 1}, True),
+    World("square", "N I", {"N": 4, "I": 4, "O": 4, "M": 4, "K": 4}, True),
+]
+
+
+# ---- making ------------------------------------------------------------------------------------------
+
+
+def length(word, sizes):
+    """Return the length of an axis: of "N", "4*M", "4M" or "3"; a name that is new gets a length of its own."""
+    times, symbol = re.fullmatch(r"(\d*)\*?([A-Za-z_]\w*)?", word).groups()
+    if symbol and symbol not in sizes:
+        sizes[symbol] = next(size for size in SPARE if size not in sizes.values())
+    return int(times or 1) * (sizes[symbol] if symbol else 1)
+
+
+def realize(candidate, sizes, rng, spread):
+    """Make what a candidate stands for. ``spread`` is "near", or "far" for numbers that go up to ±8."""
+    if isinstance(candidate, Draw):
+        return numbers(candidate.values, [length(word, sizes) for word in candidate.shape.split()], sizes, rng, spread)
+    if isinstance(candidate, Size):
+        return length(candidate.symbol, sizes)
+    if isinstance(candidate, Several):
+        parts = candidate.parts
+        if isinstance(parts, dict):
+            return {key: realize(part, sizes, rng, spread) for key, part in parts.items()}
+        return type(parts)(realize(part, sizes, rng, spread) for part in parts)
+    if isinstance(candidate, Make):
+        return candidate.function(sizes, rng)
+    return candidate.copy() if isinstance(candidate, np.ndarray) else candidate
+
+
+def numbers(values, shape, sizes, rng, spread):
+    """Return an array of this shape: real, positive, chances (rows sum to 1), one-hot, labels, signs, hard, mask."""
+    if spread == "large" and values in ("real", "chances"):
+        far = np.resize([30.0, -30.0, 800.0, -800.0], int(np.prod(shape))).reshape(shape) * rng.uniform(0.9, 1.1, shape)
+        return far if values == "real" else rng.uniform(0.1, 0.9, shape) * 1e-9
+    if values == "real":
+        return signed(rng, shape) if spread == "near" else signed(rng, shape) * rng.choice([0.5, 2, 4], shape)
+    if values == "positive":
+        return rng.uniform(0.3, 2, shape) * (1 if spread == "near" else rng.choice([0.5, 1, 4], shape))
+    if values == "chances":
+        x = rng.uniform(0.2, 1, shape)
+        return x / x.sum(axis=-1, keepdims=True) if len(shape) > 1 and shape[-1] > 1 else x * 0.9
+    if values in ("one-hot", "one-hot columns"):
+        return one_hot(rng, shape, 0 if values.endswith("columns") else -1)
+    if values == "labels":
+        return rng.permutation(np.resize(np.arange(sizes["K"]), int(np.prod(shape)))).reshape(shape)
+    if values == "signs":
+        return rng.permutation(np.resize([1.0, -1.0], int(np.prod(shape)))).reshape(shape)
+    return rng.permutation(np.resize([1.0, 0.0, 1.0], int(np.prod(shape)))).reshape(shape)  # hard, mask
+
+
+def signed(rng, shape, low=0.1, high=2.0):
+    """Numbers with low < |x| < high, away from the kink of a rectifier, half of them negative."""
+    signs = rng.permutation(np.resize([1.0, -1.0], int(np.prod(shape)))).reshape(shape)
+    return signs * rng.uniform(low, high, shape)
+
+
+def one_hot(rng, shape, axis):
+    """Zeros, and a one in each row (axis -1) or column (axis 0); where that would be all ones, zeros and ones."""
+    shape = tuple(shape)
+    if len(shape) < 2 or shape[axis] == 1:
+        return rng.permutation(np.resize([1.0, 0.0], int(np.prod(shape)))).reshape(shape)
+    rest = np.delete(shape, axis)
+    which = rng.permutation(np.resize(np.arange(shape[axis]), int(np.prod(rest)))).reshape(rest)
+    return np.moveaxis(np.eye(shape[axis])[which], -1, axis)
+
+
+# ---- candidates --------------------------------------------------------------------------------------
+
+SURELY_TARGETS = re.compile(
+    r"(t|y_?true|targets?|tgt|actuals?|y_?labels?|labels?|classes|(ground_?)?truth|gt|\w*one_?hot|expected|desired|teacher\w*)",
+    re.I,
+)
+TARGETS = re.compile(SURELY_TARGETS.pattern + r"|y|true|lab|y_?real|y_?batch|ys|y_?train", re.I)
+IDS = r"(i\w*|x|ids|tok\w*|words?|inputs?|seq\w*)"
+PLAIN_IDS = r"(ids?|idx|index|indices|tokens?|words?|token_ids|word_ids)"
+STATES = r"(h|c|s|hx|cx|hidden|cell|[hcs]_?0|(prev|last)_?\w+|\w+_?prev|\w+_old)"
+DATA = r"x|X|X_\w+|x_\w+|inputs?|input_data|data|features|images?|A_prev|a_prev"
+BATCHES = r"(mini_?)?batch|data|samples|pairs"
+NUMBER = [0.3, 1.5]  # not 0.5, which is 1 - 0.5
+CONSTRUCTOR = [  # (what the name of an argument is, what it may stand for)
+    (
+        r"rng|random_state|generator|rs",
+        [Make(lambda sizes, rng: np.random.default_rng(1)), Make(lambda sizes, rng: np.random.RandomState(1))],
+    ),
+    (r".*seed", [0]),
+    (r"mode", ["train"]),
+    (r"f|func\w*|fn|activation_?f\w*|act_?fn|nonlinearity", [np.tanh]),
+    (r"\w*(prime|deriv\w*|_grad|_backward)|df|d_f\w*", [lambda x: 1 - np.tanh(x) ** 2]),
+    (r"lr|learn\w*_?rate|eta|step_?size", [0.1]),
+    (r"eps(ilon)?|tol", [1e-5]),
+    (r"(p|prob|keep|keep_?prob|drop\w*|rate|p_\w+)", [0.3]),
+    (r"momentum|decay\w*|rho|beta_?[12]", [0.9]),
+    (r"gamma|beta", [Draw("I"), 1.5, Draw("1 I"), Draw("I 1"), Draw("1 I 1 1")]),
+    (r"alpha|slope|negative_slope|delta|margin|tau|temp\w*|lam|lambd\w*|reg|l[12]|scale|strength|weight_decay", NUMBER),
+    (
+        r"[wW]\d*|weights?|kernel|filters?",
+        [Draw("I O"), Draw("O I"), Draw("O I 3 3"), Draw("V I"), Draw("I"), Draw("O I 3"), Size("O"), Size("I")],
+    ),
+    (r"[bB]\d*|bias(es)?", [Draw("O"), Draw("1 O"), Draw("O 1"), True]),
+    (r"(k|kernel|filter|window|f)(_?size|_?width|_?h\w*|_?w)?", [3, 2]),
+    (r"(pool|scale|up\w*|down\w*)?(_?size|_?factor|_?scale)|pool|factor|dilation", [2, 3, Size("I")]),
+    (r"stride|s", [2, 1]),
+    (r"pad(ding)?", [1, 0]),
+    (r".*(heads?|groups?|pieces|experts|blocks|n_layers|num_layers|depth)", [2]),
+    (r".*vocab\w*|num_embeddings|n_tokens", [Size("V")]),
+    (
+        r".*(sizes|dims|units|layer_sizes|architecture|topology|layer_dims|widths|dimensions|arch)",
+        [Several([Size("I"), Size("M"), Size("O")])],
+    ),
+    (r".*shape", [Several((Size("I"),)), Several((Size("I"), Size("Y"), Size("X")))]),
+    (r"act\w*|nonlin\w*|hidden_act\w*", ["relu", "tanh", "sigmoid"]),
+    (r"training|train|is_\w+|use_\w+|bias|mean|average", [True]),
+    (r"reduction", ["mean"]),
+    (r".*(hidden|hid|mid|n_?h|h_?dim|width)\w*", [Size("M"), Size("I"), Size("O")]),
+    (r"d_?model|dim|d|features|channels|n_?features|num_features|size|n|embed\w*", [Size("I"), Size("O"), Size("M")]),
+    (r".*(out|n_?y|next|vis2)\w*|m|classes|n_?classes|num_classes|k", [Size("O"), Size("I"), Size("M"), 2]),
+    (r".*(in|n_?x|vis|prev|input|features|dim)\w*", [Size("I"), Size("O"), Size("M")]),
+]
+WEIGHTS = [
+    "I O",
+    "O I",
+    "I I",
+    "I M",
+    "M M",
+    "M O",
+    "O O",
+    "I 4*M",
+    "M 4*M",
+    "I",
+    "O 1",
+    "M 1",
+    "M",
+    "O",
+    "I 1",
+    "M I",
+    "O M",
+    "O I 3 3",
+    "O I 3",
+]
+BIASES = ["O", "M", "I", "1 O", "O 1", "1 M", "M 1", "4*M", "1", "I 1", "1 I"]
+CALL = [
+    (r"lr|learning_?rate|eta|step_?size", [0.1]),
+    (r"(train\w*|is_train\w*|training)", [True]),
+    (r"(w|theta|weights|coef\w*)", [Draw("I"), *(Draw(shape) for shape in WEIGHTS)]),
+    (r"(params?|parameters|phi|state|config|cfg|hparams|opts?|\w+_param|layers)", []),
+    (STATES, [Draw("N M"), Draw("N O"), Draw("N I"), Draw("M"), Draw("M N"), Draw("M 1")]),
+    (r"\w*mask\w*", [Draw("N T", "mask"), Draw("N I", "mask"), Draw("N", "mask"), Draw("N 1", "mask")]),
+    (PLAIN_IDS, [Draw("N", "labels"), Draw("N T", "labels")]),
+    (BATCHES, [Make(lambda sizes, rng: pairs_of(sizes, rng))]),
+    (r"([bB]\d*|bias\w*|beta|gamma|shift|scale|gain|b[a-z]|g)", [Draw(shape) for shape in BIASES]),
+    (r"([wWuUvVkK]\w{0,2}|\w*weights?|w_\w+|W_\w+|kernel|A|B|\w+_w|\w+_W)", [Draw(shape) for shape in WEIGHTS]),
+    (r"(margin|lam\w*|reg|tau|temp\w*|alpha|delta|t|eps\w*|n|m|k|p|q|sigma|strength|gamma|scale|coef\w*)", NUMBER),
+]
+CHANCES = re.compile(r"(p|q|p\d|q\d|prob\w*|\w*_probs?|y_?hat|yhat|p_\w+|teacher\w*)", re.I)
+DISTANCE = re.compile(r"(d|dist\w*|sigma|std|var|variance|rate)")
+
+
+def pairs_of(sizes, rng):
+    """A batch as a list of pairs (x, y), columns."""
+
+    def column(n):
+        return signed(rng, (n, 1))
+
+    return [(column(sizes["I"]), rng.uniform(0.1, 0.9, (sizes["O"], 1))) for _ in range(sizes["N"])]
+
+
+def for_constructor(name, position):
+    """Return candidates for an argument of a constructor; the nth whose name says nothing gets the nth size."""
+    for pattern, candidates in CONSTRUCTOR:
+        if re.fullmatch(pattern, name, re.I):
+            return candidates
+    sizes = [Size("I"), Size("O"), Size("M"), 2]
+    first = min(position, 2)
+    return [sizes[first], *sizes[:first], *sizes[first + 1 :], 0.5, 3, True]
+
+
+def for_call(name, world, role, text):
+    """Return candidates for an argument of a call, whose role is "x", "target" or "more"; ``text``: about the code."""
+    if role == "target":
+        return targets(name, world.x, text)
+    kinds = ["chances", "real", "positive"] if CHANCES.fullmatch(name) else ["real", "positive", "chances"]
+    kinds = ["positive", "real"] if DISTANCE.fullmatch(name) else kinds
+    if (
+        re.search(r"\blog\(", text)
+        and re.search(r"\bclip\(|eps", text)
+        and not re.search(r"exp|softmax|sigmoid|tanh|logit", text)
+    ):
+        kinds = ["chances", "real", "positive"]  # clipped, so that it would run for any number
+    like_x = [Draw(world.x, kind) for kind in kinds]
+    named = next((candidates for pattern, candidates in CALL if re.fullmatch(pattern, name)), [])
+    if role == "x":
+        ids = [Draw("N", "labels"), Draw("N T", "labels")] * bool(re.fullmatch(IDS, name))
+        named = [c for c in named if isinstance(c, (Draw, Make))]
+        if re.fullmatch(BATCHES, name) or re.fullmatch(PLAIN_IDS, name):
+            return [*named, *like_x]
+        return [*like_x, *ids, *(named if len(name) > 1 else [])]
+    if named:
+        return [*named, *like_x[:2], Draw(world.x, "mask"), Draw("N O"), Draw("N 1"), Draw("N")]
+    more = [Draw(shape) for shape in ["N O", "N M", "N 1", "N", *WEIGHTS]]
+    return [*like_x, *more, Draw("N", "labels"), 0.5, 2]
+
+
+def recurrent(name, candidates):
+    """The same candidates, beside a state (N, M): W leads from x to it, U and Wh from one state to the next."""
+    first = (
+        ["M M", "M 4*M", "M 3*M"]
+        if re.fullmatch(r"[UVR]\w*|\w*h\w*|w_?hh|\w*rec\w*", name)
+        else ["I M", "I 4*M", "I 3*M", "M M"]
+    )
+    first = ["M", "4*M", "3*M"] if name[:1] in "bB" else first
+    return [Draw(shape) for shape in first] + candidates if isinstance(candidates[0], Draw) else candidates
+
+
+def roles(names):
+    """Return {name: role} of the arguments of a call: the first that is no target is x."""
+    sure = [name for name in names if SURELY_TARGETS.fullmatch(name)]
+    maybe = sure or [name for name in names if TARGETS.fullmatch(name)]
+    maybe = maybe if len(maybe) < len(names) else maybe[1:]
+    others = [name for name in names if name not in maybe]
+    first = next((name for name in others if re.fullmatch(DATA, name)), others[0] if others else None)
+    return {name: "target" if name in maybe else "x" if name == first else "more" for name in names}
+
+
+def targets(name, x, text):
+    """Return candidates for a target: one-hot rows, which are numbers, chances and zeros and ones at once."""
+    kinds = ["one-hot", "one-hot columns", "hard"]
+    if re.search(r"[{(\[]\s*-\s*1\s*,|±\s*1|\+1|hinge|svm|perceptron", text, re.I):
+        kinds.insert(0, "signs")
+    if re.search(r"\baxis\s*=\s*0", text) and not re.search(r"axis\s*=\s*-?1|, 1,|\(1,|\(-1,", text):
+        kinds.insert(0, "one-hot columns")
+    labels = [Draw("N", "labels"), Draw("N T", "labels"), Draw("1 N", "labels")]
+    dense = [*(Draw(x, kind) for kind in kinds), Draw("N O", kinds[0]), Draw("O N", kinds[0])]
+    rest = [Draw("N", kinds[0]), Draw("N 1", kinds[0]), Draw(x, "chances"), Draw(x)]
+    if re.search(r"\[\s*(np\.)?arange\(.*?\)\s*,|class indices|integer labels", text):
+        return [*labels, *dense, *rest]
+    return [*dense, *labels, *rest]
+
+
+# ---- what is written about shapes ----------------------------------------------------------------------
+
+AXIS = re.compile(
+    r"\d*\*?[A-Z]\w{0,2}'?|\d+|\d*\*?[a-z]|\d*\*?(?:n|d|num|in|out|batch|dim|hidden|seq|time|channels?|features?|classes|samples|height|width|att)\w*"
+)
+FIRST = {2: "N I", 3: "N T I", 4: "N I Y X", 1: "N"}
+BATCH = {"N", "B", "m", "n", "batch", "batch_size", "n_samples", "samples"}
+GAME = r"(d_|D_|x_|pred_|out_|logits?_|score_?s?_|c_|critic_)*(real|fake|gen)(_\w+)?|up|down"
+
+
+def documented(names, text, constructor, everything=""):
+    """Return ({name: Draw}, {symbol: ours}) for the shapes that the text gives, "x: (N, T, D)".
+
+    What is not said about a function may be said about another one in the file (``everything``), of the same name.
+    """
+    found, ours, used = {}, {}, {}
+    text, everything = prose(text), prose(everything)
+    for name in names:
+        if axes := axes_of(name, text, constructor) or axes_of(name, everything, constructor):
+            found[name] = axes
+    if not found and len(shapes := {tuple(axes) for axes in all_axes(text)}) == 1:
+        found = dict.fromkeys(names, list(*shapes))  # "scores of shape (N,)", whichever they are
+    order = sorted(found.values(), key=lambda axes: not (len(axes) > 1 and axes[0] in BATCH))
+    for axes in order:
+        guesses = (FIRST[len(axes)] if axes[0] in BATCH or len(axes) > 2 or axes[-1] not in BATCH else "I N").split()
+        for axis, guess in zip(axes, guesses, strict=True):
+            symbol = axis.lstrip("0123456789*")
+            if symbol and symbol not in ours:
+                guess = "N" if symbol in BATCH and "N" not in used else guess
+                free = guess if guess not in used else next((s for s in "OMK" if s not in used), symbol)
+                ours[symbol] = used[free] = free
+    return {name: Draw(" ".join(translated(axis, ours) for axis in axes)) for name, axes in found.items()}, ours
+
+
+def prose(source):
+    """Return the docstrings and comments of a source."""
+    found = re.findall(r'''"""(.*?)"""|\'{3}(.*?)\'{3}|#([^\n]*)''', source, re.S)
+    return "\n".join("".join(parts) for parts in found)
+
+
+def axes_of(name, text, constructor):
+    """The axes that the text gives for an argument, or None."""
+    for match in re.finditer(rf"(?<![\w.]){re.escape(name)}(?:[\s:=,\-]*\w+){{0,5}}?[\s:=\-,]*\(([^()]*)\)", text):
+        if axes := axes_in(match[1], constructor):
+            return axes
+    return None
+
+
+def all_axes(text):
+    """Every shape that is spelled out in the text, "of shape (N,)"."""
+    return [axes for m in re.finditer(r"shape\s*\(([^()]*)\)", text) if (axes := axes_in(m[1], ()))]
+
+
+def axes_in(inside, constructor):
+    """["N", "D"] of "N, D", or None if these are no axes."""
+    axes = [axis.strip().replace(" ", "") for axis in inside.rstrip(", ").split(",")]
+    known = all(AXIS.fullmatch(axis) or axis in constructor for axis in axes)
+    return axes if known and len(axes) < 5 and not (len(axes) > 1 and axes[0].isdigit()) else None
+
+
+def translated(axis, ours):
+    """ "4H" as "4*M", if M is our H."""
+    symbol = axis.lstrip("0123456789*")
+    times = axis[: len(axis) - len(symbol)].rstrip("*")
+    if not symbol:
+        return times
+    return f"{times}*{ours[symbol]}" if times else ours[symbol]

@@ -1,0 +1,271 @@
+"""Find what can be checked in a learner's module, and how its functions go together.
+
+forward(x), backward(dout)                a layer, a network; also f(x) and f_prime(x), f(x, deriv=True), ...
+loss(out, target), loss_grad(out, target) a value and its gradient in two functions
+loss(out, target) -> (loss, gradient)     both in one function
+d_loss(x, z), d_step(x, z)                a training step, beside the loss that it goes down
+update(params, grads)                     an optimizer, beside its published rule
+penalty(discriminator, x_real, x_fake)    and a GAN's two steps, as in ``gan.py``
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import types
+from typing import NamedTuple
+
+import numpy as np
+
+from tinygan.doctor.feeding import TARGETS as TARGET
+from tinygan.doctor.source import (
+    flat,
+    is_empty,
+    is_unfilled,
+    node_of,
+    parameters,
+    required,
+    returns,
+    text_about,
+    tree_of,
+    walk_own,
+)
+
+# fmt: off
+GRADIENT = re.compile(r"(?P<before>.*?)_?(backward(_?pass|_?propagat\w+|_?prop)?|back_?prop\w*|bprop|bwd|gradients?|grads?|prime|deriv\w*)_?(?P<after>.*)", re.I)
+FORWARD = r"(forward(_?pass|_?propagat\w+|_?prop)?|fprop|fwd|feed_?forward|__call__|call|predict|loss|cost|comp\w*|calc\w*|func\w*|fn|)"
+LOSS = re.compile(r".*(loss|cost|error|objective|criterion|energy|nll|entropy|mse|bce).*", re.I)
+STEP = re.compile(r"(?!.*(forward|backward|cell))(.*_)?(step|update)(_.*)?|train_?(d|g|disc\w*|gen\w*|critic|on_batch|batch|one_batch|\w*step)", re.I)
+RULE = re.compile(r"(?!.*(loss|layer)).*?(sgd|momentum|nesterov|nag|ada_?grad|rms_?prop|ada_?delta|adam\w*|gradient_?descent|optimi[sz]er|nadam)(_?\w*)", re.I)
+STEPS_OF_A_RULE = ("step", "update", "apply_gradients", "update_params", "apply", "__call__")
+DOUT = re.compile(r"d|g|d[A-Za-z]\w*|d_\w+|\w*grad\w*|g_\w+|up\w*|delta\w*|\w*err(or)?\w*|back\w*|out_?d\w*", re.I)
+RATE = re.compile(r"lr|learn\w*_?rate|eta|step_?size|alpha|rate", re.I)
+FLAG = re.compile(r"deriv\w*|prime|grad\w*|d|backward", re.I)  # of f(x, deriv=False)
+GRADIENTS = {"grads", "gradients", "grad", "g", "dw", "grads_and_vars", "gradient", "dparams", "derivatives"}
+CACHE = re.compile(r"\w*cache\w*|ctx|context|saved\w*|memory|tape|mem|aux|residuals?|store", re.I)
+NO_LOSS = re.compile(r".*forward.*|(init|_|make|load|split|im2col|param|get_|fit|train|run|main|sample|generate).*|.*(shape|size).*")
+IMPLIED = {  # what a backward pass may mean that names no loss
+    "half the sum of squares": lambda out, target: 0.5 * np.sum((out - target) ** 2),
+    "half the mean of squares": lambda out, target: 0.5 * np.mean((out - target) ** 2),
+    "half the sum of squares over N": lambda out, target: 0.5 * np.sum((out - target) ** 2) / len(out),
+    "mean of squares": lambda out, target: np.mean((out - target) ** 2),
+    "sum of squares": lambda out, target: np.sum((out - target) ** 2),
+    "cross-entropy": lambda out, target: -np.sum(target * np.log(out) + (1 - target) * np.log(1 - out)),
+    "mean cross-entropy": lambda out, target: -np.mean(target * np.log(out) + (1 - target) * np.log(1 - out)),
+    "cross-entropy over N": lambda out, target: -np.sum(target * np.log(out)) / len(out),
+    "sum of cross-entropies": lambda out, target: -np.sum(target * np.log(out)),
+}
+# fmt: on
+
+
+class Call(NamedTuple):
+    """A function of a namespace: its name, the arguments that it needs, what its last return statement names."""
+
+    name: str
+    needs: tuple
+    returns: tuple
+    node: object
+    function: object = None  # where it is none of the namespace's
+    flag: str = ""  # an argument that is True if the derivative is wanted
+
+
+class Form(NamedTuple):
+    """One way to a gradient. ``values``: alternatives, each a tuple of Calls that lead to the value.
+
+    kind  "pair" (a gradient after a value), "both" (in one function), "step" (parameters move), "rule" (an
+          optimizer), "penalty", "discriminator" or "generator" (its step)
+    """
+
+    kind: str
+    values: tuple
+    gradient: Call | None
+
+    @property
+    def name(self):
+        return self.gradient.name if self.gradient else self.values[0][0].name
+
+
+class Target(NamedTuple):
+    """What is checked as one thing: a class with its forms (``owner``), or functions of a module."""
+
+    name: str
+    thing: object
+    owner: type | None
+    forms: tuple
+    module: object
+    text: str
+
+
+# ---- forms ---------------------------------------------------------------------------------------------
+
+
+def call_of(name, function, own=True):
+    """Return the Call of a function; ``own``: it is found by its name in the namespace."""
+    node, needs = node_of(function), [n for n in required(function) if n not in ("self", "cls")]
+    for p in parameters(function):
+        rate = p.default is not p.empty and RATE.fullmatch(p.name) and p.name != "alpha"
+        needs += [p.name] * bool(rate or p.default is None and TARGET.fullmatch(p.name))  # lr=0.1; loss(X, y=None)
+    return Call(name, tuple(needs), (returns(node) or [()])[-1], node, None if own else function)
+
+
+def forms(functions, module):
+    """Return the Forms of a namespace {name: function}, a gradient's first."""
+    calls = {name: call_of(name, function) for name, function in functions.items()}
+    gradients = {name: stem for name in calls if (stem := stem_of(name, calls)) is not None}
+    rest = {name: call for name, call in calls.items() if name not in gradients and not STEP.fullmatch(name)}
+    losses = [call for name, call in calls.items() if LOSS.fullmatch(name)]
+    around = {k: f for k, f in vars(module).items() if isinstance(f, types.FunctionType) and LOSS.fullmatch(k)}
+    losses += [call_of(name, f, False) for name, f in around.items() if name not in calls]
+    losses = losses or [call_of(name, f, False) for name, f in IMPLIED.items()]
+    found, used = [], set()
+    for name, call in calls.items():
+        flags = [p.name for p in parameters(functions[name]) if p.default is False and FLAG.fullmatch(p.name)]
+        values = ((call,),) if flags else values_for(call, gradients[name], rest, losses) if name in gradients else ()
+        if values:
+            found.append(Form("pair", tuple(values), call._replace(flag=flags[0]) if flags else call))
+            used |= {call.name for call in values[0]}
+    for name, call in calls.items():
+        if name in gradients or name in used or GRADIENTS.intersection(call.needs):
+            continue
+        if STEP.fullmatch(name):
+            fitting = sorted(
+                (loss for loss in rest.values() if LOSS.fullmatch(loss.name)), key=lambda loss: -alike(loss, call)
+            )
+            fitting = [(loss,) for loss in fitting if alike(loss, call) > -4]
+            found.append(Form("step", (*fitting[:2], (call,)), call))
+        elif gives_both(call, module):
+            found.append(Form("both", ((call,),), None))
+    return found
+
+
+def stem_of(name, calls):
+    """What a function's name says that it is the gradient of, "" for backward; None if it is no gradient."""
+    if match := GRADIENT.fullmatch(name):
+        rest = match["before"] or match["after"]
+        return "" if rest in ("d", "compute", "get", "calc", "calculate", "fn", "func", "pass") else rest.strip("_")
+    without = re.sub(r"^[dg]_?", "", name)
+    return without if without != name and (without in calls or f"{without}_forward" in calls) else None
+
+
+def values_for(gradient, stem, rest, losses):
+    """Return the alternatives for the value that a gradient belongs to, the likeliest first."""
+    known = [n for n in gradient.needs if not CACHE.fullmatch(n) and not RATE.fullmatch(n)]
+    ranked, alternatives, low = [], [], stem.lower()
+    for call in rest.values():
+        name = call.name.lower()
+        if stem and (name == low or re.fullmatch(rf"{re.escape(low)}_?{FORWARD}|{FORWARD}_?{re.escape(low)}", name)):
+            score = 8
+        elif stem and (name.startswith(low) or low.endswith(name)) or not stem and LOSS.fullmatch(name):
+            score = 5 if name in ("loss", "cost") else 4
+        elif re.fullmatch(FORWARD, name) and (not stem or low in ("batch", "mini_batch")):
+            score = 6 if "forward" in name or name == "__call__" else 5
+        else:
+            continue
+        alias = any(map(TARGET.fullmatch, call.needs))
+        own = [n for n in known if n in (*call.needs, *flat(call.returns)) or alias and TARGET.fullmatch(n)]
+        targets = [n for n in known if TARGET.fullmatch(n) and n not in own]
+        ranked.append((score + 3 * len(own) - 4 * len(targets), call, targets))
+    for _, call, targets in sorted(ranked, key=lambda item: -item[0])[:3]:
+        if targets and not LOSS.fullmatch(call.name):
+            chained = [loss for loss in losses if loss is not call and any(map(TARGET.fullmatch, loss.needs))]
+            alternatives += [(call, loss) for loss in chained]
+        if not targets or len(gradient.needs) == len(call.needs) or any(map(DOUT.fullmatch, known)):
+            alternatives.append((call,))
+    return alternatives
+
+
+def alike(loss, step):
+    """How well the names of a loss and of a step go together: d_loss with d_step."""
+    same = {"disc": "d", "critic": "d", "gen": "g"}
+    found = [re.findall(r"(?:^|_)(d|disc|critic|g|gen)", call.name.lower()) for call in (loss, step)]
+    first, second = ({same.get(side, side) for side in sides} for sides in found)
+    return 5 * bool(first & second) - 5 * bool(first ^ second) - sum(n not in step.needs for n in loss.needs)
+
+
+def gives_both(call, module):
+    """Does it return a value and a gradient, by its source, or nothing yet, or what another one returns that does?"""
+    if f"{call.name}_by_definition" in vars(module):
+        return True
+    if call.node is None or NO_LOSS.fullmatch(call.name):
+        return False
+    if is_empty(call.node) and is_unfilled(call.node):
+        return 1 <= len(call.needs) <= 2
+    handed_on = [
+        p.value.func for p in walk_own(call.node) if isinstance(p, ast.Return) and isinstance(p.value, ast.Call)
+    ]
+    nodes = [call.node, *(node_of(named(part, module)) for part in handed_on)]
+    return any(len(names) > 1 for node in nodes if node is not None for names in returns(node))
+
+
+def named(part, module):
+    """Return the function that a piece of source names, ``loss`` or ``losses.loss``, or None."""
+    space = module
+    if isinstance(part, ast.Attribute):
+        space, part = vars(module).get(getattr(part.value, "id", None)), ast.Name(part.attr)
+    return getattr(space, getattr(part, "id", ""), None)
+
+
+def game(methods):
+    """Return the Forms of a penalty, or of a GAN as in ``gan.py``, or []."""
+    needs = {name: required(method)[1:] for name, method in methods.items()}
+    if needs.get("__call__", ())[-3:] == ("discriminator", "x_real", "x_fake"):
+        return [Form("penalty", ((Call("__call__", needs["__call__"], (), None),),), None)]
+    if needs.get("discriminator_step") == ("x_real", "x_fake") and needs.get("generator_step") == ("x_fake",):
+        return [Form(p, ((Call(f"{p}_step", (), (), None),),), None) for p in ("discriminator", "generator")]
+    return []
+
+
+# ---- targets -------------------------------------------------------------------------------------------
+
+
+def targets(module):
+    """Return {name: Target} of all that can be checked among what a module defines itself."""
+    nodes = {n.name: n for n in tree_of(module).body if isinstance(n, (ast.FunctionDef, ast.ClassDef))}
+    for n in tree_of(module).body:
+        if isinstance(n, ast.Assign) and isinstance(n.value, ast.Lambda):
+            nodes |= {t.id: n for t in n.targets if isinstance(t, ast.Name)}
+    own = {name: vars(module)[name] for name in nodes if name in vars(module)}
+    functions = {
+        name: f for name, f in own.items() if isinstance(f, types.FunctionType) and not name.endswith("_by_definition")
+    }
+    rules = {name: f for name, f in functions.items() if is_rule(name, required(f))}
+    found = {name: Target(name, f, None, (Form("rule", (), None),), module, "") for name, f in rules.items()}
+    for form in forms({name: f for name, f in functions.items() if name not in rules}, module):
+        if not form.name.startswith("_") or form.kind == "pair":
+            found[form.name] = of_function(form, functions[form.name], module)
+    for name, thing in own.items():
+        if isinstance(thing, type) and not name.startswith("_"):
+            target = of_class(thing, module, nodes[name])
+            base = any(isinstance(other, type) and thing in other.__mro__[1:] for other in vars(module).values())
+            if target.forms and not (base and (is_unfilled(nodes[name]) or inspect.isabstract(thing))):
+                found[name] = target
+    return {name: found[name] for name in nodes if name in found}
+
+
+def is_rule(name, needs):
+    """Is a function with these arguments one step of an optimizer?"""
+    given = GRADIENTS.intersection(map(str.lower, needs)) and len(needs) > 1
+    return bool(given and (RULE.fullmatch(name) or "update" in name) and not LOSS.fullmatch(name))
+
+
+def of_function(form, function, module):
+    """Return the Target of one Form among a module's functions."""
+    nodes = {call.name: call.node for value in form.values for call in value}
+    nodes |= {form.name: form.gradient.node} if form.gradient else {}
+    return Target(form.name, function, None, (form,), module, text_about(module, nodes.values()))
+
+
+def of_class(kind, module, node=None):
+    """Return the Target of a class."""
+    methods = {}
+    for base in reversed(kind.__mro__):
+        for name, method in vars(base).items():
+            method = getattr(method, "__func__", method)
+            public = name == "__call__" or not name.startswith(("__", "tangent"))  # tangents: see lesson 13's tests
+            if isinstance(method, types.FunctionType) and public:
+                methods[name] = method
+    if RULE.fullmatch(kind.__name__) and set(STEPS_OF_A_RULE) & set(methods):
+        return Target(kind.__name__, kind, kind, (Form("rule", (), None),), module, "")
+    found = game(methods) or forms(methods, module)
+    return Target(kind.__name__, kind, kind, tuple(found), module, text_about(module, [node]))

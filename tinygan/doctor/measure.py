@@ -1,0 +1,214 @@
+"""Measure: the gradients that code computes against slopes of its output, and the promises that it has to keep.
+
+The ruler is ``gradcheck.py``'s: central differences with the step 1e-5·max(1, |x|), which are right to some ten
+digits. An entry fails at once whichever way the code under check is written; who made and fed it is ``subject.py``.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import NamedTuple
+
+import numpy as np
+
+from tinygan.doctor.arrays import leaves
+from tinygan.doctor.sandbox import Stopped, where
+from tinygan.doctor.subject import Fact, display
+from tinygan.gradcheck import compare, nudged, remeasure
+
+STEP, TOLERANCE = 1e-5, 1e-7
+SECONDS = 2.0  # for the nudges of one pass; where they would take longer, entries are sampled
+
+
+class Measured(NamedTuple):
+    """One gradient in one pass: ``a`` computed, ``n`` measured, both of the shape of ``x``.
+
+    J is the whole Jacobian, d(out)/dx, (entries of x, entries of out), so that n = J dout, and what the gradient
+    would be for any other dout is known as well. Entries without evidence (kinks, not sampled) have n = a.
+    """
+
+    name: str
+    path: tuple
+    a: np.ndarray
+    n: np.ndarray
+    J: np.ndarray
+    x: np.ndarray
+    out: np.ndarray
+    dout: np.ndarray
+    subject: object
+    row: object
+    rounding: float
+
+
+def names_of(paths):
+    """Return {path: short name}: the last parts that tell it from all others."""
+    names = {}
+    for path in paths:
+        for k in range(1, len(path) + 1):
+            short = display(path[-k:])
+            if not isinstance(path[-k], int) and sum(display(p[-k:]) == short for p in paths) == 1:
+                break
+        names[path] = short
+    return names
+
+
+def upstream(subject, out):
+    """Return dout: 1 for a loss; else random and of both signs, for ones would hide a backward that ignores it."""
+    if subject.is_loss:
+        return np.ones(out.shape)
+    rng = np.random.default_rng([subject.setting.seed, 1])
+    return rng.permutation(np.resize([1.0, -1.0], out.size)) * rng.uniform(0.1, 2, out.size)
+
+
+def measure(subject, label=""):
+    """Return the list of Measured of one pass; Stopped where the code does not run."""
+    seconds = min(timed(subject) for _ in range(3))
+    out = subject.out()
+    dout = upstream(subject, out)
+    gradients = subject.gradients(dout)
+    for path, a in gradients.items():
+        if a is not None and subject.setting.spread == "large" and not np.all(np.isfinite(a)):
+            raise Stopped(f"{where(subject.target.thing)}: the gradient of {display(path)} is not finite")
+    names = names_of(list(subject.slots))
+    wanted = [path for path, a in gradients.items() if a is not None]
+    entries = sum(subject.slots[path].size for path in wanted)
+    share = min(1.0, SECONDS / max(2 * seconds * entries, 1e-9))
+    rng, found = np.random.default_rng(0), []
+    for path in wanted:
+        x = subject.slots[path]
+        chosen = np.sort(rng.permutation(x.size)[: max(int(share * x.size), min(x.size, 8))])
+        found.append(compared(subject, label + names[path], path, gradients[path], x, out, dout, chosen))
+    if subject.form.kind == "step" or subject.moves:
+        found = rescaled(found)
+    return found
+
+
+def timed(subject):
+    """Seconds of one forward pass."""
+    start = time.process_time()
+    subject.out()
+    return time.process_time() - start
+
+
+def compared(subject, name, path, a, x, out, dout, chosen):
+    """Return the Measured of one array."""
+    steps = STEP * (x if subject.tiny(path) else np.maximum(1, np.abs(x)))
+    J = np.zeros((x.size, out.size))
+    for i in chosen:
+        index = np.unravel_index(i, x.shape)
+        J[i] = (nudged(subject.out, x, index, steps[index]) - nudged(subject.out, x, index, -steps[index])) / (
+            2 * steps[index]
+        )
+    n, aside = (J @ dout).reshape(x.shape), np.ones(x.shape, bool)
+    aside.ravel()[chosen] = False
+    rounding = 4 * np.finfo(float).eps * np.sum(np.abs(dout * out)) / steps
+    n = np.where(np.abs(n) > rounding, n, 0.0)
+    if a.shape == n.shape:
+        suspicious = ~aside & (np.abs(a - n) > 0.1 * TOLERANCE * np.abs(n).max())
+        if np.any(suspicious):
+            n = finer(subject, x, n, suspicious, steps, dout)
+            n, kinks = remeasure(subject.out, x, n, suspicious, steps / np.maximum(1, np.abs(x)), dout)
+            aside |= kinks
+        n = np.where(aside, a, n)
+    rounding = np.linalg.norm(rounding)
+    row = compare(name, a, n, TOLERANCE, aside, rounding, path in subject.vanishing)
+    if not np.all(np.isfinite(a)):
+        row = row._replace(passed=False, note="it is not finite")
+    if len(chosen) < x.size:
+        row = row._replace(aside=0, note=f"{row.note}{', ' * bool(row.note)}{len(chosen)} entries, sampled")
+    return Measured(name, path, a, n, J, x.copy(), out, dout, subject, row, rounding)
+
+
+def finer(subject, x, n, suspicious, steps, dout):
+    """Take out the error h² of suspicious entries by a second step (Richardson), where both agree but for that."""
+    n = n.copy()
+    for index in map(tuple, np.argwhere(suspicious)):
+        h = 2 * steps[index]
+        twice = np.sum(dout * (nudged(subject.out, x, index, h) - nudged(subject.out, x, index, -h))) / (2 * h)
+        if abs(twice - n[index]) < 1e-2 * abs(n[index]):
+            n[index] = (4 * n[index] - twice) / 3
+    return n
+
+
+def rescaled(found):
+    """Forgive a training step one positive factor that all its arrays share: it belongs to the learning rate."""
+    good = [m for m in found if m.a.shape == m.n.shape]
+    pairs = [(np.sum(m.a * m.n), np.sum(m.n * m.n)) for m in good]
+    top, bottom = (sum(column) for column in zip(*pairs, strict=True)) if pairs else (0, 0)
+    c = top / bottom if bottom else 1.0
+    if c > 0 and all(np.linalg.norm(m.a - c * m.n) <= 1e-6 * np.linalg.norm(m.a) + m.rounding for m in good):
+        return [m._replace(a=m.a / c, row=compare(m.name, m.a / c, m.n, 1e-6, rounding=m.rounding)) for m in found]
+    return found
+
+
+# ---- promises ----------------------------------------------------------------------------------------------
+
+
+def same(p, q):
+    """Are two results of ``gradients`` the same to the bit?"""
+    return all(
+        (p[k] is None) == (q[k] is None) and (p[k] is None or np.array_equal(p[k], q[k], equal_nan=True)) for k in p
+    )
+
+
+def broken_promises(subject):
+    """Return the Facts: what running the code changes that it should not, what it remembers, what it shares."""
+    out = subject.out()
+    dout = upstream(subject, out)
+    if any(not np.array_equal(subject.out(), out) for _ in range(3)):
+        return [Fact("random", "")]
+    found = [
+        Fact("in place", name)
+        for name, before in subject.args.items()
+        if changed(getattr(subject, "lent", {}).get(name), before)
+    ]
+    if subject.form.kind not in ("pair", "step"):
+        subject.gradients(dout)
+        return found + subject.broken + subject.own_promises()
+    state = {leaf.path: np.array(leaf.value) for leaf in subject.state()}
+    lent, first = dout.copy(), subject.gradients(dout)
+    found += subject.broken
+    if not np.array_equal(lent, dout):
+        found.append(Fact("in place", "dout"))
+    for leaf in subject.state():
+        moved = not np.array_equal(leaf.value, state.get(leaf.path, leaf.value))
+        if leaf.path in subject.slots and moved:
+            found.append(Fact("parameters", display(leaf.path)))
+    if subject.form.kind == "step" or found:
+        return found
+    ways = [
+        ("accumulated", {}),
+        ("stale", {"fresh": True}),
+        ("stale", {"before": True}),
+        ("neighbor", {"between": True}),
+    ]
+    if not subject.moves:
+        ways.insert(1, ("second backward", {"twice": True}))
+    for kind, how in ways:
+        try:
+            again = subject.gradients(dout, **how)
+        except Stopped:
+            continue  # a second backward need not run
+        if not same(first, again):
+            return [*found, Fact(kind, "")]
+    return found
+
+
+def changed(after, before):
+    """Is an array that was lent another one now?"""
+    return isinstance(after, np.ndarray) and not np.array_equal(after, before, equal_nan=True)
+
+
+def shared(subject):
+    """Return the names of arrays that two objects of a class have in common."""
+    if subject.target.owner is None or not isinstance(subject.target.thing, type):
+        return []
+    mine = [leaf for leaf in leaves({"self": subject.thing}) if leaf.path in subject.slots]
+    other = subject.make()
+    theirs = [leaf.value for leaf in leaves(other) if isinstance(leaf.value, np.ndarray)]
+    again = {leaf.path: leaf.value for leaf in leaves({"self": subject.thing})}
+    return [
+        display(leaf.path)
+        for leaf in mine
+        if any(np.shares_memory(again.get(leaf.path, leaf.value), array) for array in theirs)
+    ]

@@ -1,0 +1,566 @@
+"""The catalogue: the well-known ways in which a derivative is wrong, and how each gives itself away.
+
+``WORDS`` says what each is called, what it means, and which line of mathematics to look at. Those of BROKEN are
+promises, and known by their kind. Every other one has a function of the Evidence e about one wrong gradient, whose
+value is whether the evidence fits, or, if it does, what was seen: "×3 = O". They are asked in turn; the first that
+fits is named. Those in MAYBE fit what is missing; an edit of the source that mends is asked before them.
+
+a is the computed gradient, n the measured one, J the Jacobian, n = J dout; N batch, I inputs, O outputs.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from tinygan.doctor.evidence import same
+from tinygan.losses import sigmoid
+
+
+class Mistake(NamedTuple):
+    """A mistake that is known: its name, what it means, the line of mathematics to look at, how to tell it."""
+
+    name: str
+    meaning: str
+    look: str
+    holds: object = None  # of an Evidence
+
+
+# fmt: off
+BROKEN = {kind: Mistake(*words) for kind, words in {
+    "random": ("not deterministic", "the same input, run twice, gives two outputs, although every generator was set back",
+        "f(x + h) - f(x - h) is a slope only of a function: take the generator, or the noise, as an argument"),
+    "in place": ("changed in place", "an array that was only lent, or handed out, is not what it was, and somebody else still needs it",
+        "operations like x *= ..., x[mask] = ..., out=x; write x = x * ... instead, or copy first"),
+    "parameters": ("parameters changed in backward", "backward has moved a parameter; it is to compute gradients, and the step comes after all of them",
+        "W -= lr dW belongs into the optimizer's step, after the last backward"),
+    "other player": ("other player's parameters touched", "a player's step changed numbers of the other player",
+        "θ_D -= lr ∂L_D/∂θ_D, θ_G -= lr ∂L_G/∂θ_G; through the other the gradient only passes, nothing is updated"),
+    "shared": ("shared between objects", "two objects of the class have the same array: what one learns changes the other",
+        "make it in __init__, self.params = {}: attributes of the class and defaults like layers=[] exist only once"),
+    "precision": ("precision lost", "numbers pass through single or half precision, which is right to seven or three digits only",
+        "astype(np.float32), np.float16(...), dtype=...: take the dtype from x"),
+    "drawn again": ("random numbers drawn again", "backward draws from the generator, so that its mask is another one than forward's",
+        "forward keeps the mask, self.mask = ...; backward multiplies by the same one"),
+    "accumulated": ("gradients accumulated", "each backward adds to what the one before has left: 1×, 2×, 3×",
+        "dW = xᵀ dout, not dW += xᵀ dout; or set the gradients to zero first"),
+    "second backward": ("saved array changed", "a second backward after the same forward gives another result: the first has changed what forward saved",
+        "dx = self.y is the saved array itself, and dx -= ... changes it: dx = self.y.copy()"),
+    "stale": ("stale cache", "backward looks at another forward than the last: right alone, wrong after other data",
+        "every forward stores its x anew in self; a list of caches is taken from the end: pop(), not pop(0)"),
+    "neighbor": ("stale cache", "backward looks at the forward of another object: right alone, wrong beside others",
+        "the cache belongs to the object, self.x = x, not to the class or the module"),
+    "targets": ("targets a, b, c swapped", "a player is drawn to another target than its own",
+        "L_D = ½ E (D(x) - b)² + ½ E (D(G(z)) - a)²,  L_G = ½ E (D(G(z)) - c)²"),
+    "sum": ("loss is a sum", "twice the batch gives twice the loss, so the right learning rate depends on the batch",
+        "L = (1/N) Σ_n L_n, a mean over all entries, in the loss and in its gradient"),
+    "every": ("lazy penalty of the wrong strength", "computed on every k-th step only, it must count k-fold there",
+        "k · (R + 0 + ... + 0)/k = R: value and gradient both times k"),
+    "overflow": ("overflow", "right at ordinary numbers; at large ones an exp is inf, or a p is rounded to 0 or 1",
+        "log(σ(s)) = -log(1 + exp(-s)),  log(1 + exp(s)) = max(s, 0) + log(1 + exp(-|s|))"),
+    "epsilon": ("epsilon in the logarithm", "a small number beside p makes it another loss, with another gradient",
+        "d log(p + ε)/dp = 1/(p + ε), nearly 0 where p is; from the logits s, log(p) = -log(1 + exp(-s))"),
+    "clip": ("saturated by clipping or epsilon", "right at ordinary numbers, wrong at the far ends of the scale",
+        "log(σ(s)) = -log(1 + exp(-s)), computed from the logits s: no clip and no + 1e-8"),
+    "value": ("another loss", "the loss itself, its value, is not the one that was asked for",
+        "the definition; mend the loss first: the gradients were measured on yours, right or wrong"),
+}.items()}
+
+WORDS = {
+    "one half of the batch lost": ("it is the gradient of the real, or of the fake half alone",
+        "∂L_D/∂θ = ∂L_real/∂θ + ∂L_fake/∂θ: does the second backward overwrite the first?"),
+    "stale cache": ("the gradient of one half went back through the cache of the other: a second forward before the first backward",
+        "forward of real, backward of real, then forward of fake, backward of fake; or both in one batch"),
+    "saturated by clipping or epsilon": ("right at ordinary numbers; at the far ends of the scale either the gradient is flat or the loss, and the other is not",
+        "log(σ(s)) = -log(1 + exp(-s)), computed from the logits s: no clip and no + 1e-8; then ∂L/∂s = σ(s) - t"),
+    "precision lost": BROKEN["precision"][1:3],
+    "upstream gradient ignored": ("the same whatever comes from above: right for ones, wrong for all else",
+        "∂L/∂x = dout · ∂out/∂x: every line of backward has dout in it"),
+    "integers": ("the gradient is an array of whole numbers, in which 1/N and every other fraction becomes 0",
+        "zeros_like(y) has the type of y: np.zeros_like(scores), or dtype=float"),
+    "clipped": ("right where it is small, and cut off where it is large", "clip in the training loop, behind all layers: each dx must be the true one"),
+    "disconnected": ("it is exactly zero: nothing of what comes from above arrives here",
+        "∂L/∂x = ∂L/∂out · ∂out/∂x: is backward of every part called, and what it returns used?"),
+    "transposed result": ("rows and columns of the right gradient are exchanged",
+        "a gradient has the shape of what it belongs to; (A B)ᵀ = Bᵀ Aᵀ: doutᵀ x is the transpose of xᵀ dout"),
+    "keepdims": ("the right numbers, in an array of another shape", "a gradient has the shape of what it belongs to"),
+    "not summed over the batch": ("one gradient for each sample, side by side",
+        "a parameter is felt by every sample: ∂L/∂b_o = Σ_n dout[n, o], axis=0"),
+    "summed over everything": ("one number, where every entry has its own",
+        "∂L/∂b_o = Σ_n dout[n, o], one sum for each o: axis=0; only the loss itself is one number"),
+    "summed over the wrong axis": ("the sum runs over another index than the one that should be gone",
+        "∂L/∂b_o = Σ_n dout[n, o]: axis=0, not axis=1; and dx has an entry for every n and i: no sum at all"),
+    "silent broadcast": ("NumPy stretched a shape: a column and a row make a square, or rows are copies of each other",
+        "shapes: (N,) - (N, 1) is (N, N), and dW[...] = (I, 1) fills every column alike: reshape before you subtract"),
+    "wrong shape": ("a gradient has the shape of what it belongs to",
+        "∂L/∂W has an entry for each entry of W: over which index must be summed, over which not?"),
+    "wrong sign": ("it is the measured gradient times -1 (and perhaps more)", "d(-x)/dx = -1, d(log(1 - p))/dp = -1/(1 - p): count the minus signs"),
+    "updated too early": ("it is right for a learning rate near 0: a weight was changed before the gradients that need the old one",
+        "first all gradients, with the weights that forward had; then W -= lr dW, for all of them"),
+    "missing 1/N": ("it is too large by a factor that grows with the batch: the loss is a mean, this is a sum",
+        "L = (1/N) Σ_n L_n, so ∂L/∂s_n = (1/N) ∂L_n/∂s_n"),
+    "batch size written down": ("a fixed number stands where the number of samples belongs", "len(x), x.shape[0]: the last batch of an epoch is shorter"),
+    "1/N divided twice": ("this is divided by N, and the mean in the loss has done that already",
+        "∂L/∂s_n = (1/N) ∂L_n/∂s_n, once, in the loss: its 1/N is in dout, and dx, dW, db only inherit it: sum, not mean"),
+    "outer derivative missing": ("it is the right gradient times a number that depends on the data: a function around a function",
+        "d√u = du/(2√u), d(u²) = 2u du, d log u = du/u: what the outer function does is one more factor"),
+    "constant factor": ("it is the measured gradient times a number, the same number for every batch size",
+        "d(x²)/dx = 2x, d(½x²)/dx = x; the mean of N·O entries divides by .size, and len() is only N"),
+    "gradients exchanged": ("it is the right gradient of another array", "the order of what is returned, or the name under which it is stored"),
+    "not every sample counted": ("it is the right gradient of a part of the batch",
+        "dW = Σ_n dW_n, n = 0 ... N-1: in a loop over the samples += adds, and = keeps only the last"),
+    "curvature missing": ("right in a network of straight pieces, wrong where an activation is curved",
+        "∂/∂θ [σ'(s) u] = σ'(s) ∂u/∂θ + σ''(s) u ∂s/∂θ: the slope that v meets depends on θ too"),
+    "own sample only": ("each sample gets the gradient through its own output; its part in the outputs of the others is missing",
+        "∂L/∂x_n = Σ_m dout_m ∂out_m/∂x_n: over all m, if samples feel one another"),
+    "diagonal of the Jacobian only": ("each entry gets the gradient through its own output; its part in the outputs beside it is missing",
+        "softmax: ∂out_k/∂x_j = out_k (δ_kj - out_j), so dx = out · (dout - Σ_k dout_k out_k)"),
+    "one output forgotten": ("it is right for one of the outputs, and what comes through another never arrives",
+        "∂L/∂c = Σ over all outputs in which c has a part: dout_1 ∂out_1/∂c + dout_2 ∂out_2/∂c"),
+    "only a part of the outputs counted": ("an input is felt by several outputs, and the gradient of some of them is dropped",
+        "∂L/∂x = Σ over all outputs that x has a part in: sum the block, or += where windows overlap"),
+    "derivative where the function is flat": ("it is right but where the true gradient is zero: there the function was cut off",
+        "out = min(x, c): the slope is 0 where x > c; max(0, m - d)²: 0 where d > m: the mask belongs into backward, too"),
+    "one part disconnected": ("some entries are right, the others are exactly zero: what comes through one branch never arrives",
+        "out = a · g(b): da = dout · g(b), and db = dout · a · g'(b); each part of x that forward uses has a gradient"),
+    "activation mask missing": ("the same slope for all, as if the function had no corner",
+        "out = x where x > 0, α x elsewhere: dx = dout · (1 where x > 0, α elsewhere)"),
+    "activation mask inverted": ("each side of the corner has the slope of the other", "out = x where x > 0, α x elsewhere: slope 1 belongs to x > 0"),
+    "derivative at the wrong variable": ("it is the right derivative, taken at another place than x",
+        "σ'(x) = σ(x)(1 - σ(x)) = out(1 - out); not σ(out)(1 - σ(out)), and not x(1 - x)"),
+    "wrong slope on one side": ("right on the one side of a threshold, wrong on the other",
+        "a piecewise function has one derivative for each piece: out = x where x > 0, α x elsewhere: 1 on the right, α on the left"),
+    "derivative missing": ("what comes from above went through the activation without its slope",
+        "∂L/∂x = dout · f'(x);  ∂L/∂s = ∂L/∂p · σ'(s), with p = σ(s) and σ'(s) = p(1 - p)"),
+    "derivative twice": ("the slope of the activation is multiplied in once too often",
+        "∂L/∂x = dout · f'(x), once;  for cross-entropy ∂L/∂s = p - target has its σ'(s) in it already"),
+    "product rule": ("one half of the product rule is there, the other is missing", "(x g(x))' = g(x) + x g'(x)"),
+    "derivative of the derivative": ("this is the second derivative, the slope of the slope",
+        "f' is asked for: d log cosh x/dx = tanh x; 1 - tanh² x is its derivative in turn"),
+    "wrong slope": ("dout is multiplied by another function than the derivative", "σ' = σ(1 - σ), tanh' = 1 - tanh², (x σ(x))' = σ(x) + x σ'(x)"),
+    "shifted": ("the right numbers, moved along an axis", "padding is cut off at both ends: dx = dxp[:, :, p:p + H, p:p + W]"),
+    "statistic taken as a constant": ("the mean depends on every entry, too: what is missing is the path through it, the same for all of them",
+        "y = x - mean(x): dx = dy - mean(dy), over the same axis"),
+    "norm taken as a constant": ("a norm, a variance or a sum is made of all entries: what is missing is the path through it, a multiple of x",
+        "y = x/r with r = √Σx²: dx = (dy - y Σ dy·y)/r; y = (x - μ)/s: dx = (dy - mean(dy) - y mean(dy·y))/s"),
+    "sum over the others missing": ("the outputs share a sum: what is missing is the output times one number", "softmax: dx = out · (dout - Σ_k dout_k out_k)"),
+    "one path missing": ("it reaches the loss on several paths, and what comes along one of them is not added",
+        "every path adds its part: y = x + f(x) gives dx = dy + f'(x) dy; a weight that is used twice gets both shares"),
+    "transposed matrix": ("in a product a matrix is transposed that must not be, or the other way round",
+        "shapes decide as long as no two lengths are alike: name them, (N, I)(I, O); (A B)ᵀ = Bᵀ Aᵀ"),
+    "wrong product": ("another product of the arrays than the right one",
+        "shapes decide: the gradient has the shape of what it belongs to, and the index that is summed over stands inside"),
+}
+# fmt: on
+CATALOGUE, MAYBE = [], []
+
+
+def mistake(name, catalogue=CATALOGUE):
+    """Put the function below into a catalogue, as the way to tell this mistake."""
+
+    def add(function):
+        catalogue.append(Mistake(name, *WORDS[name], function))
+        return function
+
+    return add
+
+
+# ---- players, far away, precision ---------------------------------------------------------------------
+
+
+@mistake("one half of the batch lost")
+def _(e):
+    return e.subject.form.kind == "discriminator" and any(same(e.a, half[e.path]) for half in e.subject.halves()[0])
+
+
+@mistake("stale cache")
+def _(e):
+    return e.subject.form.kind == "discriminator" and any(same(e.a, half[e.path]) for half in e.subject.halves()[1])
+
+
+@mistake("saturated by clipping or epsilon")
+def _(e):
+    nearby = [m for m in e.report.measured if m.path == e.path and m.subject.setting.spread != "large"]
+    far = e.subject.setting.spread == "large" and all(m.row.passed for m in nearby)
+    a, n = np.abs(e.a[e.off]), np.abs(e.n[e.off])
+    return far and (np.all(a < 0.5 * n) or np.all(n < 0.5 * a))
+
+
+@mistake("precision lost")
+def _(e):
+    usable = np.any(e.n) and np.all(np.isfinite(e.a)) and e.subject.setting.spread != "large"
+    return usable and e.blind_to_rounding(alone=e.m.row.error > 1e-2)
+
+
+@mistake("upstream gradient ignored")
+def _(e):
+    return not e.is_loss and same(e.a, e.by(np.ones(e.m.out.shape)))
+
+
+# ---- shapes -------------------------------------------------------------------------------------------
+
+
+@mistake("integers")
+def _(e):
+    return e.path in e.subject.types and e.subject.types[e.path].kind in "iub" and np.any(e.off)
+
+
+@mistake("curvature missing")
+def _(e):
+    a_bias_may_vanish = e.n.ndim == 2 or not np.any(e.a)  # without curvature its gradient is zero, right or wrong
+    return e.subject.form.kind == "penalty" and a_bias_may_vanish and e.again(curved=False).right
+
+
+@mistake("clipped")
+def _(e):
+    got, true = e.a[e.off], e.n[e.off]
+    cut = got.size > 1 and np.ptp(np.abs(got)) == 0 < np.abs(got[0]) == np.abs(e.a).max()
+    return cut and np.all(got * true > 0) and np.all(np.abs(got) < np.abs(true)) and f"at {abs(got[0]):.6g}"
+
+
+@mistake("disconnected")
+def _(e):
+    return e.a.size > 0 and not np.any(e.a) and np.any(e.n)
+
+
+@mistake("transposed result")
+def _(e):
+    symmetric = e.n.ndim != 2 or e.n.shape[0] == e.n.shape[1] and np.allclose(e.n, e.n.T)
+    return not symmetric and same(e.a, e.n.T) and (e.shapes if e.a.shape != e.n.shape else True)
+
+
+@mistake("keepdims")
+def _(e):
+    if e.a.shape == e.n.shape or not same(e.a.ravel(), e.n.ravel()):
+        return False
+    longer = e.a.ndim > e.n.ndim
+    return f"{e.shapes}; {'without keepdims=True or [:, None]' if longer else 'sum with keepdims=True, or reshape'}"
+
+
+@mistake("not summed over the batch")
+def _(e):
+    return e.a.ndim > e.n.ndim and any(same(e.a.sum(axis=k), e.n) for k in range(e.a.ndim)) and e.shapes
+
+
+@mistake("summed over everything")
+def _(e):
+    if e.a.size == 1 < e.n.size:
+        return e.shapes
+    uneven = e.n.size > 1 and np.ptp(e.n) > 1e-6 * np.abs(e.n).max()
+    return uneven and any(same(e.a, np.full(e.a.shape, number)) for number in (e.n.sum(), e.n.mean()))
+
+
+@mistake("summed over the wrong axis")
+def _(e):
+    if e.a.shape != e.n.shape and any(same(e.a.ravel(), e.n.sum(axis=axis).ravel()) for axis in range(e.n.ndim)):
+        return e.shapes
+    terms = [t for t in e.ingredients.values() if t.ndim == 2]
+    terms += [p * q for i, p in enumerate(terms) for q in terms[:i] if p.shape == q.shape]
+    right = any(same(e.n.ravel(), t.sum(axis=0)) for t in terms)
+    return e.is_parameter and right and any(same(e.a.ravel(), t.sum(axis=1)) for t in terms)
+
+
+@mistake("silent broadcast")
+def _(e):
+    def copies(array):
+        axes = [axis for axis in (0, 1) if array.ndim == 2 and array.shape[axis] > 1]
+        return any(same(array, np.broadcast_to(array.take([-1], axis), array.shape)) for axis in axes)
+
+    if e.a.shape != e.n.shape:
+        squares = [2 * (size,) for size in e.n.shape]
+        return e.is_loss and e.a.shape in squares and e.shapes
+    return copies(e.a) and not copies(e.n)
+
+
+@mistake("wrong shape")
+def _(e):
+    return e.a.shape != e.n.shape and e.shapes
+
+
+# ---- factors ------------------------------------------------------------------------------------------
+
+
+@mistake("wrong sign")
+def _(e):
+    negative = e.ratio < 0 and e.again(seed=e.subject.setting.seed + 1).ratio < 0
+    return negative and ("" if np.isclose(e.ratio, -1) else e.factor) or negative
+
+
+@mistake("updated too early")
+def _(e):
+    return e.subject.uses_rate and e.again(rate=1e-4).m.row.error < 0.01 * e.m.row.error
+
+
+@mistake("missing 1/N")
+def _(e):
+    return e.grows_with_batch(1) and not e.fixed_batch and e.factor
+
+
+@mistake("batch size written down")
+def _(e):
+    return e.fixed_batch and e.factor
+
+
+@mistake("1/N divided twice")
+def _(e):
+    return e.grows_with_batch(-1) and e.factor
+
+
+@mistake("outer derivative missing")
+def _(e):
+    other = e.again(seed=e.subject.setting.seed + 1)
+    if not e.is_loss or np.isnan(other.ratio) or np.isclose(e.ratio, other.ratio, rtol=1e-5):
+        return False
+    known = {"the loss": lambda v: v, "twice the loss": lambda v: 2 * v, "1/loss": lambda v: 1 / v, "exp(loss)": np.exp}
+    values = [(x.ratio, float(np.ravel(x.m.out)[0])) for x in (e, other)]
+    text = next((f": {k}" for k, f in known.items() if all(np.isclose(c, f(v), rtol=1e-5) for c, v in values)), "")
+    return f"×{e.ratio:.4g}, and ×{other.ratio:.4g} for other numbers{text}"
+
+
+@mistake("constant factor")
+def _(e):
+    return not np.isclose(abs(e.ratio), 1, rtol=1e-6) and e.grows_with_batch(0) and e.factor
+
+
+# ---- which entries, which outputs -----------------------------------------------------------------------
+
+
+@mistake("gradients exchanged")
+def _(e):
+    others = [m for m in e.report.measured if m.subject is e.subject and m.path != e.path and not m.row.passed]
+    return next((f"this is that of {m.name}" for m in others if same(e.a, m.n) and same(m.a, e.n)), False)
+
+
+@mistake("not every sample counted")
+def _(e):
+    if e.is_loss:
+        unit = e.a / max(np.linalg.norm(e.a), 1e-300)
+        parts = ((which, e.of_sample(which)) for which in ("last", "first"))
+        return next(
+            (f"only the {which} sample" for which, n in parts if np.any(n) and same(unit, n / np.linalg.norm(n))), False
+        )
+    for axis, what in enumerate(("sample", "entry of axis 1")[: e.out.ndim]):
+        places = np.indices(e.out.shape)[axis]
+        for place, which in ((0, "first"), (e.out.shape[axis] - 1, "last")):
+            alone = e.by(np.where(places == place, e.dout, 0))
+            if e.out.shape[axis] > 2 and (same(e.a, alone) or same(e.a, e.n - alone)):
+                return f"{'only' if same(e.a, alone) else 'all but'} the {which} {what}"
+    return False
+
+
+@mistake("own sample only")
+def _(e):
+    if e.is_loss or e.is_parameter or not e.x.ndim or not e.out.ndim or not 1 < len(e.x) == len(e.out):
+        return False
+    own = np.indices(e.x.shape)[0].reshape(-1, 1) == np.indices(e.out.shape)[0].reshape(1, -1)
+    return e.masked(own)
+
+
+@mistake("diagonal of the Jacobian only")
+def _(e):
+    return not e.is_loss and not e.is_parameter and e.x.size == e.m.out.size and e.masked(np.eye(e.x.size))
+
+
+@mistake("one output forgotten")
+def _(e):
+    parts = e.subject.split(np.arange(e.m.out.size))
+    for k, part in enumerate(parts if len(parts) > 1 else []):
+        if e.masked(~np.isin(np.arange(e.m.out.size), part)):
+            return f"what comes through output {k + 1} of {len(parts)} is missing"
+    return False
+
+
+@mistake("only a part of the outputs counted")
+def _(e):
+    if e.is_loss or e.m.out.size > 1000 or np.all(np.count_nonzero(e.J, axis=1) < 2):
+        return False
+    A = np.stack([e.computed(unit) for unit in np.eye(e.m.out.size)], axis=1)
+    zero = ~np.any(A, axis=0) & np.any(e.J, axis=0)
+    kept = np.all(np.abs(A - e.J) < 1e-6 * np.abs(e.J).max(), axis=0)
+    return np.any(zero) and np.all(zero | kept) and f"{zero.sum()} of {zero.size} entries of dout have no effect"
+
+
+@mistake("derivative where the function is flat")
+def _(e):
+    flat = np.any(e.off) and not np.any(e.n[e.off]) and np.any(e.n)
+    return flat and (e.side or "in some places")
+
+
+@mistake("one part disconnected")
+def _(e):
+    if not np.any(e.off) or e.off.all() or np.any(e.a[e.off]) or e.entrywise:
+        return False
+    for axis in range(e.x.ndim):
+        where = [i for i, part in enumerate(np.moveaxis(e.off, axis, 0)) if np.all(part)]
+        if len(where) * e.off.size == e.off.sum() * e.off.shape[axis]:
+            return f"entries {where[0]} to {where[-1]} of axis {axis}"
+    return True
+
+
+# ---- which function -------------------------------------------------------------------------------------
+
+
+@mistake("activation mask missing")
+def _(e):
+    if e.entrywise:
+        used, true = e.slopes
+        return not np.ptp(np.round(used, 6)) and len(np.unique(np.round(true, 6))) < 4
+    positive = np.where(e.out > 0, e.dout, 0)
+    dead = not e.is_loss and np.any(e.out == 0) and not np.any(e.by(e.dout - positive))
+    return dead and same(e.computed(positive.ravel()), e.by(positive).ravel())
+
+
+@mistake("activation mask inverted")
+def _(e):
+    used, true = (np.round(s, 6) for s in e.slopes)
+    low, high = true.min(), true.max()
+    return e.entrywise and low < high and same(used, np.where(true == low, high, np.where(true == high, low, np.nan)))
+
+
+@mistake("derivative at the wrong variable")
+def _(e):
+    used, true = e.slopes
+    places = {"out": e.out, "dout": e.m.dout} if e.entrywise else {}
+    at = next((f"taken at {k}" for k, x in places.items() if same(used, e.slope_at(x.reshape(e.x.shape)))), "")
+    y = {k: f for k, f in SLOPES.items() if "y" in k and e.entrywise}
+    return at or next(
+        (
+            f"{k.replace('y', 'x')}, with y = out it is right"
+            for k, f in y.items()
+            if same(true, f(e.x, e.out)) and same(used, f(e.x, e.x))
+        ),
+        False,
+    )
+
+
+@mistake("wrong slope on one side")
+def _(e):
+    return e.slopes and e.side
+
+
+SLOPES = {  # of the functions that one meets, and what one writes instead; y is out
+    "y(1 - y)": lambda x, y: y * (1 - y),
+    "1 - y²": lambda x, y: 1 - y**2,
+    "y": lambda x, y: y,
+    "1 - y": lambda x, y: 1 - y,
+    "1 + y": lambda x, y: 1 + y,
+    "y²": lambda x, y: y**2,
+    "x": lambda x, y: x,
+    "σ(x)": lambda x, y: sigmoid(x),
+    "σ'(x)": lambda x, y: sigmoid(x) * (1 - sigmoid(x)),
+    "x σ'(x)": lambda x, y: x * sigmoid(x) * (1 - sigmoid(x)),
+    "σ(x) + x σ'(x)": lambda x, y: sigmoid(x) * (1 + x * (1 - sigmoid(x))),
+}
+
+
+def bend(e):
+    """The true slope of an activation, or, of a loss, σ'(s) at its logits s."""
+    if e.is_loss and e.a.shape == e.n.shape and not e.is_parameter:
+        return sigmoid(e.x) * (1 - sigmoid(e.x))
+    return e.slopes[1]
+
+
+@mistake("derivative missing")
+def _(e):
+    return same(e.a * bend(e), e.n)
+
+
+@mistake("derivative twice")
+def _(e):
+    return same(e.a, e.n * bend(e))
+
+
+@mistake("product rule")
+def _(e):
+    if not e.entrywise:
+        return False
+    (used, true), g = e.slopes, e.out / e.x  # f(x) = x g(x)
+    if same(used, g):
+        return "yours is g(x) = f(x)/x; x g'(x) is missing"
+    return same(true - used, g) and "yours is x g'(x); g(x) = f(x)/x is missing"
+
+
+@mistake("derivative of the derivative")
+def _(e):
+    if e.is_loss:
+        return not e.is_parameter and same(e.a, e.second_difference(1e-4), 1e-4)
+    return e.entrywise and same(e.slopes[0], (e.slope_at(e.x + 1e-4) - e.slope_at(e.x - 1e-4)) / 2e-4, 1e-4)
+
+
+@mistake("wrong slope")
+def _(e):
+    if not e.entrywise:
+        return False
+    known = {name: slope(e.x, e.out) for name, slope in SLOPES.items()}
+    yours, right = (next((k for k, v in known.items() if same(array, v)), "") for array in e.slopes)
+    must = f", and must be {right}" if right else ""
+    return yours and f"it looks like {yours}{must}{'; y is out' if 'y' in yours else ''}"
+
+
+@mistake("shifted")
+def _(e):
+    if e.a.shape != e.n.shape or e.n.ndim < 3:
+        return False
+    for axes in [(i,) for i in range(e.n.ndim)] + [(i, j) for i in range(e.n.ndim) for j in range(i)]:
+        inner = tuple(
+            slice(2, -2) if i in axes and e.n.shape[i] > 5 else slice(1, -1) if i in axes else slice(None)
+            for i in range(e.n.ndim)
+        )
+        for k in (1, -1, 2, -2):
+            if e.a[inner].size > 3 and same(e.a[inner], np.roll(e.n, (k,) * len(axes), axes)[inner]):
+                return f"by {k} along axis {' and '.join(map(str, sorted(axes)))}"
+    return False
+
+
+# ---- what may be missing --------------------------------------------------------------------------------
+
+
+@mistake("statistic taken as a constant", MAYBE)
+def _(e):
+    def even(array):
+        for axes in (0, 1, -1, tuple(range(array.ndim)), tuple(range(1, array.ndim)), (0, *range(2, array.ndim))):
+            if max(np.atleast_1d(axes), default=9) < array.ndim and np.size(np.take(array, [], 0)) < array.size > 1:
+                if np.all(np.ptp(array, axis=axes) < 1e-6 * np.abs(array).max()):
+                    return f"along axis {axes}"
+        return ""
+
+    return np.any(e.a) and not even(e.n) and even(e.rest)
+
+
+@mistake("norm taken as a constant", MAYBE)
+def _(e):
+    centered = [e.x - e.x.mean(axis=k, keepdims=True) for k in range(e.x.ndim)]
+    for name, array in (("x", e.x), *(("x - mean", part) for part in centered)):
+        for axis in [k for k in range(e.x.ndim) if e.x.shape[k] > 1 and np.any(e.a)]:
+            if e.multiple(e.rest, array, axis) and not e.multiple(e.n, array, axis):
+                return f"what is missing is {name} times one number along axis {axis}"
+    return False
+
+
+@mistake("sum over the others missing", MAYBE)
+def _(e):
+    if e.is_loss or e.x.shape != e.out.shape or e.is_parameter:
+        return False
+    axes = [k for k in range(e.x.ndim) if e.x.shape[k] > 1]
+    return next((f"along axis {k}" for k in axes if e.multiple(e.rest, e.out, k)), False)
+
+
+@mistake("one path missing", MAYBE)
+def _(e):
+    text = np.any(e.a) and e.product(e.rest)
+    return text and f"{text} is missing"
+
+
+@mistake("transposed matrix", MAYBE)
+def _(e):
+    yours, right = e.product(e.a), e.product(e.n)
+    return (
+        yours != right and yours.replace(".T", "") == right.replace(".T", "") and f"yours is {yours}; right is {right}"
+    )
+
+
+@mistake("wrong product", MAYBE)
+def _(e):
+    yours, right = e.product(e.a), e.product(e.n)
+    return bool(yours and right and yours != right) and f"yours is {yours}; right is {right}"

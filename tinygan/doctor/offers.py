@@ -1,0 +1,174 @@
+"""Offer candidates for every argument of a form: by documentation, by what the module itself can make, or by name."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import types
+
+from tinygan.doctor import feeding
+from tinygan.doctor.feeding import Draw, Make, Size
+from tinygan.doctor.sandbox import Stopped, call
+from tinygan.doctor.source import node_of, parameters, required, walk_own
+from tinygan.layers import Dense, LeakyReLU, Sigmoid, Tanh
+from tinygan.network import Network
+
+PARAMETERS = re.compile(r"p|params?|parameters|weights|theta|phi|model|net")
+NUMBERS = re.compile(r".*(size|height|width|stride|pad|rate|decay|eps|mode|num|kernel).*|.*_[hw]")
+SIZES = re.compile(r".*(in|out|hid|dim|feat|num|size|unit|class|chan|n_).*")
+
+
+def candidates(target, names, value, gradient, world, example, instance):
+    """Return {argument: candidates}: "init.name" of the constructor, "params[W]" of an entry, or a name of ``names``.
+
+    instance(kind, sizes) makes an object of one of the module's classes.
+    """
+    module, space, nth = target.module, constructing(target, world, instance), feeding.roles(names)
+    found, ours = documented(target, names) if world.name == "as documented" else ({}, {})
+    for name in space:
+        if name[5:] in ours:
+            space[name] = [Size(ours[name[5:]]), *space[name]]
+    stateful = any(re.fullmatch(feeding.STATES, name) for name in names)
+    nodes = [step.node for step in (*value, gradient) if step is not None and step.node is not None]
+    for name in names:
+        offered = feeding.for_call(name, world, nth[name], target.text)
+        keys = inner_names(nodes, name, module)
+        if name in found:
+            kinds = dict.fromkeys(c.values for c in offered if isinstance(c, Draw))
+            first = sorted(kinds, key=lambda kind: kind != "labels") if list(kinds)[0] == "labels" else list(kinds)[:3]
+            labels = ["labels"] * (
+                "labels" in kinds and len(found[name].shape.split()) < 3 and list(kinds)[0] != "real"
+            )
+            space[name] = [found[name]._replace(values=kind) for kind in dict.fromkeys((*labels, *first))] + offered
+        elif made := initialized(module, name) or instances(module, name, instance):
+            space[name] = [*made, *offered]
+        elif keys:
+            for key, label in keys:
+                entries = inner(label, world)
+                space[f"{name}[{key}]"] = feeding.recurrent(label, entries) if stateful else entries
+        else:
+            weight = nth[name] == "more" and offered[0] in [Draw(s) for s in (*feeding.WEIGHTS, *feeding.BIASES)]
+            space[name] = feeding.recurrent(name, offered) if stateful and weight else offered
+    for name, given in (example or {}).items():
+        key = name if name in space or f"init.{name}" not in space else f"init.{name}"
+        shape = isinstance(given, tuple) and all(isinstance(length, int) for length in given)
+        space[key] = [Draw(" ".join(map(str, given)))] if shape and not key.startswith("init.") else [given]
+    return space
+
+
+def documented(target, names):
+    """As ``feeding.documented``, for these arguments of a target."""
+    constructor = required(target.thing) if isinstance(target.thing, type) else ()
+    return feeding.documented(names, target.text, constructor, getattr(target.module, "source_text", ""))
+
+
+# ---- the constructor -------------------------------------------------------------------------------------
+
+
+def constructing(target, world, instance):
+    """Return {"init.name": candidates} for the constructor; arguments whose name says nothing are sizes."""
+    if not isinstance(target.thing, type):
+        return {}
+    space, position, names = {}, 0, list(required(target.thing))
+    if issubclass(target.thing, Network) and "layers" in names:
+        names.remove("layers")
+        space["init.layers"] = [Make(some_layers)]
+    elif is_container(target.thing):
+        names = [name for name in names if name != "layers"]
+        space["init.*"] = [Make(lambda sizes, rng: layers_of(target, sizes, instance))]
+    for name in names:
+        space[f"init.{name}"] = feeding.for_constructor(name, position)
+        position += isinstance(space[f"init.{name}"][0], Size)
+    for p in parameters(target.thing):
+        if type(p.default) is int and p.default > 3 and SIZES.fullmatch(p.name):
+            space[f"init.{p.name}"] = [p.default, *(Size(s) for s in "IOM")]
+    return space
+
+
+def some_layers(sizes, rng):
+    """One of each kind that the package has."""
+    return [Dense(sizes["I"], 5), LeakyReLU(), Dense(5, 4), Sigmoid(), Dense(4, sizes["O"]), Tanh()]
+
+
+def is_container(kind):
+    """Is it made of layers, Sequential(*layers) or Model(layers)?"""
+    return any(re.fullmatch(r"layers|modules|blocks|stages", p.name) for p in parameters(kind))
+
+
+def layers_of(container, sizes, instance):
+    """A few layers of the same module, one behind the other: the first with parameters, and what takes its output."""
+    found = []
+    for kind in own_classes(container.module):
+        try:
+            layer, plain = instance(kind, sizes) if not is_container(kind) else (None, False)
+        except Stopped:
+            continue
+        if plain and (
+            not found or not any(isinstance(v, (list, dict)) or getattr(v, "ndim", 0) for v in vars(layer).values())
+        ):
+            found.append(layer)
+    if not found:
+        raise Stopped(f"{container.name}: there are no layers in the file that it could be made of")
+    return found
+
+
+# ---- what the module makes -------------------------------------------------------------------------------
+
+
+def own_classes(module):
+    """The classes that a module defines itself."""
+    return [k for k in list(vars(module).values()) if isinstance(k, type) and k.__module__ == module.__name__]
+
+
+def instances(module, name, instance):
+    """Candidates for an argument that is an object of one of the module's classes: D of Discriminator."""
+    low = name.lower().strip("_")
+    any_will_do = low in ("model", "net", "network", "layer")
+    if len(low) == 1 and not name.isupper():
+        return []
+    fitting = [k for k in own_classes(module) if k.__name__.lower().startswith(low) or any_will_do]
+    fitting = [k for k in fitting if hasattr(k, "forward") or "__call__" in vars(k)]
+    return [Make(lambda sizes, rng, kind=kind: instance(kind, sizes)[0]) for kind in reversed(fitting)]
+
+
+def initialized(module, name):
+    """Candidates for parameters that a function of the module makes: init(n_in, n_hidden, n_out), or init([...])."""
+    found = []
+    for key, function in vars(module).items() if PARAMETERS.fullmatch(name) else ():
+        if isinstance(function, types.FunctionType) and re.match(r"init|create|make|new|build", key):
+            given = [p for p in inspect.signature(function).parameters.values() if p.name != "seed"]
+            needs = [p for p in given if p.default is p.empty] or [p for p in given if isinstance(p.default, int)]
+            if len(needs) == 1:
+                found.append(Make(lambda sizes, rng, f=function: call(f, [sizes[s] for s in "IMO"])))
+            for order in dict.fromkeys(order[: len(needs)] for order in ("IMO", "IOM", "MIO", "OIM", "IIM")):
+                found.append(Make(lambda sizes, rng, f=function, order=order: call(f, *(sizes[s] for s in order))))
+    return found
+
+
+def inner(label, world):
+    """Candidates for an entry of a dictionary or tuple of arguments."""
+    sizes = [c for c in feeding.for_constructor(label, 0) if not isinstance(c, (Draw, Make))]
+    arrays = [c for c in feeding.for_call(label, world, "more", "") if isinstance(c, (Draw, float))]
+    if re.fullmatch(feeding.STATES, label):
+        arrays = [Draw(shape) for shape in feeding.BIASES]
+    return [*sizes, *arrays] if NUMBERS.fullmatch(label) else [*arrays, *sizes]
+
+
+def inner_names(nodes, name, module, deep=2):
+    """Return [(key, name)] of the entries that functions take from an argument: name["W"], or W, b = name."""
+    keys, unpacked = {}, []
+    for part in (part for node in nodes for part in walk_own(node)):
+        if isinstance(part, ast.Subscript) and getattr(part.value, "id", None) == name:
+            if isinstance(part.slice, ast.Constant) and isinstance(part.slice.value, str):
+                keys[part.slice.value] = part.slice.value
+        elif isinstance(part, ast.Assign) and getattr(part.value, "id", None) == name and not unpacked:
+            if isinstance(part.targets[0], ast.Tuple):
+                unpacked = [(str(i), getattr(t, "id", "_")) for i, t in enumerate(part.targets[0].elts)]
+        elif isinstance(part, ast.Call) and deep:  # it is handed on
+            given = [getattr(arg, "id", None) for arg in part.args]
+            helper = vars(module).get(getattr(part.func, "id", None)) if name in given else None
+            node = node_of(helper) if isinstance(helper, types.FunctionType) else None
+            if node is not None:
+                keys |= dict(inner_names([node], node.args.args[given.index(name)].arg, module, deep - 1))
+    return list(keys.items()) or unpacked

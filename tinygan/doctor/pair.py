@@ -1,0 +1,182 @@
+"""The adapter for a value and a gradient in two calls: forward and backward, f and f_prime, a loss and a step."""
+
+from __future__ import annotations
+
+import copy
+import re
+
+import numpy as np
+
+from tinygan.doctor.arrays import generators_of, is_gradient_name, parts_of
+from tinygan.doctor.finding import CACHE, DOUT, TARGET
+from tinygan.doctor.sandbox import call, snapshot
+from tinygan.doctor.source import flat
+from tinygan.doctor.subject import Fact, Subject, display, main_argument, rated
+
+OUTPUT = re.compile(r"a|s|y|out\w*|act\w*|activation\w*|sig\w*")  # of d_sigmoid(out)
+PLAYERS = {"D": r"(.*_)?(d|disc\w*|critic\w*)(_.*)?", "G": r"(.*_)?(g|gen\w*)(_.*)?"}
+
+
+def free_arguments(value, gradient, kind):
+    """Return the names of the arguments that have to be made up, in order."""
+    free, produced = [], []
+    for i, step in enumerate(value):
+        main = main_argument(step, (*free, *produced)) if i else None
+        rates = rated(step.needs) if kind == "step" else []
+        free += [n for n in step.needs if n not in (main, *rates) and not (i and n in produced)]
+        produced += flat(step.returns)
+    alone = gradient is not None and len(gradient.needs) == len(value[-1].needs) == 1  # d_sigmoid(y)
+    for name in gradient.needs if gradient is not None else ():
+        made = name in produced or CACHE.fullmatch(name) or rated([name])
+        alias = TARGET.fullmatch(name) and any(map(TARGET.fullmatch, free))  # the same under another name
+        if not made and not alias and (kind == "step" or TARGET.fullmatch(name) and not alone):
+            free.append(name)
+    return list(dict.fromkeys(free))
+
+
+def player(path):
+    """Return "D" or "G", if the names in a path say to which player it belongs, or ""."""
+    names = [part for part in path if isinstance(part, str)]
+    return next((side for part in names for side, p in PLAYERS.items() if re.fullmatch(p, part, re.I)), "")
+
+
+class Pair(Subject):
+    """A value, then a gradient: what backward returns, what it leaves in the object, or how a step moves parameters."""
+
+    def gradients(self, dout, before=False, between=False, twice=False, fresh=False):
+        """As ``Subject.gradients``.
+
+        ``fresh`` takes a new object, ``before`` runs forward on other data first, ``between`` another object between
+        forward and backward, ``twice`` runs backward twice.
+        """
+        if fresh and self.target.owner is not None:
+            return self.fresh().gradients(dout)
+        if before:
+            self.forward(self.other_args)
+        self.zero()
+        result, known = self.forward(self.args)
+        self.vector(result)
+        if between:
+            type(self)(self.plan, self.setting).forward(self.other_args)
+        named = self.bind(known, [float(d) if not d.shape else d for d in self.split(dout)])
+        lent = {**{name: v for name, v in named.items() if isinstance(v, np.ndarray)}, "out": self.parts(result)[0]}
+        copies = {name: value.copy() for name, value in lent.items()}
+        start = {leaf.path: (leaf.value, np.array(leaf.value)) for leaf in self.state()}
+        drawn = [str(snapshot(generator)) for generator, _ in self.generators]
+        self.stage = 3
+        back = call(self.function(self.form.gradient), **named)
+        if twice:
+            self.zero()
+            back = call(self.function(self.form.gradient), **named)
+        self.stage = 4
+        self.broken = [Fact("in place", n) for n in lent if not np.array_equal(lent[n], copies[n], equal_nan=True)]
+        self.broken += [Fact("drawn again", "")] * (drawn != [str(snapshot(g)) for g, _ in self.generators])
+        changed = [leaf for leaf in self.state() if self.is_gradient(leaf, start)]
+        found = self.matched(parts_of(back), self.form.gradient.returns, changed)
+        if not self.told and not self.is_loss:  # a derivative is still to be multiplied by dout
+            douts = self.split(dout)[0]
+            found = {p: g * douts if g is not None and g.shape == douts.shape else g for p, g in found.items()}
+        return self.with_moves(found, self.moved(start), back)
+
+    def zero(self):
+        """Set gradients to zero, where the object can."""
+        if hasattr(self.thing, "zero_grad"):
+            call(self.thing.zero_grad)
+
+    def fresh(self):
+        """The same subject with a new object, whose parameters are the same."""
+        other = copy.copy(self)
+        other.thing = self.make()
+        for leaf in other.state():
+            if leaf.path in self.slots and isinstance(leaf.value, np.ndarray):
+                leaf.value[...] = self.slots[leaf.path]
+        other.generators = [(g, snapshot(g)) for g in generators_of(other.thing, other.args)]
+        return other
+
+    # ---- what the gradient is given ----
+
+    def bind(self, known, douts):
+        """Return {name: value} for the gradient's arguments; note whether it is told dout."""
+        gradient = self.form.gradient
+        own = [name for step in self.value for name in step.needs if name in self.args]
+        targets = [name for name in own if TARGET.fullmatch(name)]
+        named = {name: known[name] for name in gradient.needs if name in known}
+        for name in [name for name in gradient.needs if name not in known]:
+            if CACHE.fullmatch(name):
+                named[name] = self.cache
+            elif rated([name]):
+                named[name] = self.setting.rate
+            elif TARGET.fullmatch(name) and len(targets) == 1:
+                named[name] = known[targets[0]]  # the same under another name
+        free = [name for name in gradient.needs if name not in named]
+        self.told = bool(free) and not gradient.flag
+        if gradient.flag:
+            return {**{name: known[name] for name in own}, gradient.flag: True}
+        if self.is_loss and len(free) == len(named) == 1 and targets:  # the prediction, called dvalues
+            return {**named, free[0]: known[own[0]]}
+        if len(gradient.needs) == 1 and self.plan.by_output:
+            self.told = False
+            return {gradient.needs[0]: self.main}
+        if free and not named and len(free) == len(own) and not any(map(DOUT.fullmatch, free)):
+            self.told = False  # a derivative: of the same arguments, under other names, or of the output
+            out = len(free) == 1 and OUTPUT.fullmatch(free[0])
+            return dict(zip(free, [self.main] if out else [known[name] for name in own], strict=False))
+        return named | dict(zip(free, copy.deepcopy([*douts, *douts[-1:] * len(free)]), strict=False))
+
+    # ---- where the gradient is ----
+
+    def is_gradient(self, leaf, start):
+        """Did backward put this number where it is, or is it called a gradient?"""
+        value, old = start.get(leaf.path, (None, None))
+        changed = value is None or value is not leaf.value or not np.array_equal(old, leaf.value)
+        return leaf.path not in self.slots and (changed or any(map(is_gradient_name, leaf.path)))
+
+    def moved(self, start):
+        """Return {path: gradient} of the parameters that a step or an update in backward has moved; put them back."""
+        found = {}
+        for leaf in self.state():
+            value, old = start.get(leaf.path, (None, None))
+            if leaf.path in self.slots and (leaf.value is not value or not np.array_equal(leaf.value, old)):
+                found[leaf.path], self.moves = (old - leaf.value) / self.rate, True
+                leaf.put_back(value, old)
+        return found
+
+    def with_moves(self, found, moved, back):
+        """Return the gradients, with those that show in how parameters moved; note what must not move."""
+        step = self.form.kind == "step"
+        if not step and not self.uses_rate and not self.own_rates and any(found[path] is not None for path in moved):
+            self.broken += [Fact("parameters", display(path)) for path in moved]
+            return found
+        if step:
+            found = dict.fromkeys(found) | self.copies(back)
+            mine = player((self.form.gradient.name,))
+            others = [path for path in moved if {mine, player(path)} == {"D", "G"}]
+            self.broken += [Fact("other player", display(path)) for path in others]
+            moved = {path: g for path, g in moved.items() if path not in others}
+        return {path: moved.get(path, g) for path, g in found.items()}
+
+    def copies(self, back):
+        """Return {path: gradient} for a step that returns new parameters and leaves the old ones alone."""
+        for name, arg in self.args.items():
+            old, new = parts_of(arg), parts_of(back)
+            if isinstance(arg, (dict, list)) and [path for path, _ in old] == [path for path, _ in new]:
+                return {(name, *path): (a - b) / self.rate for (path, a), (_, b) in zip(old, new, strict=True)}
+        return {}
+
+    # ---- the learning rate ----
+
+    @property
+    def uses_rate(self):
+        """Is it given a learning rate by the call?"""
+        return bool(rated(self.form.gradient.needs))
+
+    @property
+    def own_rates(self):
+        """The learning rates of the object."""
+        own = getattr(self.thing, "__dict__", {})
+        return [own[name] for name in rated(own) if isinstance(own[name], float)]
+
+    @property
+    def rate(self):
+        """The learning rate: of the call, or of the object."""
+        return self.setting.rate if self.uses_rate else (self.own_rates or [1.0])[0]

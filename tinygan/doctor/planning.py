@@ -1,0 +1,163 @@
+"""Try candidates for the arguments until the code runs: one at a time, and kept where it comes farther with them."""
+
+from __future__ import annotations
+
+import re
+import time
+from functools import lru_cache
+from itertools import combinations
+
+import numpy as np
+
+from tinygan.doctor import feeding
+from tinygan.doctor.feeding import Several, World
+from tinygan.doctor.finding import of_class
+from tinygan.doctor.games import Penalty, Step
+from tinygan.doctor.offers import candidates, documented
+from tinygan.doctor.pair import Pair, free_arguments
+from tinygan.doctor.sandbox import Stopped, Unfilled, counted_lines
+from tinygan.doctor.subject import Both, Plan, Setting
+
+SECONDS = 6  # of computing that a search may take
+
+
+def adapter(form):
+    """Return the class of Subject for a form."""
+    return {"both": Both, "penalty": Penalty, "discriminator": Step, "generator": Step}.get(form.kind, Pair)
+
+
+class Attempt:
+    """What came of one choice: how far it ran, and why no farther.
+
+    progress  (stage, lines run): 0 constructor, 1 forward, 2 output, 3 backward, then 3.5 without any gradient, 4 with
+              gradients of the wrong shape, 5 with gradients
+    """
+
+    def __init__(self, plan, setting):
+        self.plan, self.error, kind = plan, None, adapter(plan.form)
+        self.subject = kind.__new__(kind)
+        with counted_lines() as lines:
+            try:
+                self.subject.__init__(plan, setting)
+                gradients = self.subject.gradients(np.ones_like(self.subject.out()))
+                shapes = [(g.shape, self.subject.slots[path].shape) for path, g in gradients.items() if g is not None]
+                self.progress = (5 if shapes and all(g == x for g, x in shapes) else 4 if shapes else 3.5, 0)
+                return
+            except Stopped as error:
+                self.error = error
+            except (
+                ValueError,
+                TypeError,
+                AttributeError,
+                IndexError,
+                KeyError,
+            ) as error:  # what came back makes no sense
+                self.error = Stopped(f"{plan.target.name}: {error}")
+        self.progress = (getattr(self.subject, "stage", 0), lines[0])
+
+    @property
+    def done(self):
+        return self.progress[0] >= 5
+
+
+def plan_for(target, form, setting, example=None):
+    """Return the Attempt that came farthest."""
+    best, ran, stop = None, None, time.process_time() + SECONDS  # ``ran``: the first world in which forward does
+    alternatives = [(value, world) for value in form.values for world in worlds(target, form, value)]
+    for last, pairs in ((False, False), (False, True), (True, False), (True, True)):
+        if pairs:  # nothing runs: once more, in the world where most of it did
+            alternatives.sort(key=lambda a: a != (best.plan.value, best.plan.world))
+        for value, world in alternatives[: 1 if pairs else None]:
+            if not world.last or last:
+                attempt = search(target, form, value, world, setting, example, stop, pairs)
+                farther = best is None or attempt.progress[: 1 + (best.progress[0] < 4)] > best.progress
+                best = attempt if farther else best
+                ran = world if ran is None and attempt.progress[0] >= 2 else ran
+                if best.done or isinstance(attempt.error, Unfilled):
+                    return best
+        if best.progress[0] >= 4 and best.plan.world is ran:
+            break
+    return best
+
+
+def worlds(target, form, value):
+    """The layouts to be tried: what is documented, then all others. Of a game's scores there is one a sample."""
+    names, result = free_arguments(value, form.gradient, form.kind), list(feeding.WORLDS)
+    found, _ = documented(target, names)
+    if target.owner is None and any(re.fullmatch(feeding.GAME, name) for name in names):
+        result.sort(key=lambda world: world.name != "one column")
+        result[0] = result[0]._replace(last=False)
+    if first := next((found[name].shape for name in names if name in found), None):
+        like = next((w.sizes for w in result if len(w.x.split()) == len(first.split()) and not w.last), {})
+        result.insert(0, World("as documented", first, like))
+    return [w._replace(sizes={**w.sizes, "O": 1}) for w in result] if form.kind == "step" else result
+
+
+def search(target, form, value, world, setting, example, stop, pairs=False):
+    """Climb: change one argument at a time (or two), keep what runs farther."""
+    names = free_arguments(value, form.gradient, form.kind) if adapter(form) in (Both, Pair) else []
+    space = candidates(target, names, value, form.gradient, world, example, instance_in(target.module))
+    if adapter(form) is Step:
+        space = {}
+
+    def attempt(choice):
+        given = {name: space[name][i] for name, i in choice.items()}
+        return Attempt(Plan(target, form, value, nested(given), world), setting)
+
+    def changes():
+        single = [{name: i} for name in reversed(space) for i in range(len(space[name]))]
+        yield from single
+        yield from ({**p, **q} for p, q in combinations(single if pairs else [], 2))
+
+    choice, stuck = dict.fromkeys(space, 0), False
+    best = attempt(choice)
+    while not (stuck or best.done or isinstance(best.error, Unfilled)):
+        start, stuck = choice, True
+        for change in changes():
+            if change.items() <= start.items() or time.process_time() > stop:
+                continue
+            other = attempt({**start, **change})
+            if other.progress > best.progress:
+                best, choice, stuck = other, {**start, **change}, False
+            if best.done or (pairs and not stuck):
+                break
+    return best
+
+
+def nested(given):
+    """{"params[W]": ...} as {"params": Several({"W": ...})}."""
+    found = {}
+    for name, candidate in given.items():
+        outer, _, key = name.rstrip("]").partition("[")
+        if key:
+            found.setdefault(outer, {})[key] = candidate
+        else:
+            found[name] = candidate
+    for name, parts in found.items():
+        if isinstance(parts, dict) and f"{name}[{next(iter(parts), '')}]" in given:
+            numbered = all(key.isdigit() for key in parts)
+            found[name] = Several(tuple(parts.values()) if numbered else parts)
+    return found
+
+
+@lru_cache(100)
+def instance_in(module):
+    """Return a function of (class of the module, sizes) that returns (an object, made as the class alone would be; is
+    it a plain layer of rows?)."""
+
+    @lru_cache(100)
+    def planned(kind, sizes):
+        pairs = [form for form in of_class(kind, module).forms if form.kind == "pair"]
+        if not pairs:
+            raise Stopped(f"{kind.__name__} has no forward and backward")
+        attempt = plan_for(of_class(kind, module), pairs[0], Setting(sizes=sizes))
+        if attempt.error is not None:
+            raise attempt.error
+        return attempt
+
+    def instance(kind, sizes):
+        attempt = planned(kind, tuple(sizes.items()))
+        plain = attempt.done and attempt.plan.world.name == "rows" and len(attempt.subject.args) == 1
+        return attempt.subject.make(), plain
+
+    return instance

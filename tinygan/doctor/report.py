@@ -1,0 +1,111 @@
+"""What a check comes to: right, WRONG, or could not be checked; and how that is printed."""
+
+from __future__ import annotations
+
+import enum
+
+import numpy as np
+
+from tinygan.doctor.sandbox import Unfilled, where
+
+RULER = "Measured by central differences with the step 1e-5·max(1, |x|), right to about 1e-10; above 1e-7 is WRONG."
+
+
+class Verdict(enum.Enum):
+    """What a check comes to; its number is the exit code."""
+
+    RIGHT = 0
+    WRONG = 1
+    UNCHECKED = 2
+
+    @property
+    def words(self):
+        return ("right", "WRONG", "could not be checked")[self.value]
+
+
+class Report:
+    """What was found about a target.
+
+    measured   list of Measured: gradients, near zero, far from it, and, for losses, at large numbers
+    rows       of them, and of values against a definition, and of an optimizer's steps
+    facts      promises that were broken
+    unchecked  names of arrays of which no gradient was found, and of functions that could not be run
+    errors     why not: Stopped, one for each
+    remarks    what is worth knowing, and not wrong
+    subjects   one for each form that was run; ``named``: what ``rules`` recognized
+    """
+
+    def __init__(self, target):
+        self.target, self.measured, self.rows, self.facts = target, [], [], []
+        self.unchecked, self.errors, self.remarks, self.subjects, self.named = [], [], [], [], []
+        self.helper = None  # why it does not run, where it may be no loss at all
+        self.again = {}  # measurements in other settings, for the doctor
+
+    @property
+    def verdict(self):
+        """WRONG where something was measured and is; RIGHT only where nothing is left that was not measured."""
+        if self.facts or not all(row.passed or "nothing was measured" in row.note for row in self.rows):
+            return Verdict.WRONG
+        whole = self.rows and not self.errors and not self.unchecked and all(row.passed for row in self.rows)
+        return Verdict.RIGHT if whole else Verdict.UNCHECKED
+
+    @property
+    def empty(self):
+        """Was there nothing to check after all?"""
+        return not (self.rows or self.facts or self.errors or self.unchecked)
+
+    @property
+    def passed(self):
+        return self.verdict is Verdict.RIGHT
+
+    @property
+    def findings(self):
+        """The mistakes that explain it, where it is WRONG."""
+        from tinygan.doctor.diagnosis import diagnose  # which repeats the check
+
+        return diagnose(self)
+
+    @property
+    def pattern(self):
+        """Lines on what is known of wrong gradients, for the case that nothing explains them."""
+        from tinygan.doctor.diagnosis import pattern
+
+        return pattern(self)
+
+    def __str__(self):
+        unfilled = any(isinstance(error, Unfilled) for error in self.errors)
+        so_far = self.verdict is Verdict.UNCHECKED and self.rows
+        verdict = "not filled in yet" if unfilled else "right so far" if so_far else self.verdict.words
+        lines = [f"{self.target.name} ({where(self.target.thing)}): {verdict}"]
+        wrong = {row.name for row in self.rows if not row.passed}
+        said = {f"far {name}" for name in wrong} | {row.name for row in self.rows if row.name[:4] == "far "} - wrong
+        rows = [row for row in self.rows if row.name not in said]
+        if rows:
+            width = max(len("argument"), *(len(row.name) for row in rows))
+            lines.append(f"  {'argument':<{width}}  size    error  worst at  {'got':>14}  {'expected':>14}")
+            lines += [format_row(row, width) for row in rows]
+        lines += [f"  {error}" for error in dict.fromkeys(map(str, self.errors))]
+        if self.unchecked and not unfilled:
+            lines.append(f"  NOT CHECKED: {', '.join(self.unchecked)}")
+        if self.errors and not unfilled:
+            lines.append(
+                f'  say what it takes: {self.target.name}.example = {{"x": (2, 3, 6, 6)}}, arrays or shapes by name'
+            )
+        return "\n".join(lines + [f"  note: {remark}" for remark in dict.fromkeys(self.remarks)])
+
+
+def format_row(row, width):
+    """Return a Row as a line of the table, its name in so many columns."""
+    line = f"  {row.name:<{width}}  {row.size:4d}  "
+    if np.isfinite(row.error):
+        got, expected = numbers(row.got, row.expected, row.passed)
+        line += f"{row.error:7.1e}  {','.join(map(str, row.index)):<8}  {got:>14}  {expected:>14}"
+    aside = f"{row.aside} on a kink, set aside" if row.aside else ""
+    return "  ".join(filter(None, [line, "" if row.passed else "WRONG", aside, row.note])).rstrip()
+
+
+def numbers(got, expected, alike):
+    """Return both as text: seven digits, or as many as it takes to see that they are not alike."""
+    digits = [7] if alike or got == expected else range(7, 18)
+    texts = [(f"{got:.{d}g}", f"{expected:.{d}g}") for d in digits]
+    return next((pair for pair in texts if pair[0] != pair[1]), texts[0])

@@ -1,0 +1,306 @@
+"""Hold an optimizer against its published rule: the same gradients, a few steps, the same parameters.
+
+Each rule is written once here, with what may be chosen about it. What follows none of the choices is WRONG, and is
+compared with the rule as it is after each of the usual mistakes. Polyak 1964, Nesterov 1983, Duchi et al. 2011
+(AdaGrad), Tieleman and Hinton 2012 (RMSprop), Zeiler 2012 (AdaDelta), Kingma and Ba 2015 (Adam), Loshchilov and
+Hutter 2019 (AdamW).
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import types
+from itertools import product
+
+import numpy as np
+
+from tinygan.doctor import feeding
+from tinygan.doctor.finding import RATE, STEPS_OF_A_RULE
+from tinygan.doctor.sandbox import Stopped, call, where
+from tinygan.gradcheck import compare
+
+STEPS, TOLERANCE = 4, 1e-5
+NAMES = ("W1", "b1")
+# fmt: off
+KINDS = {  # what the name says: the rules that it may mean
+    r"adam_?w": ["adamw"], r"n_?adam": ["nadam"], r"ada_?max": ["adamax"], r"adam": ["adam", "adamw"],
+    r"ada_?delta": ["adadelta"], r"ada_?grad": ["adagrad"], r"rms": ["rmsprop"], r"nesterov|nag": ["nesterov"],
+    r"momentum": ["momentum"], r"": ["sgd", "momentum", "nesterov"],
+}
+MISTAKES = {  # change of a rule: (name, meaning, what to look at)
+    "forget": ("memory lost", "every step begins with an empty memory, as if it were the first", "v is made once, before the first step, and kept: v = μ v + g"),
+    "stop": ("clock stopped", "the bias correction is that of the same t in every step", "t = 1, 2, 3, ...: count the steps, m̂ = m/(1 - β₁ᵗ), v̂ = v/(1 - β₂ᵗ)"),
+    "run": ("clock too fast", "t is counted once for each parameter, and not once for each step", "t += 1 stands before the loop over the parameters"),
+    "uncorrected": ("bias correction missing", "the averages begin at zero, and are used as they are", "m̂ = m/(1 - β₁ᵗ), v̂ = v/(1 - β₂ᵗ)"),
+    "v uncorrected": ("bias correction missing", "m is corrected, v is not", "v̂ = v/(1 - β₂ᵗ)"),
+    "m uncorrected": ("bias correction missing", "v is corrected, m is not", "m̂ = m/(1 - β₁ᵗ)"),
+    "no root": ("square root missing", "the step is divided by the mean square itself", "w -= lr · m/(√v + ε)"),
+    "β1 for β2": ("wrong decay rate", "the mean of g² decays with β₁, and must with β₂", "v = β₂ v + (1 - β₂) g²"),
+    "β2 for β1": ("wrong decay rate", "the mean of g decays with β₂, and must with β₁", "m = β₁ m + (1 - β₁) g"),
+    "β1 and β2": ("wrong decay rate", "β₁ and β₂ are exchanged", "m = β₁ m + (1 - β₁) g, v = β₂ v + (1 - β₂) g²"),
+    "1 - β": ("decay the wrong way round", "the old average has the weight 1 - β, the new gradient β", "v = β v + (1 - β) g²: the old has the large weight"),
+    "|g|": ("square missing", "the second average is of |g|, and must be of g²", "v = β₂ v + (1 - β₂) g²"),
+    "uphill": ("wrong sign", "the step goes up the loss", "w -= lr · g: against the gradient"),
+    "no lr": ("learning rate missing", "the step does not contain the learning rate", "w -= lr · ..."),
+    "unweighted": ("weight of the new gradient missing", "the new g² is added with the weight 1, and must have 1 - ρ", "v = ρ v + (1 - ρ) g²"),
+    "coupled": ("weight decay in the gradient", "the decay goes through the averages, as L2 does in Adam", "AdamW: w -= lr · λ w, apart from the step that Adam makes of g alone"),
+}
+# fmt: on
+CHOICES = {
+    "mean": (False, True),
+    "inside": (False, True),
+    "folded": (False, True),
+    "times lr": (True, False),
+    "l2": (False, True),
+}
+STYLES = [dict(zip(CHOICES, choice, strict=True)) for choice in product(*CHOICES.values())]
+
+
+# ---- the rules -------------------------------------------------------------------------------------------
+
+
+def follow(kind, style, h, start, gradients, mistake=""):
+    """Return how far all parameters are from their start after each step, as one vector."""
+    ws, path, memory, clock = [w.copy() for w in start], [], [(0.0, 0.0) for _ in start], 0
+    for t, gs in enumerate(gradients, 1):
+        for i, g in enumerate(gs):
+            clock += 1
+            g = g + h["wd"] * ws[i] * (style["l2"] or mistake == "coupled")
+            m, v = (0.0, 0.0) if mistake == "forget" else memory[i]
+            step, *memory[i] = one(kind, style, h, g, m, v, {"stop": 1, "run": clock}.get(mistake, t), mistake)
+            lr = 1 if mistake == "no lr" or kind == "adadelta" and not style["times lr"] else h["lr"]
+            if kind == "adamw" and mistake != "coupled":
+                ws[i] = ws[i] - h["wd"] * ws[i] * (h["lr"] if style["times lr"] else 1)
+            ws[i] = ws[i] + (lr if mistake == "uphill" else -lr) * step
+        path.append(list(ws))
+    return distances(path, start)
+
+
+def one(kind, style, h, g, m, v, t, mistake):
+    """Return (what is multiplied by lr and subtracted, the new m, the new v)."""
+    b1, b2, eps = h["b1"], h["b2"], h["eps"]
+    c1, c2 = b1, b2  # of the bias correction
+    b1, b2 = {"β1 for β2": (b1, b1), "β2 for β1": (b2, b2), "β1 and β2": (b2, b1)}.get(mistake, (b1, b2))
+    if mistake == "no root":
+        root = lambda v: v + eps  # noqa: E731
+    else:
+        root = (lambda v: np.sqrt(v + eps)) if style["inside"] else (lambda v: np.sqrt(v) + eps)
+    if kind == "sgd":
+        return g, m, v
+    if kind in ("momentum", "nesterov"):
+        m = b1 * m + (1 - b1 if style["mean"] else 1) * g
+        return (g + b1 * m if kind == "nesterov" else m), m, v
+    square = np.abs(g) if mistake == "|g|" else g * g
+    if kind == "adagrad":
+        v = v + square
+        return g / root(v), m, v
+    old, new = {"1 - β": (1 - b2, b2), "unweighted": (b2, 1)}.get(mistake, (b2, 1 - b2))
+    v = old * v + new * square
+    if kind == "rmsprop":
+        return g / root(v), m, v
+    if kind == "adadelta":
+        step = np.sqrt(m + eps) / np.sqrt(v + eps) * g
+        return step, b2 * m + (1 - b2) * step * step, v
+    m = (1 - b1) * m + b1 * g if mistake == "1 - β" else b1 * m + (1 - b1) * g
+    first = 1 if mistake in ("uncorrected", "m uncorrected") else 1 - c1**t
+    second = 1 if mistake in ("uncorrected", "v uncorrected") else 1 - c2**t
+    if kind == "nadam":
+        return (b1 * m / first + (1 - b1) * g / first) / root(v / second), m, v
+    if style["folded"]:
+        return m / first * np.sqrt(second) / (np.sqrt(v) + eps), m, v
+    return m / first / root(v / second), m, v
+
+
+def distances(path, start):
+    """How far the parameters are from their start after each step, as one vector."""
+    return np.concatenate([np.ravel(w) - s.ravel() for ws in path for w, s in zip(ws, start, strict=False)])
+
+
+# ---- how it is called --------------------------------------------------------------------------------------
+
+
+class Parameter:
+    """What some optimizers are given: ``data`` (or value), and its ``grad``."""
+
+    def __init__(self, array):
+        self.data = self.value = array
+        self.grad = np.zeros_like(array)
+
+
+def run(target, hold, state, start, gradients, hyper):
+    """Return (the parameters after each step, {name: number} where the hyperparameters stand); Stopped if it does not run.
+
+    hold  how parameters and gradients are held: in a "dict" (or the gradients' keys begin with "d"), a "list", as one
+          "array", as "objects" with data and grad, or in a "layer" with weights, biases, dweights and dbiases
+    """
+    known, thing, step = {}, None, target.thing
+    params = [w.copy() for w in start]
+    if target.owner is not None:
+        kind = next(
+            (getattr(target.module, n) for n in ("Parameter", "Param", "Tensor") if hasattr(target.module, n)),
+            Parameter,
+        )
+        objects = [call(kind, w) for w in params]
+        for name in [p.name for p in inspect.signature(target.thing).parameters.values() if p.default is p.empty]:
+            options = feeding.for_constructor(name, 0)
+            known[name] = feeding.realize(options[0], dict(feeding.SIZES), np.random.default_rng(0), "near")
+            known |= {name: objects} if re.fullmatch(r"param\w*|weights|model_params|variables", name) else {}
+        thing = call(target.thing, **{**known, **{k: v for k, v in hyper.items() if k in defaults(target.thing)}})
+        step = next(getattr(thing, name) for name in STEPS_OF_A_RULE if hasattr(thing, name))
+    box = {"list": list, "array": lambda arrays: arrays[0]}.get(
+        hold, lambda arrays: dict(zip(NAMES, arrays, strict=True))
+    )
+    params, path = box(params), []
+    layer = types.SimpleNamespace(weights=start[0].copy(), biases=start[1].copy())
+    for t, gs in enumerate(gradients, 1):
+        gs = [g.copy() for g in gs]
+        if hold == "objects":
+            for parameter, g in zip(objects, gs, strict=True):
+                parameter.grad = g
+            call(step)
+            path.append(
+                [np.array(next(getattr(p, n) for n in ("data", "value", "w", "val") if hasattr(p, n))) for p in objects]
+            )
+        elif hold == "layer":
+            layer.dweights, layer.dbiases = gs
+            for method in ("pre_update_params", step.__name__, "post_update_params"):
+                if hasattr(thing, method):
+                    call(getattr(thing, method), *[layer] * (method == step.__name__))
+            path.append([layer.weights.copy(), layer.biases.copy()])
+        else:
+            grads = {"d" + name: g for name, g in zip(NAMES, gs, strict=True)} if hold == "dict, d" else box(gs)
+            result = call(step, params, grads, **{**state, **({"t": t} if "t" in state else {})})
+            first, *rest = result if isinstance(result, tuple) else (result,)
+            state = {**state, **dict(zip([n for n in arguments(step)[2:] if not is_hyper(n)], rest, strict=False))}
+            params = params if first is None else first
+            now = list(params.values()) if isinstance(params, dict) else [params] if hold == "array" else list(params)
+            path.append([np.array(w, dtype=float) for w in now])
+    if any(np.shape(w) != s.shape for ws in path for w, s in zip(ws, start, strict=False)):
+        raise Stopped(f"{where(target.thing)}: the parameters change their shape")
+    return path, {**defaults(target.thing), **state, **getattr(thing, "__dict__", {}), **hyper}
+
+
+def states(target, start, hold):
+    """Yield {argument: first value} for what a function of an optimizer keeps between its steps."""
+    if target.owner is not None or hold in ("objects", "layer"):
+        yield from [{}] * (target.owner is not None)
+        return
+    needs = list(inspect.signature(target.thing).parameters.values())[2:]
+    own = [p.name for p in needs if p.default is p.empty or p.default is None]
+    kept = [name for name in own if not is_hyper(name)]
+    known = {name: 0.1 if RATE.fullmatch(name) else 1 if name == "t" else 0.9 for name in own if is_hyper(name)}
+    box = {"list": list(start), "array": start[0]}.get(hold, dict(zip(NAMES, start, strict=True)))
+    for name, maker in vars(target.module).items():
+        if isinstance(maker, types.FunctionType) and re.search(r"init|state|create|make", name):
+            try:
+                made = call(maker, box)
+            except Stopped:
+                continue
+            yield known | dict(zip(kept, made if isinstance(made, tuple) else (made,), strict=False))
+    zeros = {"list": [np.zeros_like(w) for w in start], "array": np.zeros_like(start[0])}
+    prefix = "d" if hold == "dict, d" else ""
+    zeros = zeros.get(hold, {prefix + name: np.zeros_like(w) for name, w in zip(NAMES, start, strict=True)})
+    yield from (known | option for option in ({}, dict.fromkeys(kept, zeros), {name: {} for name in kept}))
+
+
+def is_hyper(name):
+    """Is this the name of a hyperparameter, or of the step's number?"""
+    pattern = r"t|step|iter\w*|beta\w*|b[12]|mu|momentum|rho|decay\w*|eps\w*|gamma|lamb?d?a?|weight_decay|wd"
+    return bool(RATE.fullmatch(name) or re.fullmatch(pattern, name))
+
+
+def arguments(function):
+    """Return the names of all arguments."""
+    return list(inspect.signature(function).parameters)
+
+
+def defaults(function):
+    """Return {argument: its default}."""
+    return {p.name: p.default for p in inspect.signature(function).parameters.values() if p.default is not p.empty}
+
+
+def hyperparameters(found):
+    """Return {lr, b1, b2, eps, wd} from all names and numbers that were found."""
+    flat = {}
+    for name, value in found.items():
+        if isinstance(value, (tuple, list)) and len(value) == 2 and all(isinstance(v, float) for v in value):
+            value = {"beta1": value[0], "beta2": value[1]}
+        flat |= value if isinstance(value, dict) else {name: value}
+    flat = {k: v for k, v in flat.items() if isinstance(v, (int, float)) and not isinstance(v, bool)}
+
+    def pick(patterns, default):
+        named = ((re.fullmatch(p, str(k).lower().strip("_")), v) for p in patterns.split() for k, v in flat.items())
+        return next((float(v) for match, v in named if match), default)
+
+    return {
+        "lr": pick(r"lr learn\w*rate eta step_?size alpha rate", 0.01),
+        "b1": pick(r"beta_?1|b1 momentum|mu|mom beta|gamma", 0.9),
+        "b2": pick(r"beta_?2|b2 rho|decay_?rate decay|alpha|beta|gamma", 0.999),
+        "eps": pick(r"eps\w* delta", 1e-8),
+        "wd": pick(r"weight_?decay|wd l2\w*|lam\w*", 0.0),
+    }
+
+
+# ---- the check -----------------------------------------------------------------------------------------------
+
+
+def examine(report, target):
+    """Add to a report what is found about an optimizer."""
+    rng, optional = np.random.default_rng(3), defaults(target.thing)
+    start = [rng.normal(size=(3, 2)), rng.normal(size=2)]
+    gradients = [[feeding.signed(rng, w.shape, 0.3, 2) for w in start] for _ in range(STEPS)]
+    switched_off = [name for name, value in optional.items() if value == 0 and value is not False]
+    settings = [{}] + [{name: 0.9} for name in switched_off if name in ("momentum", "mu")]
+    settings += [{name: 0.1} for name in switched_off if name in ("weight_decay", "wd")]
+    for hyper in settings:
+        error = None
+        for hold in ("dict", "dict, d", "list", "array", "objects", "layer"):
+            for state in states(target, start, hold):
+                try:
+                    path, found = run(target, hold, state, start, gradients, hyper)
+                except (Stopped, StopIteration, TypeError, ValueError, AttributeError) as caught:
+                    error = error or (caught if isinstance(caught, Stopped) else None)
+                    continue
+                used = len(path[0])
+                judge(report, target, path, hyperparameters(found), start[:used], [gs[:used] for gs in gradients])
+                break
+            else:
+                continue
+            break
+        else:
+            report.errors.append(
+                error or Stopped(f"{where(target.thing)}: it is not clear how {target.name} is called")
+            )
+            report.unchecked.append(target.name)
+            return
+
+
+def judge(report, target, path, h, start, gradients):
+    """Compare a path with every published variant; where none fits, with their mistakes."""
+    kinds = next(kinds for pattern, kinds in KINDS.items() if re.search(pattern, target.name, re.I))
+    moved = distances(path, start)
+
+    def error(kind, style, mistake=""):
+        with np.errstate(all="ignore"):
+            wanted = follow(kind, style, h, start, gradients, mistake)
+        return (
+            np.linalg.norm(moved - wanted) / max(np.linalg.norm(wanted), 1e-300)
+            if wanted.shape == moved.shape
+            else np.inf
+        ), wanted
+
+    wanted = min((error(kind, style) for kind in kinds for style in STYLES), key=lambda item: item[0])[1]
+    tolerance = max(TOLERANCE, 10 * h["eps"] if h["eps"] < 1e-4 else 0)
+    steps = zip(np.split(moved, STEPS), np.split(wanted, STEPS), strict=True)
+    rows = [compare(f"after step {t}", got, expected, tolerance) for t, (got, expected) in enumerate(steps, 1)]
+    report.rows += rows
+    if not all(row.passed for row in rows):
+        fits = (
+            words
+            for change, words in MISTAKES.items()
+            for kind in kinds
+            for style in STYLES
+            if error(kind, style, change)[0] < TOLERANCE
+        )
+        report.named += [words for words in [next(fits, None)] if words]

@@ -1,0 +1,256 @@
+"""Run code that a learner wrote: quietly, from one seed, within a time limit; what goes wrong becomes one sentence.
+
+A learner's file is run, as ``import`` would run it, but one statement after the other: where one of them fails (a
+download, a picture, a training that takes too long), the definitions around it can still be checked.
+"""
+
+from __future__ import annotations
+import __future__
+
+import ast
+import contextlib
+import importlib
+import inspect
+import io
+import json
+import linecache
+import os
+import random
+import shlex
+import signal
+import sys
+import threading
+import tokenize
+import traceback
+import types
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+PACKAGE = Path(__file__).resolve().parent.parent
+LIBRARIES = (str(PACKAGE), str(Path(np.__file__).parent), str(Path(os.__file__).parent))
+SECONDS = 10  # that one call, or one statement of a file, may take
+FUTURE = __future__.annotations.compiler_flag
+CELLS = {}  # {path of a notebook: [first line of each cell, in the joined code]}
+
+
+class Stopped(Exception):
+    """Code under check cannot be run: one sentence that names the file and the line."""
+
+
+class Unfilled(Stopped):
+    """An exercise that nobody has filled in yet."""
+
+
+class TimeIsUp(BaseException):
+    """A call took too long. No ``except Exception`` on the way may catch it."""
+
+
+# ---- running ---------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def sandbox():
+    """Let a learner's code run without a word, and without a draw from a generator that is not seeded."""
+    make, state = np.random.default_rng, np.random.get_state()
+    np.random.default_rng = lambda seed=None: make(0 if seed is None else seed)
+    stdin, sys.stdin = sys.stdin, io.StringIO()
+    try:
+        with contextlib.redirect_stdout(io.StringIO()), np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        np.random.default_rng, sys.stdin = make, stdin
+        np.random.set_state(state)
+
+
+@contextlib.contextmanager
+def time_limit(seconds):
+    """Raise TimeIsUp in here after so many seconds, where the system can (not on Windows, not in a thread)."""
+    if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def ring(*_):
+        raise TimeIsUp
+
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, seconds, 0.1)  # again and again, should a bare ``except`` swallow it
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def call(function, *args, seconds=SECONDS, **named):
+    """Return function(*args, **named), run from one seed; Stopped where it fails or takes too long."""
+    np.random.seed(0)
+    random.seed(0)
+    try:
+        with time_limit(seconds):
+            return function(*args, **named)
+    except NotImplementedError as error:
+        raise Unfilled(f"{place_of(error, function)} is still to be filled in") from error
+    except TimeIsUp as error:
+        raise Stopped(f"{place_of(error, function)}: no end within {seconds} seconds") from None
+    except (Exception, SystemExit) as error:
+        said = f"{type(error).__name__}: {error}".rstrip(": ")
+        raise Stopped(f"{place_of(error, function)}: {said}") from error
+
+
+def snapshot(generator):
+    """Return the state of a random generator, of the new kind or of the old one."""
+    new = isinstance(generator, np.random.Generator)
+    return generator.bit_generator.state if new else generator.get_state()
+
+
+def reset(generator, state):
+    """Set a random generator back to a state."""
+    if isinstance(generator, np.random.Generator):
+        generator.bit_generator.state = state
+    else:
+        generator.set_state(state)
+
+
+def own_frames(error):
+    """The frames of an error's way that are in a learner's file."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return [f for f in frames if not f.filename.startswith((*LIBRARIES, "<")) and os.path.exists(f.filename)]
+
+
+@contextlib.contextmanager
+def counted_lines():
+    """Yield a list whose only entry counts the lines of learners' code that run in here: how far did it come?"""
+    count, before = [0], sys.gettrace()
+
+    def trace(frame, event, _):
+        if frame.f_code.co_filename.startswith((*LIBRARIES, "<")):
+            return None
+        count[0] += event == "line"
+        return trace
+
+    sys.settrace(trace)
+    try:
+        yield count
+    finally:
+        sys.settrace(before)
+
+
+def place_of(error, function):
+    """Return "file.py, line 12, in backward": the last line of the learner's own code on the error's way."""
+    own = own_frames(error)
+    if not own:  # it could not even be called
+        return f"{where(function)}, {getattr(function, '__name__', '')}"
+    return f"{spot(own[-1].filename, own[-1].lineno)}, in {own[-1].name}"
+
+
+# ---- naming ----------------------------------------------------------------------------------------
+
+
+def spot(path, line):
+    """Return "file.py, line 12", or "book.ipynb, cell 3, line 2"."""
+    starts = [start for start in CELLS.get(str(path), []) if start <= line]
+    if starts:
+        return f"{short(path)}, cell {len(starts)}, line {line - starts[-1] + 1}"
+    return f"{short(path)}, line {line}"
+
+
+def short(path):
+    """Return the path as one would type it here."""
+    try:
+        relative = os.path.relpath(path)
+    except ValueError:  # another drive
+        return str(path)
+    return str(path) if relative.startswith("..") else relative
+
+
+def where(thing):
+    """Return the file and the line where a class or a function is defined."""
+    thing = inspect.unwrap(getattr(thing, "__func__", thing))
+    if not isinstance(thing, (type, types.FunctionType)):
+        thing = type(thing)
+    try:
+        return spot(inspect.getfile(thing), inspect.getsourcelines(thing)[1])
+    except (TypeError, OSError):
+        return getattr(thing, "__name__", "?")
+
+
+# ---- loading ---------------------------------------------------------------------------------------
+
+
+def load(path):
+    """Run a file of Python source, or a notebook, and return its module; ``module.passed_over`` says what failed.
+
+    A file of this package is the one that is in use. Stopped where the source cannot be read.
+    """
+    inside = Path(path).resolve().parent
+    if (inside / "gradcheck.py").exists() and (inside / "layers.py").exists() and (inside / "doctor").is_dir():
+        if inside != PACKAGE:
+            raise Stopped(
+                f"{path} is not the tinygan that runs here, which is in {PACKAGE}; "
+                f"to have this one run and checked: python -m pip install -e {shlex.quote(short(inside.parent))}"
+            )
+        return importlib.import_module(f"tinygan.{Path(path).stem}")
+    try:
+        return run(str(path), text_of(Path(path)))
+    except SyntaxError as error:
+        place = spot(path, error.lineno) if error.lineno else path
+        raise Stopped(f"{place}: this is not valid Python: {error.msg}") from error
+    except (
+        ValueError,
+        RecursionError,
+        MemoryError,
+        KeyError,
+        TypeError,
+        AttributeError,
+    ) as error:  # a strange notebook
+        raise Stopped(f"{path}: this is not Python source that can be read: {error}") from error
+
+
+def text_of(path):
+    """Return the source of a file; of a notebook the code of all cells, joined, lines with % or ! left out."""
+    if path.suffix != ".ipynb":
+        with tokenize.open(path) as file:
+            return file.read()
+    starts, lines = [], []
+    for cell in json.loads(path.read_text(encoding="utf-8")).get("cells", []):
+        if cell.get("cell_type") == "code":
+            starts.append(len(lines) + 1)
+            code = "".join(cell["source"]).splitlines()
+            lines += [f"# {line}" if line.lstrip().startswith(("%", "!", "?")) else line for line in code]
+    CELLS[str(path)] = starts
+    return "\n".join(lines) + "\n"
+
+
+def run(path, text):
+    """Return the module of this source. Statements that fail are passed over, and noted."""
+    os.environ.setdefault("MPLBACKEND", "Agg")  # no windows
+    tree = ast.parse(text, path)
+    module = types.ModuleType(f"checked_{Path(path).stem}")
+    module.__file__, module.source_text, module.passed_over = path, text, []
+    linecache.cache[path] = (len(text), None, text.splitlines(True), path)
+    sys.modules[module.__name__] = module  # where inspect looks for the source of a class
+    sys.path.insert(0, str(Path(path).resolve().parent))
+    try:
+        with sandbox():
+            for node in tree.body:
+                code = compile(ast.Module([node], []), path, "exec", FUTURE, dont_inherit=True)
+                statement(code, module, node)
+    finally:
+        sys.path.pop(0)
+    return module
+
+
+def statement(code, module, node):
+    """Run one statement of a module."""
+    try:
+        with time_limit(SECONDS):
+            exec(code, module.__dict__)
+    except TimeIsUp:
+        module.passed_over.append(f"{spot(module.__file__, node.lineno)}: no end within {SECONDS} seconds")
+    except (Exception, SystemExit) as error:
+        lines = [frame.lineno for frame in own_frames(error) if frame.filename == module.__file__] or [node.lineno]
+        said = f"{type(error).__name__}: {error}".rstrip(": ")
+        module.passed_over.append(f"{spot(module.__file__, lines[-1])}: {said}")

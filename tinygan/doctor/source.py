@@ -1,0 +1,91 @@
+"""Read source: the syntax tree of a function, what it needs, what its return statements name, what is said of it."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import sys
+
+
+def tree_of(module):
+    """Return the syntax tree of a module, parsed once; an empty one where there is no source."""
+    if "source_tree" not in vars(module):
+        try:
+            module.source_tree = ast.parse(getattr(module, "source_text", None) or inspect.getsource(module))
+        except (OSError, SyntaxError, TypeError):
+            module.source_tree = ast.parse("")
+    return module.source_tree
+
+
+def node_of(function):
+    """Return the syntax tree of a function, or None where its source is not known."""
+    function = inspect.unwrap(getattr(function, "__func__", function))
+    code, module = getattr(function, "__code__", None), sys.modules.get(getattr(function, "__module__", None))
+    for node in ast.walk(tree_of(module)) if code and module else ():
+        if isinstance(node, ast.FunctionDef) and node.name == code.co_name:
+            if code.co_firstlineno in (node.lineno, *(d.lineno for d in node.decorator_list)):
+                return node
+    return None
+
+
+def text_about(module, nodes):
+    """Return the source of these functions or classes, with what is written in it."""
+    lines = (getattr(module, "source_text", None) or "").splitlines()
+    return "\n".join("\n".join(lines[n.lineno - 1 : n.end_lineno]) for n in nodes if n is not None)
+
+
+def walk_own(node):
+    """Yield all nodes of a function, without those of functions inside, in the order of the text."""
+    for part in ast.iter_child_nodes(node):
+        if not isinstance(part, (ast.FunctionDef, ast.ClassDef, ast.Lambda)):
+            yield part
+            yield from walk_own(part)
+
+
+def required(function):
+    """Return the names of the arguments without which it cannot be called."""
+    kinds = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return tuple(p.name for p in parameters(function) if p.kind not in kinds and p.default is p.empty)
+
+
+def parameters(function):
+    """Return the parameters of a function, or of a class's constructor; [] of what is not written in Python."""
+    try:
+        return list(inspect.signature(function).parameters.values())
+    except (ValueError, TypeError):
+        return []
+
+
+def returns(node):
+    """Return what each return statement of a function names: [("dx", None, "db"), ...], ("out",) for one thing."""
+    assigned = {}
+    for part in walk_own(node) if node is not None else ():
+        if isinstance(part, ast.Assign) and isinstance(part.value, (ast.Tuple, ast.List)):
+            assigned |= {t.id: part.value for t in part.targets if isinstance(t, ast.Name)}
+    values = [part.value for part in walk_own(node) if isinstance(part, ast.Return) and part.value] if node else []
+    return [names_in(assigned.get(getattr(value, "id", None), value)) for value in values]
+
+
+def names_in(value):
+    """The names of a tuple's parts, or of one thing: a tuple in it gives a tuple, an expression None."""
+    if isinstance(value, (ast.Tuple, ast.List)):
+        parts = [part.value if isinstance(part, ast.Subscript) else part for part in value.elts]
+        nested = [names_in(part) for part in parts]
+        return tuple(n if isinstance(p, (ast.Tuple, ast.List)) else n[0] for p, n in zip(parts, nested, strict=True))
+    return (getattr(value, "id", getattr(value, "attr", None)),)
+
+
+def flat(names):
+    """Return all names of a nested tuple as a list."""
+    return [n for name in names for n in (flat(name) if isinstance(name, tuple) else [name])]
+
+
+def is_unfilled(node):
+    """Does this piece of source speak of NotImplementedError?"""
+    return any(isinstance(part, ast.Name) and part.id == "NotImplementedError" for part in ast.walk(node))
+
+
+def is_empty(node):
+    """Is there nothing in this function but a docstring, ``pass``, ``...`` or an error?"""
+    body = [n for n in node.body if not (isinstance(n, ast.Expr) and isinstance(n.value, ast.Constant))]
+    return all(isinstance(n, (ast.Pass, ast.Raise)) for n in body)

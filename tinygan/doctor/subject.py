@@ -1,0 +1,338 @@
+"""Make and feed what is under check, so that every form of it is one thing: named arrays, an output, and gradients.
+
+    subject.slots            {path: array}: what the output may depend on; nudged in place
+    subject.out()            the output, one long vector; a loss is a vector of one
+    subject.gradients(dout)  {path: what the code computes for Σ dout·out}, by whatever means
+
+Two adapters stand in front: ``Both`` for one call that returns a value and its gradient, and ``pair.Pair`` for a value
+and a gradient in two calls (forward and backward, f and f_prime, a loss and a training step that goes down it).
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import re
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from tinygan.doctor.arrays import generators_of, is_gradient_name, is_number, leaves, match, named_after, parts_of
+from tinygan.doctor.feeding import SIZES, Draw, realize, signed
+from tinygan.doctor.finding import CACHE, RATE, TARGET
+from tinygan.doctor.sandbox import Stopped, call, reset, snapshot, where
+from tinygan.doctor.source import parameters
+from tinygan.layers import Layer
+from tinygan.network import Network
+
+STORED = ("output", "out", "outputs", "value", "loss", "y", "a", "A", "z", "Z", "result", "activation", "activations")
+
+
+class Fact(NamedTuple):
+    """A promise that was broken: of which kind, and where."""
+
+    kind: str
+    where: str
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How a check is set up: the doctor changes one thing at a time, and looks what becomes of the gradients.
+
+    seed      of all data
+    spread    of the numbers: "near" zero, "far" (up to ±8), or "large" (up to ±800, for losses)
+    sizes     (("N", 11), ...): other lengths than usual
+    curved    False: a discriminator that is made for a penalty consists of straight pieces
+    rate      the learning rate, where code asks for one
+    """
+
+    seed: int = 0
+    spread: str = "near"
+    sizes: tuple = ()
+    curved: bool = True
+    rate: float = 0.1
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a target is made and run: one of its forms, and what stands for each argument."""
+
+    target: object
+    form: object
+    value: tuple  # of Calls
+    given: dict  # {argument: candidate}; those of the constructor are called "init.name"
+    world: object
+    choice: int = 0  # of the arguments that gradients without names may belong to
+    by_output: bool = False  # a derivative that is given f(x) in place of x
+
+
+def display(path):
+    """Return ("self", "layers", 0, "W") as "layers[0].W"."""
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    return text.lstrip(".").removeprefix("self.")
+
+
+def main_argument(step, known):
+    """The argument of a loss that takes the output of what comes before it."""
+    return next((n for n in step.needs if n not in known and not TARGET.fullmatch(n)), None)
+
+
+class Subject:
+    """Code under check, made and fed as a Plan says."""
+
+    moves = uses_rate = False
+
+    def __init__(self, plan, setting):
+        self.plan, self.setting = plan, setting
+        self.target, self.form, self.value = plan.target, plan.form, plan.value
+        self.sizes = {**SIZES, **plan.world.sizes, **dict(setting.sizes)}
+        self.rng = np.random.default_rng(setting.seed)
+        self.generators, self.broken, self.vanishing, self.types = [], [], set(), {}
+        self.stage, self.choices, self.told, self.left = 0, 1, True, []
+        self.thing = self.make()
+        self.globals = self.globals_of()
+        self.args, self.other_args = self.feed(), self.feed()
+        self.stage = 1
+        self.slots = self.find_slots()
+
+    # ---- making ----
+
+    def make(self):
+        """Return a new object of the target's class, or None if it is a function; every copy from the same seed."""
+        kind, rng = self.target.owner, np.random.default_rng([self.setting.seed, 7])
+        if kind is None:
+            return None
+        given = {k[5:]: realize(v, self.sizes, rng, "near") for k, v in self.plan.given.items() if k[:5] == "init."}
+        if not isinstance(self.target.thing, type):
+            thing = call(copy.deepcopy, self.target.thing)
+        else:
+            thing = container(kind, given.pop("*"), given) if "*" in given else call(kind, **given)
+        if isinstance(thing, Network):
+            return Network(thing.layers, rng, np.float64)
+        if isinstance(thing, Layer):
+            Network([thing], rng, np.float64)  # deals out W, b, dW, db
+        for leaf in leaves(thing):
+            array = isinstance(leaf.value, np.ndarray)
+            if array and leaf.value.dtype != np.float64 or not array and self.has_gradient(leaf.path):
+                leaf.put(np.array(leaf.value, np.float64))
+        return thing
+
+    def has_gradient(self, path):
+        """Does the code speak of a gradient of this number? Then it is a parameter, like the slope of a PReLU."""
+        if len(path) > 1 and path[-2] in ("params", "parameters"):
+            return True
+        return any(named_after(word, path[-1]) > 1 for word in set(re.findall(r"\w+", self.target.text)))
+
+    def globals_of(self):
+        """The arrays of the module that a function uses, for these are parameters, too."""
+        codes = [getattr(self.function(step), "__code__", None) for step in self.value if self.target.owner is None]
+        names = {name for code in codes if code for name in code.co_names}
+        return {k: v for k, v in vars(self.target.module).items() if k in names and isinstance(v, np.ndarray)}
+
+    def feed(self):
+        """Return {name: what it is given}, drawn anew."""
+        given = {k: v for k, v in self.plan.given.items() if k[:5] != "init."}
+        args = {name: realize(v, self.sizes, self.rng, self.setting.spread) for name, v in given.items()}
+        return {k: np.array(v) if isinstance(v, float) and self.has_gradient((k,)) else v for k, v in args.items()}
+
+    def function(self, step):
+        """Return the function that a Call names."""
+        return step.function or getattr(self.thing if self.target.owner else self.target.module, step.name)
+
+    # ---- running ----
+
+    def forward(self, args):
+        """Run the value's calls; return (the last result, {name: all that is known by now})."""
+        if self.value[-1] is not self.form.gradient:
+            return self.run(args)
+        before = [(leaf, leaf.value, np.array(leaf.value)) for leaf in self.state(args)]
+        found = self.run(args)  # a step that returns its own loss
+        for leaf, value, old in before:
+            leaf.put_back(value, old)
+        return found
+
+    def run(self, args):
+        """As ``forward``, and leave what has moved as it is."""
+        for generator, state in self.generators:
+            reset(generator, state)
+        known = {name: value.copy() if isinstance(value, np.ndarray) else value for name, value in args.items()}
+        self.lent, self.cache, result = dict(known), None, None
+        for i, step in enumerate(self.value):
+            main = main_argument(step, known) if i else None
+            named = {name: self.main if name == main else known.get(name, self.setting.rate) for name in step.needs}
+            result = call(self.function(step), **named)
+            if result is None and self.thing is not None:  # it has stored it
+                result = next((v for v in (getattr(self.thing, n, None) for n in STORED) if v is not None), None)
+            self.main = self.outputs(result)[0]
+            if isinstance(result, tuple) or self.cache is None:
+                self.cache = result[-1] if isinstance(result, tuple) else result
+            parts = zip(step.returns, result if isinstance(result, tuple) else (result,), strict=False)
+            known |= {name: part for name, part in parts if isinstance(name, str) and name not in args}
+        return result, known
+
+    def outputs(self, result):
+        """Return the arrays of floats in a result that are output, not cache; Stopped if there are none."""
+        parts, step = self.parts(result), self.value[-1]
+        place = f"{where(self.function(step))}: {step.name} returns"
+        if not parts or any(part.size == 0 for part in parts):
+            what = "None" if result is None else f"a {type(result).__name__}"
+            raise Stopped(f"{place} {what}, and must return an array of floats, or a loss")
+        if self.form.kind in ("both", "step") and parts[0].size > 1:
+            raise Stopped(f"{place} an array of shape {parts[0].shape} first, and must return (loss, gradient)")
+        if self.form.kind == "both" and len(result if isinstance(result, (tuple, list)) else ()) < 2:
+            raise Stopped(f"{place} one number, and must return (loss, gradient)")
+        return parts
+
+    def parts(self, result):
+        """The arrays of floats in a result, as they are, without a cache at the end."""
+        parts = list(result) if isinstance(result, (tuple, list)) else [result]
+        needs = self.form.gradient.needs if self.form.gradient is not None else ()
+        named = [str(name) for name in self.value[-1].returns[-1:]]
+        if len(parts) > 1 and self.form.kind != "both" and any(map(CACHE.fullmatch, [*needs, *named])):
+            parts = parts[:-1]
+        if self.form.kind in ("both", "step") or len(parts) > 1 and is_number(parts[0]) and np.ndim(parts[0]) == 0:
+            parts = parts[:1]
+        return [np.asarray(part) for part in parts if is_number(part)]
+
+    def out(self):
+        """Return the output as one vector, a copy."""
+        return self.vector(self.forward(self.args)[0])
+
+    def vector(self, result):
+        """Return a result as one vector, and note the shapes of its parts."""
+        parts = self.outputs(result)
+        self.shapes = [part.shape for part in parts]
+        vector = np.concatenate([part.ravel() for part in parts])
+        if not np.all(np.isfinite(vector)):
+            raise Stopped(f"{where(self.function(self.value[-1]))}: the output is not finite")
+        return vector
+
+    def split(self, vector):
+        """Cut a vector like ``out()`` into arrays with the shapes of the outputs."""
+        ends = np.cumsum([int(np.prod(shape)) for shape in self.shapes])
+        return [part.reshape(shape) for part, shape in zip(np.split(vector, ends[:-1]), self.shapes, strict=True)]
+
+    @property
+    def is_loss(self):
+        """Is the output one number?"""
+        return len(self.shapes) == 1 and np.prod(self.shapes[0]) == 1 and len(self.shapes[0]) < 3
+
+    # ---- parameters ----
+
+    def state(self, args=None):
+        """Return the Leaves of the object and of what it was given."""
+        own = self.globals if self.thing is None else self.thing
+        return leaves({"self": own}) + leaves(self.args if args is None else args)
+
+    def find_slots(self):
+        """Return {path: array} of arguments, and of all arrays of the object that running forward does not change.
+
+        What is the same number everywhere, as zeros and ones at the start, gets numbers that hide nothing.
+        """
+        self.generators = [(g, snapshot(g)) for g in generators_of(self.thing, self.args)]
+        self.forward(self.other_args)
+        before = {leaf.path: np.array(leaf.value) for leaf in self.state()}
+        result, _ = self.forward(self.args)
+        self.stage = 2
+        self.vector(result)
+        slots = {}
+        for leaf in self.state():
+            argument, shared = leaf.holder is self.args, any(np.shares_memory(leaf.value, s) for s in slots.values())
+            kept = argument or np.array_equal(leaf.value, before.get(leaf.path)) and not shared
+            if kept and isinstance(leaf.value, np.ndarray):
+                slots[leaf.path] = leaf.value
+        self.fill([array for path, array in slots.items() if path[0] == "self" and array.flags.writeable])
+        names = [path[-1] for path in slots]
+        for path, array in [(path, array) for path, array in slots.items() if path[0] == "self"]:
+            like = any(map(is_gradient_name, path)) or any(named_after(path[-1], name) > 1 for name in names)
+            if (like or path[-1] in ("mask", "out", "x")) and not self.matters(array):
+                del slots[path]
+            elif array.flags.writeable:
+                self.enliven(array)
+        return slots
+
+    def matters(self, array):
+        """Does the output change if this array is changed?"""
+        old, out = array.copy(), self.out()
+        try:
+            array += signed(np.random.default_rng(5), array.shape, 0.01, 0.1)
+            return not np.array_equal(self.out(), out)
+        except Stopped:
+            return False
+        finally:
+            array[...] = old
+
+    def fill(self, arrays):
+        """Fill what is zero everywhere with numbers, all at once: behind one zero matrix nothing else would matter."""
+        zeros = [array for array in arrays if array.size and not np.any(array)]
+        for array in zeros:
+            array[...] = signed(self.rng, array.shape, 0.3, 1.2)
+        for array in zeros:
+            if not self.matters(array):
+                array[...] = 0
+
+    def enliven(self, array):
+        """Fill a parameter that is one number everywhere, or nearly nothing, with numbers of both signs."""
+        same, small = np.ptp(array) == 0, np.abs(array).max() < 0.05
+        if (same or small) and self.matters(array):
+            drawn = signed(self.rng, array.shape, 0.3, 1.2)
+            array[...] = drawn if small else array * (1 + 0.4 * drawn)
+
+    def tiny(self, path):
+        """Was this drawn so close to 0 that the usual step would leave the domain?"""
+        given = self.plan.given.get(path[0])
+        return self.setting.spread == "large" and isinstance(given, Draw) and given.values == "chances"
+
+    # ---- gradients ----
+
+    def gradients(self, dout, **how):
+        """Return {path: array or None}: what the code computes for d(Σ dout·out)/d(slot)."""
+        raise NotImplementedError
+
+    def matched(self, returned, names, changed):
+        """Return {path: gradient or None} for what was returned, in which names, and what else was written."""
+        pairs, self.choices = match(self.slots, self.args, returned, names, changed, self.plan.choice)
+        used, needs = (
+            {id(value) for value in pairs.values()},
+            [p.name for step in self.value for p in parameters(self.function(step))],
+        )
+        loose = [n for n, (_, v) in zip(names, returned, strict=False) if isinstance(n, str) and id(v) not in used]
+        self.left = [n for n in loose if is_gradient_name(n) or any(named_after(n, name) > 1 for name in needs)]
+        self.types = {path: np.asarray(value).dtype for path, value in pairs.items()}
+        return {path: np.array(pairs[path], dtype=float) if path in pairs else None for path in self.slots}
+
+    def own_promises(self):
+        """Return the Facts that only this kind of subject can break."""
+        return []
+
+
+class Both(Subject):
+    """One call returns a value and its gradient, or gradients."""
+
+    def gradients(self, dout, **how):
+        rest, names = list(self.forward(self.args)[0][1:]), self.value[-1].returns[1:]
+        if len(rest) == 1 and isinstance(rest[0], (tuple, list, dict)):
+            rest, names = rest[0], names[0] if names and isinstance(names[0], tuple) else ()
+        like = [isinstance(name, str) and bool(re.match(r"d\w|g|nabla|\w*grad|\w*_d$", name, re.I)) for name in names]
+        other = {(i,) for i, name in enumerate(names) if sum(like) > 1 and isinstance(name, str) and not like[i]}
+        returned = [part for part in parts_of(rest) if part[0] not in other]  # (loss, dW, db, h): h is no gradient
+        return {path: None if g is None else g * dout[0] for path, g in self.matched(returned, names, []).items()}
+
+
+def container(kind, parts, given):
+    """Return an object that is made of layers: of a list of them, or of one after the other."""
+    name, how = next((p.name, p.kind) for p in inspect.signature(kind).parameters.values() if p.name not in given)
+    if how is inspect.Parameter.VAR_POSITIONAL:
+        return call(kind, *parts, **given)
+    if not hasattr(kind, "add"):
+        return call(kind, **{**given, name: parts})
+    thing = call(kind, **given)
+    for part in parts:
+        call(thing.add, part)
+    return thing
+
+
+def rated(names):
+    """Return those of these names that a learning rate has."""
+    return [name for name in names if RATE.fullmatch(name)]
