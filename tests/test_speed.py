@@ -107,7 +107,7 @@ def test_a_line_that_allocates_in_the_step_is_found_and_named():
 
 # ---- imports are light ---------------------------------------------------------------------------
 
-CORE = "layers network losses objectives optimizers gan gradient_penalty".split()
+CORE = "layers network losses objectives optimizers gan gradient_penalty conditions".split()
 HEAVY = set("matplotlib numpy.random urllib.request http ssl email argparse multiprocessing".split())
 
 

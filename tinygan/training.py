@@ -260,7 +260,7 @@ class Training:
                 arrays[f"{player}_statistics"] = network.statistics
         values = {
             "shape": self.shape,
-            "class_counts": self.class_counts,
+            "class_counts": list(self.class_counts),
             "config": self.config.to_dict(),
             "step": self.step,
             "seconds": self.seconds,

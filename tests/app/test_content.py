@@ -78,7 +78,8 @@ def test_a_value_that_is_missing_is_refused():
 def test_a_value_of_another_kind_is_refused():
     for name in STATE[1]:
         for junk in ("junk", None, [], {}):
-            refusal(STATE[0], {**STATE[1], name: junk})
+            if junk != STATE[1][name]:  # no classes are an empty list
+                refusal(STATE[0], {**STATE[1], name: junk})
 
 
 def with_choice(**choices):

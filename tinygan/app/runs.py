@@ -232,10 +232,14 @@ def shape_of(arrays, values):
 
 def class_counts_of(config, values):
     """Return how many examples of each class there were, () where they did not count; or an error."""
-    counts = tuple(values["class_counts"])
-    if bool(counts) != config.conditional or not all(isinstance(n, int) and 0 < n <= LARGEST for n in counts):
+    counts = values["class_counts"]
+    if (
+        not isinstance(counts, list)
+        or bool(counts) != config.conditional
+        or not all(isinstance(n, int) and 0 < n <= LARGEST for n in counts)
+    ):
         raise ValueError(f"class_counts is {counts!r:.50}")
-    return counts
+    return tuple(counts)
 
 
 def origin_of(arrays, values):
