@@ -111,7 +111,7 @@ def test_a_slow_follower_is_waited_for_as_long_as_the_leader_is_slow_itself(pati
     with Leader(1) as leader:
         leader.processes = [threading.current_thread()]  # is alive
         leader.departed -= 60
-        monkeypatch.setattr(sharing, "wait_for", lambda semaphore, look: [look() for _ in range(1000)])
+        monkeypatch.setattr(leader, "wait_for", lambda semaphore, k: [leader.look(k) for _ in range(1000)])
         leader.arrive()
         leader.departed = time.monotonic()
         with pytest.raises(WorkerError, match="does not answer"):
