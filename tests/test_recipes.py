@@ -76,6 +76,7 @@ REFUSED = {
     "steps": [0, -1, 1.5, 10**13, NAN],
     "epochs": [0, -1, -0.5, NAN, INF],
     "minutes": [0, -1, NAN, INF],
+    "workers": [0, -1, 7, 1.0, True, "2"],  # 7: the batch has 6
     "seed": [-1, 0.5, None, 2**128],
 }
 ACCEPTED = {  # at the very ends
@@ -84,7 +85,8 @@ ACCEPTED = {  # at the very ends
     "hidden": [(), (1,), (10**7,), (1,) * 100], "slope": [0, 1],
     "g_slope": [None, 0, 1], "batch": [6, 10**12 // 6 * 6],
     "beta1": [0, 0.999999], "decay_from": [0, 1], "average": [0, 0.999999], "d_steps": [1, 1000], "pack": [1, 6],
-    "steps": [1, None, 10**12], "epochs": [5e-324, 7], "minutes": [1, 0.01], "seed": [0, 2**128 - 1],
+    "steps": [1, None, 10**12], "epochs": [5e-324, 7], "minutes": [1, 0.01],
+    "workers": [None, 1, 6], "seed": [0, 2**128 - 1],
 }  # fmt: skip
 
 
@@ -263,7 +265,7 @@ OTHERWISE = {
 }
 
 
-CHOICES = sorted(Config().to_dict().keys() - LIMITS)
+CHOICES = sorted(Config().to_dict().keys() - LIMITS - {"workers"})  # the only one that shall change nothing
 IMAGES_ONLY = ("channels", "batch_norm")
 
 

@@ -74,7 +74,7 @@ class Follower:
         self.arrived, self.go = link
 
     def wait_for(self, semaphore, *who):
-        """Wait for a release: spin for a while, then sleep; at once, where waits are long since others need the core."""
+        """Wait for a release: spin for a while, then sleep; at once, where waits are long: others need the core."""
         began = time.perf_counter()
         for _ in range(SPINS if self.brief else 0):
             if semaphore.acquire(False):
