@@ -14,6 +14,7 @@ from small_runs import TINY, TYPED, assert_same_folder, images, points, step_of
 
 from tinygan import sharing
 from tinygan.app import pace, runs
+from tinygan.app.arguments import config_from, parse
 from tinygan.app.cli import main
 from tinygan.sharing import WorkerError
 
@@ -122,6 +123,11 @@ def test_where_processes_cannot_be_started_one_does_and_a_line_says_so(folder, t
     monkeypatch.setattr(sharing.CONTEXT, "Semaphore", fail)
     assert "--workers 1" in refusal(capsys, *train(folder, tmp_path / "other", "--workers", 2))
     assert not (tmp_path / "other").exists()
+
+
+def test_auto_leaves_it_open():
+    for words in ([], ["--workers", "auto"]):
+        assert config_from(parse(["train", "--batch", "10", *words]), images()).workers is None
 
 
 def test_cores_are_those_that_this_process_may_use():
