@@ -78,7 +78,10 @@ def test_a_follower_that_fails_says_why_in_one_line(wrong, said, capfd):
     assert capfd.readouterr().err == ""
 
 
-@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="Windows has no such signals")
+needs_signals = pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="Windows has no such signals")
+
+
+@needs_signals
 @pytest.mark.parametrize("name, said", [("SIGKILL", "was killed"), ("SIGSTOP", "does not answer")])
 def test_a_follower_that_is_killed_or_stopped_is_named_within_seconds(name, said, patience):
     memory = Memory()
@@ -95,6 +98,7 @@ def test_a_follower_that_is_killed_or_stopped_is_named_within_seconds(name, said
     assert not any(process.is_alive() for process in leader.processes), "one is left behind"
 
 
+@needs_signals
 def test_polite_signals_are_the_leaders_alone():
     memory = Memory()
     numbers = memory.array("numbers", (2,), np.int64)
@@ -111,7 +115,7 @@ def test_a_slow_follower_is_waited_for_as_long_as_the_leader_is_slow_itself(pati
     with Leader(1) as leader:
         leader.processes = [threading.current_thread()]  # is alive
         leader.departed -= 60
-        monkeypatch.setattr(sharing, "wait_for", lambda semaphore, look: [look() for _ in range(1000)])
+        monkeypatch.setattr(leader, "wait_for", lambda semaphore, k: [leader.look(k) for _ in range(1000)])
         leader.arrive()
         leader.departed = time.monotonic()
         with pytest.raises(WorkerError, match="does not answer"):

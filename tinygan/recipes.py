@@ -151,7 +151,7 @@ class Config:
     steps: int | None = choice(None, COUNT, "stop after so many steps")
     epochs: float | None = choice(None, POSITIVE, "stop after so many passes through the data")
     minutes: float | None = choice(None, POSITIVE, "stop after so much training time")
-    workers: int | None = choice(None, Range(int, 1, 256), "processes that divide every batch among them")
+    workers: int | None = choice(None, Range(int, 1, 64), "processes that divide every batch among them")
     seed: int = choice(0, Range(int, 0, 2**128 - 1), "of all that is random")
 
     def __post_init__(self):

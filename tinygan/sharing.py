@@ -20,7 +20,8 @@ from glob import glob
 import numpy as np
 
 CONTEXT = multiprocessing.get_context("spawn")  # the one way to start a process that every system has
-SPINS = 4000  # tries without sleep, about 0.2 ms: to be woken up takes longer than most waits
+SPINS = 4000  # tries without sleep, some 0.3 ms: to be woken up takes longer than most waits
+BRIEF = 0.0005  # seconds of a wait that was worth spinning
 GLANCE = 0.2  # seconds of sleep between two looks at whether the others are still there
 PATIENCE = 10  # seconds until a worker that does not come is given up; and ten times what the leader's part took
 
@@ -64,26 +65,29 @@ class Memory(dict):
 # ---- how they meet -------------------------------------------------------------------------------
 
 
-def wait_for(semaphore, look):
-    """Wait for a release: spin for a short while, then sleep, so that whoever is waited for can have the core."""
-    for _ in range(SPINS):
-        if semaphore.acquire(False):
-            return
-    while not semaphore.acquire(True, GLANCE):
-        look()
-
-
 class Follower:
     """``link``, (arrived, go), is two semaphores: what was written before a release is seen by who waited for it."""
 
+    brief = True  # was the last wait?
+
     def __init__(self, link):
         self.arrived, self.go = link
+
+    def wait_for(self, semaphore, *who):
+        """Wait for a release: spin for a while, then sleep; at once, where waits are long: others need the core."""
+        began = time.perf_counter()
+        for _ in range(SPINS if self.brief else 0):
+            if semaphore.acquire(False):
+                return
+        while not semaphore.acquire(True, GLANCE):
+            self.look(*who)
+        self.brief = time.perf_counter() - began < BRIEF
 
     def arrive(self):
         self.arrived.release()
 
     def depart(self):
-        wait_for(self.go, self.look)
+        self.wait_for(self.go)
 
     def meet(self):
         """Go on when all have come so far."""
@@ -132,7 +136,7 @@ class Leader(Follower):
         patience += 10 * (time.monotonic() - self.departed)
         for k, (arrived, _) in enumerate(self.links, start=1):
             self.looks = patience / GLANCE  # not the time: that goes on while all are stopped, as by Ctrl-Z
-            wait_for(arrived, lambda k=k: self.look(k))
+            self.wait_for(arrived, k)
 
     def depart(self):
         self.departed = time.monotonic()

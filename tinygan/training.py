@@ -9,10 +9,10 @@ command line, a lesson, a test) can look at it between the steps:
         ...
 
 Where reproducibility ends: the same configuration, seed and data give the same run bit for bit,
-interrupted or not, on one machine with one NumPy and one number of threads. Another machine, another
-BLAS or other threads add in another order and differ in the last bits, and two players who react
-to each other soon amplify a difference in the last bit. The clock is never reproducible: ``seconds``,
-``images_per_second``, and where a run that is limited by ``minutes`` ends.
+interrupted or not, on one machine with one NumPy, one number of threads and one of ``workers``.
+Another machine, another BLAS, other threads or workers add in another order and differ in the last
+bits, and two players who react to each other soon amplify a difference in the last bit. The clock is
+never reproducible: ``seconds``, ``images_per_second``, and where a run limited by ``minutes`` ends.
 
 Shapes: N batch, I inputs of a sample, L latent_dim.
 """

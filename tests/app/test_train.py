@@ -108,7 +108,7 @@ def test_auto_falls_back_on_drawn_digits_and_says_so_and_why(no_mnist, tmp_path,
     digits, seen = synthetic.digits, []
     monkeypatch.setattr(synthetic, "digits", lambda n, rng: digits(100, rng))
     monkeypatch.setattr(train_module, "train", lambda args, run, training, dataset, about: seen.append(about))
-    code, out, err = answer(capsys, "train", "--out", tmp_path / "run")
+    code, out, err = answer(capsys, "train", "--workers", 1, "--out", tmp_path / "run")
     assert (code, err) == (0, "")
     assert seen[0]["data"] == seen[0]["name"] == "digits"
     for fact in ("MNIST", "drawn digits", "no network", download.MIRRORS[0], f"{tmp_path / 'run'}"):

@@ -328,6 +328,7 @@ class TorchGAN(PyTorch):
             torch.optim.Adam(network.parameters(), config.lr, (config.beta1, 0.999))
             for network in (self.generator, self.discriminator)
         )
+        self.shown = None  # no average on either side
         self.real = torch.ones(config.batch, 1)
         self.real_and_fake = torch.cat([self.real, torch.zeros_like(self.real)])
 
@@ -363,8 +364,8 @@ def players_of(config):
 
     return {
         "tinygan": step,
-        "PyTorch": lambda: rivals[0].update(*theirs, theirs[1]),
-        "channels last": lambda: rivals[1].update(*theirs, theirs[1]),
+        "PyTorch": lambda: rivals[0].update(*theirs),
+        "channels last": lambda: rivals[1].update(*theirs),
     }
 
 

@@ -2,75 +2,88 @@
 
 Each is built from a ``recipes.Config``, the images and the first weights, and has
 
-    update(x_real, z_d, z_g)   one step of D and one of G, on arrays of its own kind (``native``)
-    run(steps)                 as many of these updates on shuffled batches and fresh noise
-    weights()                  [W, b, W, b, ...] as NumPy arrays, the generator's, then the discriminator's
+    update(x_real, z)   one step of D and one of G, on arrays of its own kind (``native``)
+    run(steps)          as many of these updates on shuffled batches and fresh noise
+    generate(z)         samples of the average, for z and as a NumPy array
+    weights()           [W, b, W, b, ...] as NumPy arrays: the generator's, the discriminator's, the average's
 
-The game is the non-saturating one with Adam; tinygan and PyTorch also know R1. PyTorch and JAX are
-written as one writes them who cares for speed: the data in memory as bytes, no gradient that is not
-needed, real and generated images judged in one batch. They are imported only here, when asked for.
+The game is the non-saturating one with Adam, with R1 or without, and the generator's average if the
+config has one. PyTorch and JAX are written as one writes them who cares for speed: the data in memory
+as bytes, no gradient that is not needed, one batch of generated images for both players, real and
+generated images judged in one batch. They are imported only here, when asked for.
 
 Shapes: M images, N batch, I = 784 pixels, L latent_dim; W (I, O), b (O,). Images are bytes, (M, I).
 """
 
 from __future__ import annotations
 
-import os
+import copy
+from contextlib import ExitStack
+from dataclasses import replace
 
 import numpy as np
 
-from tinygan.data import Minibatches
+from tinygan.app.pace import cores, with_workers
+from tinygan.data import Dataset
 from tinygan.recipes import build_gan
+from tinygan.training import Training
+from tinygan.workers import team
 
 PIXELS = 784
 
 
-def cores():
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-
-
-def parameters(gan):
-    """[W, b, ...] of the generator, then of the discriminator: views of the real ones."""
-    return [w for network in (gan.generator, gan.discriminator) for w, _ in network.views().values()]
+def parameters(*networks):
+    """[W, b, ...] of one network after another: views of the real ones."""
+    return [w for network in networks for w, _ in network.views().values()]
 
 
 def first_weights(config, dtype=np.float32):
     """What all implementations start from, by tinygan's initialization and the config's seed."""
-    return parameters(build_gan(config, (28, 28), np.random.default_rng(config.seed), dtype))
+    gan = build_gan(config, (28, 28), np.random.default_rng(config.seed), dtype)
+    return parameters(gan.generator, gan.discriminator)
 
 
 class TinyGAN:
-    """Ours: what ``training.Training.train_step`` does, but with new latents for G, as the others draw them."""
+    """Ours: a ``training.Training``, which keeps its books besides; of several ``workers`` until ``close``.
 
-    def __init__(self, config, x, weights, dtype=np.float32):
-        self.rng = np.random.default_rng(config.seed)
-        self.gan = build_gan(config, (28, 28), self.rng, dtype)
-        for mine, first in zip(parameters(self.gan), weights, strict=True):
-            mine[...] = first
-        self.batches = Minibatches(x, config.batch, self.rng, dtype)
-        self.z = np.empty((config.batch, config.latent_dim), dtype)
+    Without a number of workers the command's way to choose one is part of the start.
+    """
+
+    def __init__(self, config, x, weights, dtype=np.float32, workers=1):
+        dataset, self.stack = Dataset("images", x, None, (28, 28)), ExitStack()
+        config, _ = with_workers(replace(config, workers=workers), dataset)
+        if config.workers > 1:
+            self.training = self.stack.enter_context(team(config, dataset, dtype=dtype))
+        else:
+            self.training = Training(config, dataset, dtype=dtype)
+        ours = self.weights()[: len(weights)]
+        assert all(map(np.array_equal, ours, weights)), "not the first weights of the config's seed"
 
     @staticmethod
     def native(array):
         return array
 
-    def update(self, x_real, z_d, z_g):
-        generator = self.gan.generator
-        self.gan.discriminator_step(x_real, generator.forward(z_d))
-        self.gan.generator_step(generator.forward(z_g))
-
-    def draw(self):
-        return self.rng.standard_normal(out=self.z, dtype=self.z.dtype)
+    def update(self, x_real, z):
+        """A step on these samples, for one worker."""
+        training = self.training
+        training.batches.next, training.draw = lambda: x_real, lambda: z
+        training.train_step()
 
     def run(self, steps):
-        generator = self.gan.generator
-        for _ in range(steps):  # z is one array, drawn anew for each player: not ``update``
-            self.gan.discriminator_step(self.batches.next(), generator.forward(self.draw()))
-            self.gan.generator_step(generator.forward(self.draw()))
+        for _ in range(steps):
+            self.training.train_step()
+
+    def generate(self, z):
+        return self.training.generate(z)
 
     def weights(self):
-        return parameters(self.gan)
+        training = self.training
+        training.shown.params[:] = training.average.params
+        shown = [training.shown] if training.config.average else []
+        return parameters(training.gan.generator, training.gan.discriminator, *shown)
+
+    def close(self):
+        self.stack.close()
 
 
 class PyTorch:
@@ -93,6 +106,7 @@ class PyTorch:
         with torch.no_grad():
             for mine, first in zip(self.parameters(), weights, strict=True):
                 mine.copy_(torch.from_numpy(first.T))  # Linear keeps W as (O, I)
+        self.shown = copy.deepcopy(self.generator).requires_grad_(False) if config.average else None
 
         self.g_optimizer, self.d_optimizer = (
             torch.optim.Adam(network.parameters(), config.lr, (config.beta1, 0.999), fused=fused)
@@ -113,13 +127,12 @@ class PyTorch:
     def native(self, array):
         return self.torch.from_numpy(array)
 
-    def update(self, x_real, z_d, z_g):
+    def update(self, x_real, z):
         torch, config = self.torch, self.config
         cross_entropy = torch.nn.functional.binary_cross_entropy_with_logits
 
-        with torch.no_grad():
-            x_fake = self.generator(z_d)
-        logits = self.discriminator(torch.cat([x_real, x_fake]))
+        x_fake = self.generator(z)
+        logits = self.discriminator(torch.cat([x_real, x_fake.detach()]))
         loss = 2 * cross_entropy(logits, self.real_and_fake)  # the mean over 2N, twice: two means over N
         if config.penalty == "r1" and self.steps % config.penalty_every == 0:
             x_real = x_real.detach().requires_grad_()
@@ -130,12 +143,16 @@ class PyTorch:
         self.d_optimizer.step()
 
         self.discriminator.requires_grad_(False)
-        loss = cross_entropy(self.discriminator(self.generator(z_g)), self.real)
+        loss = cross_entropy(self.discriminator(x_fake), self.real)
         self.g_optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.g_optimizer.step()
         self.discriminator.requires_grad_(True)
         self.steps += 1
+        if self.shown:
+            decay = min(config.average, (1 + self.steps) / (10 + self.steps))
+            with torch.no_grad():
+                torch._foreach_lerp_([*self.shown.parameters()], [*self.generator.parameters()], 1 - decay)
 
     def batch(self):
         if self.drawn + self.config.batch > len(self.order):
@@ -149,10 +166,18 @@ class PyTorch:
 
     def run(self, steps):
         for _ in range(steps):
-            self.update(self.batch(), self.draw(), self.draw())
+            self.update(self.batch(), self.draw())
+
+    def generate(self, z):
+        with self.torch.no_grad():
+            return self.shown(self.torch.from_numpy(z)).numpy()
 
     def weights(self):
-        return [p.detach().numpy().T for p in self.parameters()]
+        shown = [*self.shown.parameters()] if self.shown else []
+        return [p.detach().numpy().T for p in [*self.parameters(), *shown]]
+
+    def close(self):
+        pass
 
 
 class JAX:
@@ -172,6 +197,8 @@ class JAX:
         players = layers[: len(layers) // 2], layers[len(layers) // 2 :]
         zeros = [jax.tree.map(jnp.zeros_like, players) for _ in range(2)]
         self.state = {"players": players, "m": zeros[0], "v": zeros[1], "t": jnp.zeros((), jnp.int32)}
+        if config.average:
+            self.state["shown"] = jax.tree.map(jnp.copy, players[0])
 
         def forward(network, x):
             for W, b in network[:-1]:
@@ -187,8 +214,18 @@ class JAX:
             real, fake = jnp.split(logits, 2)
             return jax.nn.softplus(-real).mean() + jax.nn.softplus(fake).mean()
 
-        def g_loss(g, d, z):
-            return jax.nn.softplus(-forward(d, generate(g, z))).mean()
+        def with_penalty(d, x_real, x_fake):
+            slope = jax.grad(lambda x: forward(d, x).sum())(x_real)
+            penalty = 0.5 * config.gamma * config.penalty_every * jnp.square(slope).sum() / config.batch
+            return d_loss(d, x_real, x_fake) + penalty
+
+        def d_gradients(t, *given):
+            if config.penalty == "none":
+                return jax.grad(d_loss)(*given)
+            return jax.lax.cond(t % config.penalty_every == 0, jax.grad(with_penalty), jax.grad(d_loss), *given)
+
+        def judged(x_fake, d):
+            return jax.nn.softplus(-forward(d, x_fake)).mean()
 
         def adam(params, grads, m, v, t):
             b1, b2 = config.beta1, 0.999
@@ -198,27 +235,32 @@ class JAX:
             step = jax.tree.map(lambda p, m, v: p - lr * m / (jnp.sqrt(v) / root + 1e-8), params, m, v)
             return step, m, v
 
-        def update(state, x_real, z_d, z_g):
+        def update(state, x_real, z):
             (g, d), (g_m, d_m), (g_v, d_v) = state["players"], state["m"], state["v"]
             t = (state["t"] + 1).astype(dtype)
-            d_grads = jax.grad(d_loss)(d, x_real, generate(g, z_d))
+            x_fake, to_g = jax.vjp(lambda g: generate(g, z), g)
+            d_grads = d_gradients(state["t"], d, x_real, x_fake)
             d, d_m, d_v = adam(d, d_grads, d_m, d_v, t)
-            g_grads = jax.grad(g_loss)(g, d, z_g)
+            (g_grads,) = to_g(jax.grad(judged)(x_fake, d))
             g, g_m, g_v = adam(g, g_grads, g_m, g_v, t)
-            return {"players": (g, d), "m": (g_m, d_m), "v": (g_v, d_v), "t": state["t"] + 1}
+            new = {"players": (g, d), "m": (g_m, d_m), "v": (g_v, d_v), "t": state["t"] + 1}
+            if config.average:
+                decay = jnp.minimum(config.average, (1 + t) / (10 + t))
+                new["shown"] = jax.tree.map(lambda old, now: old + (1 - decay) * (now - old), state["shown"], g)
+            return new
 
         def step(state, data, order, key):
             start = state["t"] % self.per_epoch * config.batch
             rows = jax.lax.dynamic_slice(order, (start,), (config.batch,))
             x_real = data[rows].astype(dtype) / 255
-            shape = (2, config.batch, config.latent_dim)
-            z_d, z_g = jax.random.normal(jax.random.fold_in(key, state["t"]), shape, dtype)
-            return update(state, x_real, z_d, z_g)
+            z = jax.random.normal(jax.random.fold_in(key, state["t"]), (config.batch, config.latent_dim), dtype)
+            return update(state, x_real, z)
 
         self._update, self._step = (jax.jit(function, donate_argnums=0) for function in (update, step))
+        self._generate = jax.jit(generate)
 
-    def update(self, x_real, z_d, z_g):
-        self.state = self._update(self.state, x_real, z_d, z_g)
+    def update(self, x_real, z):
+        self.state = self._update(self.state, x_real, z)
 
     def run(self, steps):
         for _ in range(steps):
@@ -228,5 +270,12 @@ class JAX:
             self.steps += 1
         self.jax.block_until_ready(self.state)
 
+    def generate(self, z):
+        return np.asarray(self._generate(self.state["shown"], z))
+
     def weights(self):
-        return [np.asarray(array) for player in self.state["players"] for layer in player for array in layer]
+        networks = [*self.state["players"], self.state.get("shown", [])]
+        return [np.asarray(array) for network in networks for layer in network for array in layer]
+
+    def close(self):
+        pass

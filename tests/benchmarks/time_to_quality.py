@@ -1,21 +1,20 @@
-"""How many seconds until the samples are good: tinygan and PyTorch train one recipe, one judge measures both.
+"""How many seconds until the samples are good: tinygan, PyTorch and JAX train one recipe, one judge measures all.
 
     TINYGAN_DATA=folder python tests/benchmarks/time_to_quality.py           the table, some five minutes
     python tests/benchmarks/time_to_quality.py --seeds 1 --levels 100        a trial, on drawn digits
 
-The recipe is the preset "default": network, objective, R1 every k-th step, Adam, the decay of lr and
-the moving average, from the same first weights. Every run has a process of its own, and the sides
-take turns. The clock starts before the process does: interpreter, imports and reading the data
-count. What measuring takes (the judge, the real images' features, samples and distance) is the same
-code on both sides and is not counted on either. Every so many steps the Fréchet distance of the
-averaged generator's samples is measured, always of the same latents; a level is reached when it is
-first below.
+The recipe is the preset "default": network, objective, R1 every k-th step, Adam and the moving
+average, from the same first weights. Every run has a process of its own, and the sides take turns.
+The clock starts before the process does: interpreter, imports, reading the data, starting and
+choosing workers and compiling count. What measuring takes (the judge, the real images' features,
+samples and distance) is the same code on all sides and is not counted on any. Every so many steps
+the Fréchet distance of the averaged generator's samples is measured, always of the same latents; a
+level is reached when it is first below.
 """
 
 from __future__ import annotations
 
 import argparse
-import copy
 import math
 import statistics
 import sys
@@ -24,14 +23,13 @@ from dataclasses import replace
 from functools import partial
 
 import numpy as np
-from frameworks import PyTorch, first_weights
-from speed import about, in_new_process, installed, load_images
+from frameworks import TinyGAN, first_weights
+from speed import PLAYERS, about, in_new_process, installed, load_images
 
 from tinygan.app.cache import load_classifier
 from tinygan.gan import draw_latents
 from tinygan.recipes import PRESETS
 from tinygan.scoring.metrics import frechet, moments
-from tinygan.training import Training
 
 LEVELS = 50.0, 20.0, 10.0
 SAMPLES = 5000
@@ -76,59 +74,28 @@ def make_distance():
 def run(name, seed, level, every, started):
     """[(seconds, step, Fréchet distance), ...] until it is below the level, or the recipe ends."""
     config = replace(PRESETS["default"], seed=seed)
-    training = SIDES[name](config, load_images())
+    player = SIDES[name](config, load_images().x, first_weights(config))
     distance, measuring, curve = None, 0.0, []
-    for step in range(1, config.steps + 1):
-        training.train_step()
-        if step % every == 0:
-            paused = time.time()
-            if distance is None:
-                distance = make_distance()
-                z = draw_latents(np.random.default_rng(1), SAMPLES, config.latent_dim)
-            curve.append((paused - started - measuring, step, distance(training.generate(z))))
-            if curve[-1][2] < level:
-                break
-            measuring += time.time() - paused
+    for step in range(every, config.steps + 1, every):
+        player.run(every)
+        paused = time.time()
+        if distance is None:
+            distance = make_distance()
+            z = draw_latents(np.random.default_rng(1), SAMPLES, config.latent_dim)
+        curve.append((paused - started - measuring, step, distance(player.generate(z))))
+        if curve[-1][2] < level:
+            break
+        measuring += time.time() - paused
+    player.close()
     return curve
 
 
-class PyTorchTraining:
-    """What ``training.Training`` does in a step, in PyTorch."""
-
-    def __init__(self, config, dataset, fused=False):
-        game = config.objective, config.optimizer, config.penalty, config.d_steps, config.pack
-        assert game == ("non-saturating", "adam", "r1", 1, 1), f"PyTorch's side does not know {game}"
-        self.config, self.step = config, 0
-        self.player = PyTorch(config, dataset.x, first_weights(config), fused=fused)
-        self.torch, self.generator = self.player.torch, self.player.generator
-        self.shown = copy.deepcopy(self.generator).requires_grad_(False)
-
-    def train_step(self):
-        config, player = self.config, self.player
-        remaining = (1 - self.step / config.steps) / max(1 - config.decay_from, 1e-9)
-        for optimizer in (player.g_optimizer, player.d_optimizer):
-            optimizer.param_groups[0]["lr"] = config.lr * min(1.0, remaining)
-        player.run(1)
-        self.step += 1
-        decay = min(config.average, (1 + self.step) / (10 + self.step))
-        with self.torch.no_grad():
-            self.torch._foreach_lerp_([*self.shown.parameters()], [*self.generator.parameters()], 1 - decay)
-
-    def generate(self, z):
-        with self.torch.no_grad():
-            return self.shown(self.torch.from_numpy(z)).numpy()
-
-
-SIDES = {
-    "tinygan": Training,
-    "pytorch": PyTorchTraining,
-    "pytorch-fused": partial(PyTorchTraining, fused=True),
-}
+SIDES = {"tinygan-auto": partial(TinyGAN, workers=None), **PLAYERS}
 
 
 def table(curves, levels):
     """Markdown: for every level and side, medians over the seeds; inf where it was not reached."""
-    lines = ["| Fréchet distance below | implementation | seconds | lowest to highest | steps | × tinygan |",
+    lines = ["| Fréchet distance below | implementation | seconds | lowest to highest | steps | × tinygan-auto |",
              "|---|---|---|---|---|---|"]  # fmt: skip
     for level in levels:
         reached = {name: [first_below(curve, level) for curve in runs] for name, runs in curves.items()}
@@ -148,8 +115,8 @@ def first_below(curve, level):
 
 
 def against_ours(median, reached):
-    """This side's median seconds over tinygan's, or nothing where there is no such number."""
-    ours = statistics.median(seconds for seconds, _ in reached.get("tinygan", [(math.inf, 0)]))
+    """This side's median seconds over those of tinygan-auto, or nothing where there is no such number."""
+    ours = statistics.median(seconds for seconds, _ in reached.get("tinygan-auto", [(math.inf, 0)]))
     return f"{median / ours:.2f}" if math.isfinite(ours) else ""
 
 

@@ -151,6 +151,8 @@ def kind_of(each):
 
 def of_preset(name):
     """Return what the presets choose, for the help of an option."""
+    if name == "workers":
+        return "default: auto, which tries what is fastest here and now"
     images, points = (text_of(getattr(PRESETS[preset], name)) for preset in ("default", "points"))
     return f"default: {images}" + (f" ({points} for ring and grid)" if points != images else "")
 

@@ -37,10 +37,10 @@ def train_command(args):
     source = dataset.name if args.data in (None, "auto") else absolute(args.data)
     about = {"data": source, "name": dataset.name, "sha256": fingerprint(dataset)}
     config, why = with_workers(config_from(args, dataset), dataset)
+    if why:
+        say(why)
     with divided(Training(config, dataset), dataset) as (training, dataset), runs.new(args.out) as run:
         say(f"Training on {dataset.name}, {len(dataset.x):,} examples; the run's folder is {run}")
-        if why:
-            say(why)
         return train(args, run, training, dataset, about)
 
 
