@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tinygan.conditions import draw_labels, with_labels
+
 
 class DiscriminatorResult(NamedTuple):
     """loss (with the penalty), the penalty alone (0 where there is none), and the logits of both halves."""
@@ -71,9 +73,10 @@ class GAN:
         return loss
 
 
-def draw_latents(rng, n, latent_dim):
-    """Return latents z ~ N(0, 1), (n, L) float32."""
-    return rng.standard_normal((n, latent_dim), dtype=np.float32)
+def draw_latents(rng, n, latent_dim, class_counts=()):
+    """Return latents z ~ N(0, 1), (n, L) float32; with ``class_counts`` (K,) a label is appended, drawn by them."""
+    z = rng.standard_normal((n, latent_dim), dtype=np.float32)
+    return with_labels(z, draw_labels(rng, n, class_counts), len(class_counts)) if class_counts else z
 
 
 def generate(generator, z, chunk=500):

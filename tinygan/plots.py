@@ -58,11 +58,11 @@ def draw_images(ax, images, shape, columns=None):
     return ax.imshow(picture, cmap="gray", vmin=0, vmax=limit, interpolation="nearest")
 
 
-def draw_samples(ax, samples, shape, background=None):
+def draw_samples(ax, samples, shape, background=None, columns=None):
     """Draw samples into ``ax``; return the function that replaces them by others."""
     if len(shape) > 1:
-        artist = draw_images(ax, samples, shape)
-        return lambda new: artist.set_data(tiles(new, shape))
+        artist = draw_images(ax, samples, shape, columns)
+        return lambda new: artist.set_data(tiles(new, shape, columns))
     if background is not None:
         ax.plot(*background.T, ".", color="0.8", markersize=2)
         low, high = background.min(), background.max()
@@ -74,11 +74,11 @@ def draw_samples(ax, samples, shape, background=None):
 
 
 @same_for_everybody()
-def save_samples(path, samples, shape, title, background=None):
-    """Draw samples; ``background`` are real points to lay them over."""
+def save_samples(path, samples, shape, title, background=None, columns=None):
+    """Draw samples, images in so many columns; ``background`` are real points to lay them over."""
     fig = figure(5, 5.3)
     ax = fig.subplots()
-    draw_samples(ax, samples, shape, background)
+    draw_samples(ax, samples, shape, background, columns)
     ax.set_title(title, fontsize=9, parse_math=False)
     fig.savefig(path, dpi=120)
 

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tinygan import data, optimizers, synthetic
+from tinygan.conditions import Condition
 from tinygan.convolution import Conv2D, ConvTranspose2D
 from tinygan.gan import GAN
 from tinygan.gradient_penalty import R1, WGANGP
@@ -131,6 +132,7 @@ class Config:
         (), Several(Range(int, 1, LARGEST_LAYER), 0, 20), "of the generator's small images, which D has in reverse"
     )
     batch_norm: bool = choice(False, OneOf((False, True)), "normalize batches as DCGAN does; needs channels")
+    conditional: bool = choice(False, OneOf((False, True)), "draw what is asked for: both networks are told the label")
     centered: bool = choice(False, OneOf((False, True)), "D sees pixels from -1 to 1, and G ends in a Tanh")
     init: str = choice("he", OneOf(INITS), "first weights of the hidden layers")
     slope: float = choice(0.2, SHARE, "LeakyReLU's slope on the left")
@@ -149,6 +151,7 @@ class Config:
     steps: int | None = choice(None, COUNT, "stop after so many steps")
     epochs: float | None = choice(None, POSITIVE, "stop after so many passes through the data")
     minutes: float | None = choice(None, POSITIVE, "stop after so much training time")
+    workers: int | None = choice(None, Range(int, 1, 256), "processes that divide every batch among them")
     seed: int = choice(0, Range(int, 0, 2**128 - 1), "of all that is random")
 
     def __post_init__(self):
@@ -161,8 +164,13 @@ class Config:
             raise ValueError(f"batch: {self.batch} cannot be divided into packs of {self.pack} samples")
         if self.channels and self.pack > 1:
             raise ValueError("pack: a discriminator with channels judges images one by one")
+        if self.conditional and self.pack > 1:
+            raise ValueError("pack: a conditional discriminator judges samples one by one")
         if self.batch_norm and not self.channels:
             raise ValueError("batch_norm: is for networks with channels")
+        if self.workers and self.workers > self.most_workers():
+            why = "batch_norm feels the whole batch" if self.batch_norm else f"of a batch of {self.batch}"
+            raise ValueError(f"workers: must be at most {self.most_workers()}, since {why}, got {self.workers}")
 
     def to_dict(self):
         """Return the choices as plain values, for JSON."""
@@ -176,6 +184,10 @@ class Config:
     def has_one_length(self):
         """Return whether lr or γ falls until the end of the run, so that a longer one would differ from the start."""
         return self.decay_from < 1 or self.gamma_end is not None
+
+    def most_workers(self):
+        """Return among how many processes a batch can be divided: by packs, if its samples do not feel each other."""
+        return 1 if self.batch_norm else self.batch // self.pack
 
     def extended(self, steps):
         """Return the Config of a run that goes on to ``steps``; ValueError where it would not be the same run."""
@@ -196,6 +208,10 @@ PRESETS = {
     "uncentered": Config(penalty="none", init="xavier", lr=2e-4, beta1=0.5, average=0.0, steps=24_000),
     # Images inside: a mixture of Dense layers and convolutions; and DCGAN's networks and settings, in small.
     "mixture": Config(gamma=0.3, hidden=(256,), channels=(32, 16), steps=16_000),
+    # The networks of `mixture`, narrower, and told the label: in a minute what takes `mixture` three.
+    "conditional": Config(
+        conditional=True, gamma=0.3, hidden=(256,), channels=(16, 8), g_slope=0.0, lr=4e-3, steps=4_000
+    ),
     "dcgan": Config(
         penalty="none",
         hidden=(),
@@ -230,24 +246,25 @@ PRESETS = {
 # ---- what they make ------------------------------------------------------------------------------
 
 
-def generator_layers(config, shape):
+def generator_layers(config, shape, classes=0):
     """Return the layers latent_dim -> hidden... -> samples of this shape; images end between 0 and 1, points anywhere.
 
-    ``shape`` is that of one example: (2,), (28, 28) or (32, 32, 3). With ``channels`` there are images behind
-    the hidden layers, each twice as large as the one before. Raises ValueError where that cannot be.
+    ``shape`` is that of one example: (2,), (28, 28) or (32, 32, 3). With ``classes`` each latent has so many
+    numbers more, its label. With ``channels`` there are images behind the hidden layers, each twice as large
+    as the one before. Raises ValueError where that cannot be.
     """
     slope = config.slope if config.g_slope is None else config.g_slope
-    is_image = len(shape) > 1
+    latent_dim, is_image = config.latent_dim + classes, len(shape) > 1
     end = []
     if is_image:
         end = [Tanh(), Scale(0.5, 0.5)] if config.centered else [Sigmoid()]
     if not config.channels:
         last = last_init(config) if is_image else config.init
-        return [*mlp((config.latent_dim, *config.hidden, math.prod(shape)), config.init, last, slope), *end]
+        return [*mlp((latent_dim, *config.hidden, math.prod(shape)), config.init, last, slope), *end]
 
     height, width, colors = image_sides(config, shape)
     height, width = height >> len(config.channels), width >> len(config.channels)
-    sizes = config.latent_dim, *config.hidden, height * width * config.channels[0]
+    sizes = latent_dim, *config.hidden, height * width * config.channels[0]
     layers = []
     for (n, m), channels in zip(pairwise(sizes), (*config.hidden, config.channels[0]), strict=True):
         layers += [Dense(n, m, config.init), *normalization(config, channels), LeakyReLU(slope)]
@@ -262,10 +279,11 @@ def generator_layers(config, shape):
     return [*layers, last, *end]
 
 
-def discriminator_layers(config, shape):
+def discriminator_layers(config, shape, classes=0):
     """Return the layers samples (packed, if so chosen) -> hidden, reversed... -> one logit.
 
-    With ``channels`` there are images in front, each half as large as the one before.
+    With ``channels`` there are images in front, each half as large as the one before. With ``classes`` a
+    label is appended to what the first Dense layer sees.
     """
     head = [Scale(2, -1)] if config.centered else []
     head += [Pack(config.pack)] if config.pack > 1 else []
@@ -278,7 +296,8 @@ def discriminator_layers(config, shape):
             head += [Conv2D((height, width, n), m, init=config.init), *between, LeakyReLU(config.slope)]
             height, width, n = height // 2, width // 2, m
         n_in = height * width * n
-    return [*head, *mlp((n_in, *reversed(config.hidden), 1), config.init, last_init(config), config.slope)]
+    head += [Condition(classes)] if classes else []
+    return [*head, *mlp((n_in + classes, *reversed(config.hidden), 1), config.init, last_init(config), config.slope)]
 
 
 def normalization(config, channels, group=None):
@@ -302,7 +321,7 @@ def last_init(config):
     return config.init if config.init in ("uniform", "dcgan") else "xavier"
 
 
-def build_gan(config, shape, rng, dtype=np.float32):
+def build_gan(config, shape, rng, dtype=np.float32, classes=0):
     """Return the GAN that ``config`` describes, for samples of this shape: (2,), (28, 28) or (32, 32, 3)."""
     objective = OBJECTIVES[config.objective]
     make = OPTIMIZERS[config.optimizer]
@@ -314,8 +333,8 @@ def build_gan(config, shape, rng, dtype=np.float32):
         "clip": None,  # not a term of the loss: the training loop does it
     }
     return GAN(
-        Network(generator_layers(config, shape), rng, dtype),
-        Network(discriminator_layers(config, shape), rng, dtype),
+        Network(generator_layers(config, shape, classes), rng, dtype),
+        Network(discriminator_layers(config, shape, classes), rng, dtype),
         objective(*config.coding) if config.objective == "least-squares" else objective(),
         make(config.lr, **extra),
         make(config.lr, **extra),

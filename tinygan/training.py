@@ -25,6 +25,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tinygan.conditions import Condition, class_counts, one_hot, with_labels
 from tinygan.data import Minibatches, as_bytes
 from tinygan.gan import draw_latents, generate
 from tinygan.network import Network
@@ -71,6 +72,7 @@ class Training:
     dataset    a ``data.Dataset``
     measure    optional; measure(generate) -> (quality, captured), asked at every snapshot, where
                generate(z) makes samples of latents; see ``scoring.scores.Examiner``
+    dtype      np.float32 to run, np.float64 to check
 
     ``history`` is a list of ``Row``s, at most ROWS evenly spread over the run, and one at every
     snapshot. ``frames`` is a list of at most FRAMES + 1 snapshots (step, samples), always made from
@@ -82,20 +84,22 @@ class Training:
 
     ROWS, FRAMES = 200, 40
 
-    def __init__(self, config, dataset, measure=None):
+    def __init__(self, config, dataset, measure=None, dtype=np.float32):
         if [config.steps, config.epochs, config.minutes].count(None) != 2:
             raise ValueError("Config: a run needs one limit, either steps, epochs or minutes")
         self.config, self.measure = config, measure
         self.images, self.shape = dataset.is_image, dataset.shape
         self.rng = np.random.default_rng(config.seed)
-        self.gan = build_gan(config, self.shape, self.rng)
+        self.class_counts = class_counts(dataset.labels) if config.conditional else ()
+        self.classes, self.labels = len(self.class_counts), dataset.labels
+        self.gan = build_gan(config, self.shape, self.rng, dtype, self.classes)
+        self.conditions = [layer for layer in self.gan.discriminator.layers if isinstance(layer, Condition)]
         self.average = MovingAverage(self.gan.generator.params, config.average)
         # The generator that samples are drawn from; its weights are those of the average.
-        self.shown = Network(generator_layers(config, self.shape), np.random.default_rng(0))
-        self.batches = Minibatches(dataset.x, config.batch, self.rng)
-        self.z = np.empty((config.batch, config.latent_dim), np.float32)
-        shown_rng = np.random.default_rng([config.seed, 1])  # apart, so that looking changes nothing
-        self.latents = draw_latents(shown_rng, 64 if self.images else 1000, config.latent_dim)
+        self.shown = Network(generator_layers(config, self.shape, self.classes), np.random.default_rng(0), dtype)
+        self.batches = Minibatches(dataset.x, config.batch, self.rng, dtype)
+        self.z = np.empty((config.batch, config.latent_dim), dtype)
+        self.latents = self.shown_latents()
 
         self.total_steps = config.steps
         if config.epochs is not None:
@@ -131,8 +135,9 @@ class Training:
         config, gan = self.config, self.gan
         self.follow_schedules()
         for _ in range(config.d_steps):
-            x_fake = gan.generator.forward(self.draw())
-            d = gan.discriminator_step(self.batches.next(), x_fake)
+            z, x_real = self.draw(), self.batches.next()
+            x_fake = gan.generator.forward(self.told(z) if self.classes else z)
+            d = gan.discriminator_step(x_real, x_fake)
             if config.penalty == "clip":
                 np.clip(gan.discriminator.params, -config.gamma, config.gamma, out=gan.discriminator.params)
         g_loss = gan.generator_step(x_fake)
@@ -140,8 +145,10 @@ class Training:
         self.step += 1
 
         score = gan.objective.score
-        self.sums += 1, d.loss - d.penalty, d.penalty, g_loss, score(d.real_logits).mean(), score(d.fake_logits).mean()
-        self.check_finite(d.loss, g_loss)
+        means = d.loss - d.penalty, d.penalty, g_loss, score(d.real_logits).mean(), score(d.fake_logits).mean()
+        d_loss, penalty, g_loss, *scores = self.of_whole_batch(means)
+        self.sums += 1, d_loss, penalty, g_loss, *scores
+        self.check_finite(d_loss + penalty, g_loss)
 
     def follow_schedules(self):
         """Lower lr to zero, linearly from ``decay_from`` on, and γ to ``gamma_end``, by one factor in each step."""
@@ -153,7 +160,27 @@ class Training:
 
     def draw(self):
         """Return new latents z ~ N(0, 1), (N, L), in one reused array."""
-        return self.rng.standard_normal(out=self.z, dtype=np.float32)
+        return self.rng.standard_normal(out=self.z, dtype=self.z.dtype)
+
+    def of_whole_batch(self, means):
+        """Return these means over the samples of this process over those of all (see ``workers``)."""
+        return means
+
+    def told(self, z):
+        """Return z with the labels of the batch, (N, L + K), of which D is told, too."""
+        labels = self.labels[self.batches.rows]
+        for condition in self.conditions:
+            condition.labels = one_hot(labels, self.classes, z.dtype)
+        return with_labels(z, labels, self.classes)
+
+    def shown_latents(self):
+        """Return the latents of the snapshots; with classes and images, a row for each class, a column for each z."""
+        rng = np.random.default_rng([self.config.seed, 1])  # apart, so that looking changes nothing
+        if not (self.images and self.classes):
+            return draw_latents(rng, 64 if self.images else 1000, self.config.latent_dim, self.class_counts)
+        side = max(8, min(self.classes, 10))
+        z = np.tile(draw_latents(rng, side, self.config.latent_dim), (side, 1))
+        return with_labels(z, np.arange(side).repeat(side) % self.classes, self.classes)
 
     def check_finite(self, d_loss, g_loss):
         """Raise NumericalError at the very step at which a number is no longer finite, and say where."""
@@ -233,6 +260,7 @@ class Training:
                 arrays[f"{player}_statistics"] = network.statistics
         values = {
             "shape": self.shape,
+            "class_counts": self.class_counts,
             "config": self.config.to_dict(),
             "step": self.step,
             "seconds": self.seconds,

@@ -6,15 +6,17 @@ import argparse
 import difflib
 import os
 import re
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 from tinygan import __version__
 from tinygan.app.errors import UsageError
+from tinygan.conditions import class_counts
 from tinygan.objectives import LeastSquares
-from tinygan.recipes import COUNT, DATA, POSITIVE, PRESETS, Config, OneOf, Range, Several, generator_layers
+from tinygan.recipes import COUNT, DATA, LARGEST, POSITIVE, PRESETS, Config, OneOf, Range, Several, generator_layers
 
 LIMITS = ("steps", "epochs", "minutes")  # of a run; one takes the place of the others
+COUNTED = Range(int, 0, LARGEST)
 SEED = Range(int, 0, 2**128 - 1)
 SCORED = Range(int, 10, 100_000)  # samples: fewer say nothing, and more than any real images take hours
 
@@ -100,8 +102,11 @@ def sample_options(parser):
     """Add those of ``tinygan sample``."""
     add = parser.add_argument
     add("run", type=folder, metavar="RUN", help="the folder of a run, as in runs/001")
-    add("--count", type=number(COUNT), metavar="N", default=64, help="how many; default: 64")
+    help = "how many; default: 64, or with --class 10 of each"
+    add("--count", type=number(COUNT), metavar="N", help=help)
     add("--seed", type=number(SEED), metavar="N", default=0, help="of the latents; default: 0")
+    help = "what to draw, a row for each class; for runs with --conditional; default: as the data have them"
+    add("--class", dest="classes", type=classes, metavar="K,K,...|all", help=help)
     help = "a picture, or an array for NumPy; default: RUN/sample.png"
     add("--out", type=folder, metavar="FILE.png|FILE.npy", help=help)
 
@@ -131,6 +136,8 @@ def option(name):
 def kind_of(each):
     """Return how the option of a field of ``Config`` is read: the arguments of add_argument."""
     allowed = each.metadata["allowed"]
+    if each.name == "workers":
+        return {"type": lambda text: None if text == "auto" else number(allowed)(text), "metavar": "N|auto"}
     if each.name == "coding":
         return {"type": coding, "metavar": "|".join([*LeastSquares.codings, "A,B,C"])}
     if isinstance(allowed, Several):
@@ -229,6 +236,11 @@ def coding(text):
     return values
 
 
+def classes(text):
+    """Parse 7, or 0,3,8, or all."""
+    return text if text == "all" else several(COUNTED)(text)
+
+
 def source(text):
     """Parse the name of data, or a folder or .npy file that exists."""
     if text in DATA:
@@ -273,11 +285,16 @@ def check_batch(config, dataset):
     if config.batch > len(dataset.x):
         raise ValueError(f"batch: {config.batch:,} is more than {dataset.name} has, {len(dataset.x):,} examples")
     generator_layers(config, dataset.shape)
+    if config.conditional:
+        try:
+            class_counts(dataset.labels)
+        except ValueError as error:
+            raise ValueError(f"conditional: {error}") from None
 
 
 def refuse_changes(args):
     """Raise UsageError if anything was typed beside --resume that the run has settled."""
-    free = {"name", "resume", "data", "checkpoint_every", "steps"}
+    free = {"name", "resume", "data", "checkpoint_every", "steps", "workers"}
     typed = [name for name, value in vars(args).items() if value is not None and name not in free]
     if typed:
         raise UsageError(f"--resume continues as the run was begun; leave out {', '.join(map(option, typed))}")
@@ -291,3 +308,11 @@ def extended(config, steps, step):
         return config.extended(steps)
     except ValueError as error:
         raise UsageError(f"--steps: {error}") from None
+
+
+def redivided(config, workers):
+    """Return the Config of a run that goes on with so many workers; UsageError where that is not possible."""
+    try:
+        return replace(config, workers=workers)
+    except ValueError as error:
+        raise UsageError(f"--{error}") from None

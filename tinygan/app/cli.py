@@ -19,8 +19,10 @@ from tinygan.app.output import aside, indented, say, settle
 from tinygan.app.runs import load_generator
 from tinygan.app.source import fetch, make_examiner, refuse_other, say_scores
 from tinygan.app.train import train_command
+from tinygan.conditions import with_labels
 from tinygan.data import DataError
 from tinygan.gan import draw_latents, generate
+from tinygan.sharing import WorkerError
 from tinygan.training import NumericalError
 
 
@@ -50,6 +52,9 @@ def main(argv=None):
     except NumericalError as error:
         aside(f"{name}: {error.fault}\n{error.advice}")
         return 1
+    except WorkerError as error:
+        aside(f"{name}: {error}")
+        return 1
     except MemoryError:
         aside(f"{name}: out of memory; ask for smaller numbers")
         return 2
@@ -66,9 +71,22 @@ def main(argv=None):
         settle()
 
 
-def draw(trained, n, seed):
-    """Return ``n`` samples of a ``runs.Trained``'s generator."""
-    z = draw_latents(np.random.default_rng(seed), n, trained.config.latent_dim)
+def latents(trained, n, seed, classes=None):
+    """Return latents for n samples of a ``runs.Trained``; of ``classes``, if given: n of each, with the same z."""
+    rng, latent_dim, counts = np.random.default_rng(seed), trained.config.latent_dim, trained.class_counts
+    if classes is None:
+        return draw_latents(rng, n, latent_dim, counts)
+    if not counts:
+        raise UsageError("--class: this run knows no classes; train one with --conditional")
+    chosen = range(len(counts)) if classes == "all" else classes
+    if max(chosen) >= len(counts):
+        raise UsageError(f"--class {max(chosen)}: the classes are 0 to {len(counts) - 1}")
+    z = np.tile(draw_latents(rng, n, latent_dim), (len(chosen), 1))
+    return with_labels(z, np.repeat(chosen, n), len(counts))
+
+
+def draw(trained, z):
+    """Return the samples of a ``runs.Trained``'s generator for these latents."""
     samples = generate(trained.generator, z)
     if not np.isfinite(samples).all():
         raise CheckpointError("the generator's samples are not finite numbers; train again")
@@ -81,28 +99,40 @@ def sample_command(args):
     if out.suffix not in (".png", ".npy"):
         raise UsageError(f"--out {out}: the name must end in .png or .npy")
     trained = load_generator(args.run, say)
-    samples = draw(trained, args.count, args.seed)
+    count = args.count or (10 if args.classes else 64)
+    z = latents(trained, count, args.seed, args.classes)
+    samples = draw(trained, z)
     with checkpoint.whole(out) as path:
         if out.suffix == ".npy":
             np.save(path, samples.reshape(-1, *trained.shape))
         else:
-            title = f"{trained.name}, step {trained.step:,}, {args.count} samples, seed {args.seed}"
-            drawing().save_samples(path, samples, trained.shape, title)
-    say(f"{args.count} samples of {args.run} at step {trained.step:,} in {out}")
+            title = f"{trained.name}, step {trained.step:,}, {len(z)} samples, seed {args.seed}"
+            drawing().save_samples(path, samples, trained.shape, title, columns=count if args.classes else None)
+    say(f"{len(z)} samples of {args.run} at step {trained.step:,} in {out}")
+    if trained.class_counts and out.suffix == ".npy":
+        with checkpoint.whole(out.with_suffix(".labels.npy")) as path:
+            np.save(path, labels_of(trained, z))
+        say(f"Their labels are in {out.with_suffix('.labels.npy')}")
+
+
+def labels_of(trained, z):
+    """Return the labels (n,) in latents (n, L + K); None where there are none."""
+    return z[:, trained.config.latent_dim :].argmax(axis=1) if trained.class_counts else None
 
 
 def score_command(args):
     """``tinygan score``: the whole table for a run."""
     report = aside if args.json else say
     trained = load_generator(args.run, report)
-    samples = draw(trained, args.count, args.seed)
+    z = latents(trained, args.count, args.seed)
+    samples = draw(trained, z)
     source = args.data or trained.source
     dataset = fetch(source, report)._replace(name=trained.name)
     refuse_other(dataset, args.run, source, trained.sha256)
     examiner = make_examiner(dataset, source, trained.config, report)
     n = examiner.comparable(args.count)
     report(f"Scoring {n:,} samples, which takes {'up to a minute' if examiner.images else 'a second'} ...")
-    rows = examiner.scores(samples, full=True)
+    rows = examiner.scores(samples, full=True, asked=labels_of(trained, z))
     if args.json:
         print(json.dumps({row.name: {"value": row.value, "real": row.real} for row in rows}))
         return

@@ -21,7 +21,7 @@ from tinygan.app import checkpoint, files
 from tinygan.app.errors import CheckpointError, Damaged, UsageError
 from tinygan.data import printable
 from tinygan.network import Network, parameter_count
-from tinygan.recipes import Config, discriminator_layers, generator_layers
+from tinygan.recipes import LARGEST, Config, discriminator_layers, generator_layers
 from tinygan.synthetic import MIXTURES
 from tinygan.training import check_fit, count
 
@@ -207,10 +207,10 @@ def config_of(arrays, values):
     if foreign := saved.keys() ^ Config().to_dict().keys():
         raise ValueError(f"its choices differ in {', '.join(sorted(foreign))}")
     config = Config.from_dict(saved)
-    shape = shape_of(arrays, values)
+    shape, classes = shape_of(arrays, values), len(class_counts_of(config, values))
     players = {
-        "generator": generator_layers(config, shape),
-        "discriminator": discriminator_layers(config, shape),
+        "generator": generator_layers(config, shape, classes),
+        "discriminator": discriminator_layers(config, shape, classes),
     }
     for player, layers in players.items():
         if parameter_count(layers) != len(arrays[player]):  # before memory is taken for it
@@ -230,6 +230,14 @@ def shape_of(arrays, values):
     return shape
 
 
+def class_counts_of(config, values):
+    """Return how many examples of each class there were, () where they did not count; or an error."""
+    counts = tuple(values["class_counts"])
+    if bool(counts) != config.conditional or not all(isinstance(n, int) and 0 < n <= LARGEST for n in counts):
+        raise ValueError(f"class_counts is {counts!r:.50}")
+    return counts
+
+
 def origin_of(arrays, values):
     """{"data", "name", "sha256"}: where a checkpoint's data came from; an error if they have no such name."""
     origin = {name: str(values[name]) for name in ("data", "name", "sha256")}
@@ -242,7 +250,7 @@ class Trained(NamedTuple):
     """What a run has come to: ``generator`` with the averaged weights, after ``step`` steps with ``config``.
 
     ``name`` is that of the data, ``source`` what --data said, ``sha256`` their fingerprint, ``shape``
-    that of an example.
+    that of an example, ``class_counts`` how many there were of each class, () where labels did not count.
     """
 
     generator: Network
@@ -252,6 +260,7 @@ class Trained(NamedTuple):
     sha256: str
     step: int
     shape: tuple
+    class_counts: tuple
 
 
 def load_generator(run, report):
@@ -262,11 +271,12 @@ def load_generator(run, report):
     with understanding(run):
         config, about = config_of(arrays, values), origin_of(arrays, values)
         shape = shape_of(arrays, values)
-        layers = generator_layers(config, shape)
+        counts = class_counts_of(config, values)
+        layers = generator_layers(config, shape, len(counts))
         generator = Network(layers, np.random.default_rng(0))
         for name, mine in (("average", generator.params), ("g_statistics", generator.statistics)):
             if mine.size:
                 check_fit(name, arrays[name], mine, finite=True)
                 mine[:] = arrays[name]
         step = count(values, "step")
-        return Trained(generator, config, about["name"], about["data"], about["sha256"], step, shape)
+        return Trained(generator, config, about["name"], about["data"], about["sha256"], step, shape, counts)

@@ -63,11 +63,12 @@ def check_enough(train, test):
         raise DataError(f"{train.name}: too few real images: scores need at least 10 of each split")
 
 
-def score_images(samples, real, full=True):
+def score_images(samples, real, full=True, asked=None):
     """Return [Score, ...] of samples (N, I), for ``real`` RealImages; N is usually 10,000.
 
     Only as many samples are compared with real images as there are test images, so that both
     columns are made from equal numbers. ``full=False`` leaves out what takes more than a second.
+    ``asked`` (N,) are the labels that a conditional generator was given.
     Raises DataError if these are no images.
     """
     check_samples(samples, real.train)
@@ -76,6 +77,10 @@ def score_images(samples, real, full=True):
     rows = []
     if real.classifier:
         rows += zip(classified(samples, real), classified(stand_in, real), strict=True)
+        if asked is not None:
+            read = agreement(real.classifier.predict(samples), asked[: len(samples)], real.classes)
+            labels = evenly(real.test.labels, len(samples))
+            rows += zip(read, agreement(real.classifier.predict(stand_in), labels, real.classes), strict=True)
         if full:
             rows += zip(compared(samples, real), compared(stand_in, real), strict=True)
     if full or not real.classifier:
@@ -95,6 +100,14 @@ def classified(x, real):
     yield "missing", missing(counts), "classes with less than a tenth of their fair share"
     yield "class_kl", kl_from_uniform(counts), "KL divergence of the shares from equal ones, nats"
     yield "confidence", float(probabilities.max(axis=1).mean()), "probability of the likeliest class, mean"
+
+
+def agreement(seen, asked, classes):
+    """Yield how often the class seen, (N,), is the one that was asked for, (N,): (name, value, meaning)."""
+    right = seen == asked
+    yield "agreement", float(right.mean()), "share that shows the class that was asked for"
+    each = [float(right[asked == k].mean()) if (asked == k).any() else None for k in range(classes)]
+    yield "agreement_each", each, "the same, class by class"
 
 
 def compared(x, real):
@@ -127,7 +140,7 @@ def evenly(x, n):
 # ---- points ------------------------------------------------------------------------------------
 
 
-def score_points(samples, name):
+def score_points(samples, name, asked=None):
     """Return [Score, ...] of samples (N, 2) of the mixture "ring" or "grid"; ``real`` is what to expect of a
     perfect sampler. N is usually 2,500. Raises DataError if these are no points."""
     check_samples(samples, None)
@@ -136,13 +149,19 @@ def score_points(samples, name):
     measured = report.spread[np.isfinite(report.spread)]
     spread = float(np.median(measured)) if len(measured) else None
     chance_kl = (modes - 1) / (2 * len(samples))
-    return [
+    rows = [
         Score("modes", report.modes, modes, "modes captured"),
         Score("high_quality", report.high_quality, 1 - math.exp(-4.5), "share within 3σ of the nearest mode"),
         Score("missing", report.missing, [], "modes with less than a tenth of their fair share"),
         Score("mode_kl", report.kl, chance_kl, "KL divergence of the modes' shares from equal ones, nats"),
         Score("spread", spread, 1.0, "σ of a mode's samples over the true one, median over the modes"),
     ]
+    if asked is not None:
+        distances = [np.sum((samples - center) ** 2, axis=1) for center in mixture.centers]
+        (_, share, meaning), (_, each, the_same) = agreement(np.argmin(distances, axis=0), asked, modes)
+        rows.append(Score("agreement", share, 1.0, meaning))
+        rows.append(Score("agreement_each", each, [1.0] * modes, the_same))
+    return rows
 
 
 def check_samples(samples, images):
@@ -166,17 +185,18 @@ class Examiner:
     dataset     the ``data.Dataset`` that the generator learns from
     test        a Dataset of the same kind that nobody has learned from; only needed for images
     latent_dim  of the generator
+    class_counts  of a conditional generator's classes
     load        load(dataset) returns the ``Classifier`` of images; by default it is trained when it is needed
 
     Raises DataError if there are too few images.
     """
 
-    def __init__(self, dataset, test, latent_dim, load=Classifier.train):
+    def __init__(self, dataset, test, latent_dim, load=Classifier.train, class_counts=()):
         self.dataset, self.test, self.load = dataset, test, load
         self.images = dataset.is_image
         if self.images:
             check_enough(dataset, test)  # now, and not at the first snapshot of a run
-        self.latents = draw_latents(np.random.default_rng(2), 2000 if self.images else 2500, latent_dim)
+        self.latents = draw_latents(np.random.default_rng(2), 2000 if self.images else 2500, latent_dim, class_counts)
 
     @cached_property
     def real(self):
@@ -214,11 +234,11 @@ class Examiner:
         """Return how many of n samples are compared with as many real examples."""
         return min(n, len(self.test.x)) if self.images else n
 
-    def scores(self, samples, full=False):
-        """Return [Score, ...] of samples; ``full`` takes up to a minute for images."""
+    def scores(self, samples, full=False, asked=None):
+        """Return [Score, ...] of samples; ``full`` takes up to a minute for images; ``asked`` (N,) are their labels."""
         if self.images:
-            return score_images(samples, self.real, full)
-        return score_points(samples, self.dataset.name)
+            return score_images(samples, self.real, full, asked)
+        return score_points(samples, self.dataset.name, asked)
 
     def neighbors(self, samples):
         """Return the training images (n, I) that are nearest to samples (n, I)."""
