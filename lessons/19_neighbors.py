@@ -77,7 +77,6 @@ for (name, (got, nudged)), naive in zip(found.items(), naive_backward(image, W, 
 # %% with numbers
 small = Network([Conv2D((3, 3, 1), 1, kernel=2, stride=1, padding=0)], rng, dtype=np.float64).layers[0]
 small.W[...] = [[1], [2], [0], [-1]]
-small.b[...] = 1
 print("out   ", small.forward(np.array([[1.0, 0, 2, 3, 1, 0, 0, 2, 1]])).reshape(2, 2).tolist())
 print("dimage", small.backward(np.array([[1.0, -1, 2, 0]])).reshape(3, 3).tolist())
 print("dW    ", small.dW.reshape(2, 2).tolist(), "  db", small.db.tolist())
@@ -86,7 +85,6 @@ print("dW    ", small.dW.reshape(2, 2).tolist(), "  db", small.db.tolist())
 patches = np.empty((N * h * w, K * K * C))
 conv.unfold(image.reshape(N, -1), patches)
 assert np.allclose(patches @ conv.W + conv.b, out.reshape(-1, O), rtol=1e-12)
-print("patches", patches.shape, " W", conv.W.shape, " out", (N * h * w, O))
 print("28 x 28 pixels to 14 x 14 x 16      weights   products for one image")
 print(f"Conv2D((28, 28, 1), 16)         {parameter_count([Conv2D((28, 28, 1), 16)]):11,} {14 * 14 * 16 * 16:24,}")
 print(f"Dense(784, 3136)                {parameter_count([Dense(784, 3136)]):11,} {784 * 3136:24,}")
@@ -187,28 +185,25 @@ def pieces(images):
     return np.array([len(np.unique(image)) - 1 for image in label])
 
 
-board, dots = np.zeros((2, 28, 28))
-board[:14, :14] = board[14:, 14:] = dots[3, 3] = dots[3, 5] = 1
-assert list(pieces(np.stack([board, dots]))) == [1, 2]
+corners, dots = np.eye(28), np.pad([[1, 0, 1]], ((3, 24), (3, 22)))
+assert list(pieces(np.stack([corners, dots]))) == [1, 2]  # pixels that touch in a corner, and two that do not touch
 
 # %% three runs
-classifier = Classifier.train(train, steps=30) if QUICK else load_classifier(train, print)
-judge = RealImages(classifier, train, test)
-sure = np.percentile(classifier.probabilities(test.x).max(axis=1), 5)  # of 95 of 100 real digits it is surer than that
+judge = RealImages(Classifier.train(train, steps=30) if QUICK else load_classifier(train, print), train, test)
+sure = np.percentile(judge.classifier.probabilities(test.x).max(axis=1), 5)  # real ones: 95 of 100 are above
 z = draw_latents(np.random.default_rng(2), 100 if QUICK else 10_000, 100)
 runs, samples, torn, misshapen = {}, {"real digits": test.x[: len(z)] / np.float32(255)}, {}, {}
 for preset in ("default", "dcgan", "mixture"):
-    config = replace(PRESETS[preset], steps=2) if QUICK else PRESETS[preset]
-    runs[preset] = run = Training(config, train)
+    runs[preset] = run = Training(replace(PRESETS[preset], steps=2) if QUICK else PRESETS[preset], train)
     if not QUICK and (RUNS / preset / "checkpoint.npz").exists():
         run.restore(*checkpoint.load(RUNS / preset / "checkpoint.npz"))
     list(run.run())  # nothing is left to do if a finished run was restored
     samples[preset] = run.generate(z)
-print("               Fréchet   torn, %   misshapen, %")
+print("               Fréchet   torn, %   of the others misshapen, %")
 for name, x in samples.items():
     torn[name] = pieces(x) > 1
-    misshapen[name] = ~torn[name] & (classifier.probabilities(x).max(axis=1) < sure)
-    values = judge.frechet(x), 100 * torn[name].mean(), 100 * misshapen[name].mean()
+    misshapen[name] = ~torn[name] & (judge.classifier.probabilities(x).max(axis=1) < sure)
+    values = judge.frechet(x), 100 * torn[name].mean(), 100 * misshapen[name].sum() / max(1, np.sum(~torn[name]))
     print(f"{name:13}", *(f"{f'~{value:.1f}':>9}" for value in values))
 
 # %% pictures
