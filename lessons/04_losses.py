@@ -1,5 +1,6 @@
 """Lesson 04: losses. Likelihood, its slope on probabilities and on logits, and what rounding does."""
 
+# %% setup
 import os
 from pathlib import Path
 
@@ -119,8 +120,12 @@ for loss in (clipped, sigmoid_then_bce, sigmoid_then_squares, bce_with_logits, l
 
 # %% picture
 s = np.linspace(-25, 25, 1001, dtype=np.float32)
-curves = {"BCE on the logit": bce_with_logits, "BCE, p clipped to 1e-7": clipped,
-          "squares on the logit": least_squares, "squares of a sigmoid": sigmoid_then_squares}  # fmt: skip
+curves = {
+    "BCE on the logit": bce_with_logits,
+    "BCE, p clipped to 1e-7": clipped,
+    "squares on the logit": least_squares,
+    "squares of a sigmoid": sigmoid_then_squares,
+}
 fig, axes = plt.subplots(1, 2, figsize=(8, 3.4), layout="constrained")
 for (name, loss), style in zip(curves.items(), ("C0-", "C3--", "C2-", "C1-."), strict=True):
     pairs = [loss(s[n : n + 1], 1) for n in range(len(s))]
@@ -133,4 +138,3 @@ for ax in axes:
     ax.grid(alpha=0.3)
 fig.savefig(IMAGES / "04_losses.png", dpi=110)
 plt.close(fig)
-print("images/04_losses.png")

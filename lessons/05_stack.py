@@ -70,8 +70,8 @@ print(f"from the output's side {from_output:,}, from the input's side {from_inpu
 
 network = Network([Dense(784, 128), LeakyReLU(), Dense(128, 128), LeakyReLU(), Dense(128, 1)], rng)
 x, dout = rng.random((64, 784), np.float32), np.ones((64, 1), np.float32)
-ways = (lambda: network.forward(x)), (lambda: network.backward(dout))
-forward, backward = (100 * min(timeit.repeat(way, number=10, repeat=5)) for way in ways)  # ms
+forward = 100 * min(timeit.repeat(lambda: network.forward(x), number=10, repeat=5))  # ms
+backward = 100 * min(timeit.repeat(lambda: network.backward(dout), number=10, repeat=5))
 P = len(network.params)
 print(f"one batch of 64: forward ~{forward:.2f} ms, backward ~{backward:.2f} ms")
 print(f"by nudging each of the {P:,} parameters up and down: ~{2 * P * forward / 1000:.0f} s")
@@ -102,8 +102,11 @@ if train.name != "mnist":
 print(f"{train.name}: {len(train.x):,} images to learn from, {len(test.x):,} to be tested on")
 
 # %% a classifier
-network = Network([Dense(784, 256), LeakyReLU(), Dense(256, 10)], rng := np.random.default_rng(0))
-adam, steps, batch, lr = Adam(2e-3), 200 if QUICK else 4000, 128, 2e-3
+rng = np.random.default_rng(0)
+network = Network([Dense(784, 256), LeakyReLU(), Dense(256, 10)], rng)
+lr, batch = 2e-3, 128
+steps = 200 if QUICK else 4000
+optimizer = Adam(lr)
 test_x = test.x.astype(np.float32) / 255
 
 print(f"{network}, P = {len(network.params):,}")
@@ -119,8 +122,8 @@ for step in range(steps + 1):
         print(f"{step:<4}   ~{loss:.3f}              ~{100 * right:.1f} %")
         network.forward(x)  # so that backward goes through the batch again
     network.backward(dlogits, input_grad=False)
-    adam.lr = lr * (1 - step / (steps + 1))  # smaller and smaller steps, so that it settles
-    adam.step(network.params, network.grads)
+    optimizer.lr = lr * (1 - step / (steps + 1))  # smaller and smaller steps, so that it settles
+    optimizer.step(network.params, network.grads)
 seconds = time.perf_counter() - begin
 print(f"~{seconds:.1f} s")
 assert QUICK or right >= 0.975

@@ -35,10 +35,15 @@ def descend(optimizer, H, theta, limit=1000):
     return np.array(path), theta @ H @ theta <= goal
 
 
-print("lr       along: 1 - lr   across: 1 - 100 lr   steps")
+print("lr       along: 1 - lr   across: 1 - 100 lr      steps")
 for lr in (0.005, 0.01, 2 / 101, 0.021):
     path, arrived = descend(SGD(lr), ALONG, START)
-    print(f"{lr:.4f}   {1 - lr:13.3f}   {1 - 100 * lr:18.3f}   {len(path) - 1 if arrived else 'leaves':>5}")
+    print(f"{lr:.4f}   {1 - lr:13.3f}   {1 - 100 * lr:18.3f}   {len(path) - 1 if arrived else 'diverges':>8}")
+
+# %% a ravine, with momentum
+for rule, lr in [(SGD, 0.0198), (SGD, 0.0202), (Momentum, 0.0376), (Momentum, 0.0384)]:
+    path, arrived = descend(rule(lr), ALONG, START, limit=5000)
+    print(f"{rule.__name__:8}   lr {lr}   " + (f"arrives after {len(path) - 1} steps" if arrived else "diverges"))
 
 
 # %% a constant gradient
@@ -51,28 +56,30 @@ def moves(rule, g):
     return np.abs(np.diff(positions))
 
 
-print("length of step t     g = 1                                g = 100")
-print("                     t = 1    t = 2   t = 10  t = 100       t = 1  t = 100")
+print("length of step t     g = 1                                         g = 100")
+print("                     t = 1    t = 2   t = 10   t = 22  t = 100       t = 1  t = 100")
 for rule in RULES:
     small, large = moves(rule, 1.0), moves(rule, 100.0)
-    row = [small[t - 1] for t in (1, 2, 10, 100)] + [large[0], large[99]]
-    print("{:16} {:9.2f}{:9.2f}{:9.2f}{:9.2f}   {:9.2f}{:9.2f}".format(rule.__name__, *row))
+    row = [small[t - 1] for t in (1, 2, 10, 22, 100)] + [large[0], large[99]]
+    print("{:16} {:9.2f}{:9.2f}{:9.2f}{:9.2f}{:9.2f}   {:9.2f}{:9.2f}".format(rule.__name__, *row))
 
 # %% six in the ravine
-x, y = np.meshgrid(np.linspace(-10, 4, 99), np.linspace(-2.5, 2.5, 99))
-fig, axes = plt.subplots(2, 6, figsize=(11, 3.6), layout="constrained", sharex=True, sharey=True)
+grid = np.stack(np.meshgrid(np.linspace(-10, 5, 199), np.linspace(-10, 5, 199)), axis=-1)
+fig, axes = plt.subplots(2, 6, figsize=(11, 4.2), layout="constrained", sharex=True, sharey=True)
 print("              along the axes          turned by 45 degrees")
 for column, rule in zip(axes.T, RULES, strict=True):
-    print(f"{rule.__name__:11}", end="")
+    row = f"{rule.__name__:11}"
     for ax, H, turn in zip(column, (ALONG, ASKEW), (np.eye(2), TURN), strict=True):
-        runs = [(lr, *descend(rule(lr), H, turn @ START)) for lr in np.logspace(-3, 1, 25)]
+        runs = [(lr, *descend(rule(lr), H, turn @ START)) for lr in np.logspace(-2.9, 1.1, 25)]
         lr, path, _ = min((run for run in runs if run[2]), key=lambda run: len(run[1]))
-        print(f"   {len(path) - 1:4} steps, lr {lr:<6.2g}", end="")
-        ax.contour(x, y, np.sqrt(x**2 + 100 * y**2), 8, colors="0.8", linewidths=0.6)
-        ax.plot(*(path @ turn).T, ".-", lw=0.7, ms=3)  # in the ravine's own axes
+        row += f"   {len(path) - 1:4} steps, lr {lr:<6.2g}"
+        heights = np.sqrt(np.sum(grid @ H * grid, axis=-1))
+        ax.contour(grid[..., 0], grid[..., 1], heights, np.arange(2, 80, 6), colors="0.8", linewidths=0.6)
+        ax.plot(*path.T, ".-", lw=0.7, ms=3)
         ax.set_title(f"{rule.__name__}, {len(path) - 1} steps", fontsize=8)
-    print()
-axes[0, 0].set(ylim=(-2.5, 2.5), xlim=(-10, 4), ylabel="along the axes")
+        ax.set(aspect="equal", xlim=(-10, 5), ylim=(-10, 5))
+    print(row.rstrip())
+axes[0, 0].set_ylabel("along the axes")
 axes[1, 0].set_ylabel("turned by 45°")
 fig.savefig(IMAGES / "06_ravine.png", dpi=110)
 plt.close(fig)
@@ -128,10 +135,10 @@ rates = 10.0 ** np.arange(-4, 1.1, 0.5)
 with np.errstate(all="ignore"):  # too large a rate ends in nan
     right = {rule.__name__: np.array([100 * accuracy(rule(lr)) for lr in rates]) for rule in RULES}
 fig, ax = plt.subplots(figsize=(6, 3.2), layout="constrained")
-print("            best        at lr     rates within 5 % of it   rates above 75 %")
+print("            best        at lr     rates within 5 points   rates above 75 %")
 for name, shares in right.items():
     row = shares.max(), rates[shares.argmax()], np.sum(shares > shares.max() - 5), np.sum(shares > 75)
-    print("{:9}   ~{:.1f} %     ~{:<6.2g}   ~{:<22}   ~{}".format(name, *row))
+    print("{:9}   ~{:.1f} %     ~{:<6.2g}   ~{:<21}   ~{}".format(name, *row))
     ax.semilogx(rates, shares, ".-", label=name)
 ax.set(xlabel="learning rate", ylabel="% right")
 ax.legend(fontsize=8)

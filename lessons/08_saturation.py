@@ -64,17 +64,15 @@ for ax, (name, game) in zip(axes, GAMES.items(), strict=True):
     slope = game.generator(logits)[1] * len(fakes)
     means[name] = logits.reshape(3, 200).mean(axis=1)
     for i, (group, (_, marker)) in enumerate(GROUPS.items()):
-        at = slice(200 * i, 200 * i + 200, 1)
+        at = slice(200 * i, 200 * i + 200)
         print(f"{name:17}{group:12}{logits[at].mean():10.2f}{slope[at].mean():20.3f}{pull[at, 0].mean():15.3f}")
         ax.plot(*fakes[at][::10].T, marker, ms=5, color=COLORS[name], label=group)
     shown = pull[::10] * 2 / np.abs(pull).max()  # longest arrow: 2 units
     ax.quiver(*fakes[::10].T, *shown.T, angles="xy", scale_units="xy", scale=1, width=0.003, color=COLORS[name])
     ax.plot(*real[::3].T, "k.", ms=2, label="real")
     y, w, bias = np.array([-2.6, 2.7]), d.layers[0].W[:, 0], d.layers[0].b
-    least_squares = {0.5: "s = ½", 1: "s = c"}
-    for level, label in (
-        least_squares if name == "least squares" else {-8: -8, -4: -4, 0: "s = 0", 4: 4, 8: 8}
-    ).items():
+    levels = {0.5: "s = ½", 1: "s = c"} if name == "least squares" else {-8: -8, -4: -4, 0: "s = 0", 4: 4, 8: 8}
+    for level, label in levels.items():
         x = (level - bias - w[1] * y) / w[0]  # where D's logit is that level
         ax.plot(x, y, "-" if isinstance(label, str) else ":", color="0.4", lw=1)
         ax.text(x[1], 2.85, label, ha="center", fontsize=8)
@@ -87,15 +85,12 @@ fig.savefig(IMAGES / "08_who.png", dpi=110)
 s = np.linspace(-20, 20, 801)
 fig, axes = plt.subplots(1, 3, figsize=(9.5, 3), layout="constrained")
 for name, game in GAMES.items():
-    for logits, style in [
-        (s, "-"),
-        *((np.array([m]), marker) for m, (_, marker) in zip(means[name], GROUPS.values(), strict=True)),
-    ]:
-        loss, slope = np.array([[np.squeeze(v) for v in game.generator(np.full((1, 1), x))] for x in logits]).T
-        for ax, curve in zip(axes, (loss, slope, np.abs(slope)), strict=True):
-            ax.plot(
-                logits, curve, style, color=COLORS[name], ms=6, mec="k", mew=0.6, label=name if style == "-" else None
-            )
+    logits = np.concatenate([means[name], s])  # the three groups, then the curve
+    loss, slope = np.array([[np.squeeze(v) for v in game.generator(np.full((1, 1), x))] for x in logits]).T
+    for ax, values in zip(axes, (loss, slope, np.abs(slope)), strict=True):
+        ax.plot(s, values[3:], COLORS[name], label=name)
+        for x, value, (_, marker) in zip(logits, values, GROUPS.values(), strict=False):
+            ax.plot(x, value, marker, color=COLORS[name], ms=6, mec="k", mew=0.6)
 axes[0].set(title="G's loss", ylim=(-20, 20))
 axes[1].set(title="its slope", ylim=(-3, 3))
 axes[2].set(title="size of the slope", yscale="log", ylim=(1e-9, 100))
@@ -170,15 +165,15 @@ def watched(activation, init, game, head_start, steps=20 if QUICK else 1000):
     layers[-2].b[...] = 5, 0
     for _ in range(head_start):
         play_d(gan)
-    first, rows = [layer.W.copy() for layer in layers[::2]], []
+    dense, optimizer = layers[::2], SGD(0.005)
+    first = [layer.W.copy() for layer in dense]
+    gradients, moves = [], []
     for _ in range(steps):
         gan.generator_gradients(play_d(gan))
-        rows.append([[np.linalg.norm(layer.dW) for layer in layers[::2]]])
-        SGD(0.005).step(g.params, g.grads)
-        rows[-1].append(
-            [np.linalg.norm(layer.W - W) / np.linalg.norm(W) for layer, W in zip(layers[::2], first, strict=True)]
-        )
-    return np.moveaxis(rows, 1, 0)
+        optimizer.step(g.params, g.grads)
+        gradients.append([np.linalg.norm(layer.dW) for layer in dense])
+        moves.append([np.linalg.norm(layer.W - W) / np.linalg.norm(W) for layer, W in zip(dense, first, strict=True)])
+    return np.array([gradients, moves])
 
 
 fig, axes = plt.subplots(2, 3, figsize=(9.5, 4.6), layout="constrained", sharex=True, sharey=True)
@@ -187,11 +182,13 @@ players = {
     "D ahead, minimax": (LeakyReLU, "he", Minimax(), 3000),
     "D ahead, non-saturating": (LeakyReLU, "he", NonSaturating(), 3000),
 }
-print("after the last step       ‖dW‖ of layer 1   of layer 8   layer 1 has moved by   layer 8")
+print(" " * 28 + "median ‖dW‖            moved after a tenth of the steps")
+print(" " * 26 + "layer 1    layer 8    layer 1    layer 8")
 for column, (title, player) in zip(axes.T, players.items(), strict=True):
     both = watched(*player)
-    numbers = [f"~{both[what, -1, layer]:.0e}" for what in (0, 1) for layer in (0, -1)]
-    print("{:25} {}           {}       {}               {}".format(title, *numbers))
+    tenth = both.shape[1] // 10
+    numbers = [f"~{v:.0e}" for v in (*np.median(both[0], axis=0)[[0, -1]], *both[1, tenth, [0, -1]])]
+    print("{:25} {}     {}     {}     {}".format(title, *numbers))
     for ax, values in zip(column, both, strict=True):
         logs = np.log10(values + 1e-12).T
         colors = ax.pcolormesh(np.arange(len(values)) + 1, np.arange(1, 9), logs, vmin=-6, vmax=1)
@@ -218,6 +215,5 @@ for kind in (lambda: SGD(0.02), lambda: Adam(0.002, 0.5)):
         for _ in range(STEPS + 1):
             path.append(np.hypot(*gan.generator.layers[0].b))
             gan.generator_step(play_d(gan))
-        print(
-            f"{type(gan.g_optimizer).__name__:6} {name:22} " + "".join(f"{f'~{v:.2f}':>9}" for v in path[:: STEPS // 4])
-        )
+        looks = "".join(f"{f'~{v:.2f}':>9}" for v in path[:: STEPS // 4])
+        print(f"{type(gan.g_optimizer).__name__:6} {name:22} {looks}")
