@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.animation import FuncAnimation, PillowWriter
 
 from tinygan.data import Minibatches
+from tinygan.gan import draw_latents
 from tinygan.losses import sigmoid
 from tinygan.optimizers import MovingAverage
 from tinygan.recipes import PRESETS, build_gan
@@ -21,7 +22,7 @@ IMAGES = Path(os.environ.get("LESSON_IMAGES") or "runs/lessons")  # where the pi
 IMAGES.mkdir(parents=True, exist_ok=True)
 BATCH = 128
 DATA = {"ring": ring(20_000, np.random.default_rng(0)), "grid": grid(20_000, np.random.default_rng(0))}
-z_test = np.random.default_rng(1).standard_normal((2500, 2), dtype=np.float32)
+z_test = draw_latents(np.random.default_rng(1), 2500, 2)
 
 # %% two worlds
 print("2,500 samples of      modes   within 3σ   KL from equal shares")
@@ -40,10 +41,6 @@ SETTLING = replace(PRESETS["points"], hidden=(64, 64, 64), batch=BATCH, gamma=0.
 PLAIN = replace(SETTLING, penalty="none", average=0.0, decay_from=1.0)  # 1.0: lr falls only after the end
 
 
-def draw_z(rng):
-    return rng.standard_normal((BATCH, 2), dtype=np.float32)
-
-
 class Game:
     """A GAN for points, its data and its generator's moving average; ``play`` is the loop."""
 
@@ -57,11 +54,11 @@ class Game:
         for _ in range(steps):
             if self.config.decay_from == 0:  # ever smaller steps, to zero at the end
                 self.gan.d_optimizer.lr = self.gan.g_optimizer.lr = self.config.lr * (1 - self.step / total)
-            x_fake = self.gan.generator.forward(draw_z(self.rng))
+            x_fake = self.gan.generator.forward(draw_latents(self.rng, BATCH, 2))
             self.gan.discriminator_step(self.batches.next(), x_fake)
             self.gan.generator_step(x_fake)
             for _ in range(self.g_steps - 1):
-                self.gan.generator_step(self.gan.generator.forward(draw_z(self.rng)))
+                self.gan.generator_step(self.gan.generator.forward(draw_latents(self.rng, BATCH, 2)))
             self.average.update(self.gan.generator.params)
             self.step += 1
 
@@ -95,7 +92,7 @@ def draw(ax, gan, z, title):
 # %% one step at a time
 game = Game("ring", SETTLING)
 game.play(30 if QUICK else 300, total=3000)
-gan, x_real, z = game.gan, game.batches.next().copy(), draw_z(game.rng)
+gan, x_real, z = game.gan, game.batches.next().copy(), draw_latents(game.rng, BATCH, 2)
 before = gan.generator.forward(z).copy()
 fig, axes = plt.subplots(1, 3, figsize=(9, 3.2), layout="constrained")
 panels = iter(axes)
@@ -148,17 +145,20 @@ fig.colorbar(picture, label="share of the fakes")
 fig.savefig(IMAGES / "09_shares.png", dpi=100)
 
 # %% ten seeds
-SEEDS, STEPS = (2, 10) if QUICK else (10, 1500)
-no_r1 = replace(SETTLING, penalty="none")
-LADDER = {"He": replace(PLAIN, init="he"), "Xavier: plain": PLAIN, "+ settling": no_r1, "+ R1": SETTLING}
-print("mean ± standard error          modes          within 3σ        KL from equal shares")
-for name, world in MIXTURES.items():
-    for row, config in LADDER.items():
-        results = []
-        for game in (Game(name, replace(config, seed=seed)) for seed in range(SEEDS)):
-            game.play(STEPS, STEPS)
-            game.gan.generator.params[:] = game.average.params
-            results.append(mode_report(game.gan.generator.forward(z_test), *world)[:3])
-        mean, error = np.mean(results, axis=0), np.std(results, axis=0, ddof=1) / SEEDS**0.5
-        cells = [f"~{m:.{d}f} ± ~{e:.{d}f}" for m, e, d in zip(mean, error, (1, 2, 2), strict=True)]
-        print(f"{name}: {row:22}  " + "    ".join(cells))
+SEEDS, STEPS = (2, 15) if QUICK else (10, 1500)
+no_r1, he = replace(SETTLING, penalty="none"), replace(PLAIN, init="he")
+LADDER = {"He": he, "Xavier: plain": PLAIN, "+ falling lr, EMA": no_r1, "+ R1: settling": SETTLING}
+print("mean ± standard error         modes            within 3σ        KL from equal    correlation")
+for name, row in ((name, row) for name in MIXTURES for row in LADDER):
+    results = []
+    for seed in range(SEEDS):
+        game = Game(name, replace(LADDER[row], seed=seed))
+        game.play(STEPS // 15, STEPS)
+        early = mode_report(game.gan.generator.forward(z_test), *MIXTURES[name])
+        game.play(STEPS - STEPS // 15, STEPS)
+        late = mode_report(game.gan.generator.forward(z_test), *MIXTURES[name])
+        game.gan.generator.params[:] = game.average.params
+        shown = mode_report(game.gan.generator.forward(z_test), *MIXTURES[name])
+        results.append([*shown[:3], np.corrcoef(early.counts, late.counts)[0, 1]])
+    mean, error = np.mean(results, axis=0), np.std(results, axis=0, ddof=1) / SEEDS**0.5
+    print(f"{name}: {row:20}  " + "    ".join(f"~{m:.2f} ± ~{e:.2f}" for m, e in zip(mean, error, strict=True)))

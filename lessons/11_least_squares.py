@@ -68,6 +68,21 @@ for name, (a, b, c) in CODINGS.items():
     print(f"{name:20} {f'~{away:.0e}' if away < 1e-9 else f'{away:.3f}':>18} {f'~{error:.0e}':>22} {found!s:>22}")
     assert error < 1e-13 and found and (away < 1e-13) == (b - c == 1 and b - a == 2)
 
+# %% a family of divergences
+FAMILY = {
+    "KL": lambda u: u * np.log(u),
+    "reverse KL": lambda u: -np.log(u),
+    "JS": lambda u: (u * np.log(u) - (u + 1) * np.log((u + 1) / 2)) / 2,
+    "Pearson's χ²": lambda u: (u - 1) ** 2,
+    "least squares": lambda u: (u - 1) ** 2 / (u + 1),
+}
+one, two = np.array([0.2, 0.3, 0.5]), np.array([0.5, 0.4, 0.1])
+print("                 of p and q   of q and p   places in another order")
+for name, f in FAMILY.items():
+    values = [np.sum(y * f(x / y)) for x, y in ((one, two), (two, one), (np.roll(one, 1), np.roll(two, 1)))]
+    print(f"{name:16}" + "".join(f"{value:10.4f}   " for value in values).rstrip())
+    assert np.isclose(values[0], values[2])
+
 # %% what a step feels
 best, nudge = (p - q) / (p + q), 1e-6  # D* in the pearson coding, at the six places
 half = [[0.5 * theorem(p, q + sign * nudge * np.eye(K)[k], -1, 1, 0) for k in range(K)] for sign in (1, -1)]
@@ -81,6 +96,15 @@ for name, row in {
     "G's loss there, D* frozen, 0-1": (p / (p + q) - 1) ** 2 / 2,
 }.items():
     print(f"{name:34}" + "".join(f"{v:8.3f}" for v in row))
+
+fig, ax = plt.subplots(figsize=(6, 2.8), layout="constrained")
+r = np.linspace(-1, 1, 201)
+ax.plot(r, -r - r**2 / 2, "k", label="change of ½χ² with q: -r - r²/2")
+ax.plot(r, (1 - r) ** 2 / 8, "C2", label="G's loss, 0-1: (1 - r)²/8")
+ax.plot(r, r**2 / 2, "C1", label="G's loss, pearson: r²/2")
+ax.set(xlabel="r = (p - q)/(p + q): only fakes -1, only data 1")
+ax.legend(fontsize=8)
+fig.savefig(IMAGES / "11_over_r.png", dpi=110)
 
 # %% pulled back
 N, MOVES = 200, 60 if QUICK else 1500
@@ -108,8 +132,7 @@ for ax, kind in zip(axes, ("a straight D", "a layered D"), strict=True):
         ax.plot(path, color, label=name)
     ax.axhline(2, color="k", lw=0.5)
     ax.set(title=kind, xlabel="moves", ylim=(0, None))
-axes[0].set_ylabel("x of the fakes beyond")
-axes[0].legend(fontsize=8)
+axes[0].legend(title="x of the fakes beyond", fontsize=8)
 fig.savefig(IMAGES / "11_pulled_back.png", dpi=110)
 
 # %% side by side
@@ -136,10 +159,7 @@ for row, make in zip(axes, (ring, grid), strict=True):
             if seed == 0:
                 ax.plot(*dataset.x[:1000].T, ".", color="0.8", ms=2)
                 ax.plot(*samples[:1000].T, "C3.", ms=1)
-                ax.set(title=f"{dataset.name}, {name}", aspect="equal")
-                ax.title.set_fontsize(8)
-        modes = ", ".join(f"~{report.modes}" for report in reports)
-        share = ", ".join(f"~{report.high_quality:.2f}" for report in reports)
-        print(f"{dataset.name}   {name:24} {modes:16} {share}")
+                ax.set_title(f"{dataset.name}, {name}", fontsize=8)
+        cells = (", ".join(texts) for texts in zip(*((f"~{r[0]}", f"~{r[1]:.2f}") for r in reports), strict=True))
+        print(f"{dataset.name}   {{:24}} {{:16}} {{}}".format(name, *cells))
 fig.savefig(IMAGES / "11_points.png", dpi=110)
-plt.close("all")

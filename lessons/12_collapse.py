@@ -16,7 +16,7 @@ from tinygan.optimizers import MovingAverage
 from tinygan.recipes import PRESETS, build_gan, load_data
 from tinygan.scoring.classifier import Classifier
 from tinygan.scoring.metrics import frechet, mode_report, moments
-from tinygan.synthetic import MIXTURES, grid, ring, ring_centers
+from tinygan.synthetic import MIXTURES, ring, ring_centers
 from tinygan.training import Training
 
 QUICK = bool(os.environ.get("LESSON_QUICK"))  # the tests' form: same code, fewer steps
@@ -46,6 +46,13 @@ for name, qs in packed.items():
     print(f"{name:40}" + "   ".join(f"{value:.3f}" for value in tv))
     assert name not in fakes or (tv <= 1 - (1 - tv[0]) ** PACKS + 1e-12).all()  # the bound
 
+# %% pairs
+fig, axes = plt.subplots(1, 5, figsize=(11.5, 2.7), layout="constrained")
+for ax, (name, qs) in zip(axes, {"the data": [None, power(data, 2)], **packed}.items(), strict=True):
+    ax.imshow(qs[1].reshape(9, 9), cmap="Greys", vmin=0, vmax=1 / 24)
+    ax.set(title=name.partition(",")[0], xticks=[], yticks=[], xlabel="second of the pack", ylabel="first")
+fig.savefig(IMAGES / "12_pairs.png", dpi=100)
+
 
 # %% a game that turns
 def turn(gamma=0.0, in_turn=True, steps=1000, h=0.2):
@@ -68,23 +75,20 @@ for title, rule in RULES.items():
     print(f"{title:36}{(far[199] / far[9]) ** (1 / 190):.3f}     {cells}")
 
 # %% small games
-DATA = {"ring": ring(20_000, np.random.default_rng(0)), "grid": grid(20_000, np.random.default_rng(0))}
+DATA, MODES = ring(20_000, np.random.default_rng(0)), MIXTURES["ring"]
 PLAIN = replace(PRESETS["points"], hidden=(64,) * 3, batch=128, penalty="none", gamma=0.003, init="xavier")
-GAMES = {
-    "plain": PLAIN,
-    "packing 2": replace(PLAIN, pack=2),
-    "R1": replace(PLAIN, penalty="r1"),
-    "packing 2 and R1": replace(PLAIN, penalty="r1", pack=2),
-}
-z_test = np.random.default_rng(1).standard_normal((2500, 2), dtype=np.float32)
+WITH_R1 = replace(PLAIN, penalty="r1")
+PACKED, BOTH = (replace(config, pack=2) for config in (PLAIN, WITH_R1))
+GAMES = {"plain": PLAIN, "packing 2": PACKED, "R1": WITH_R1, "packing 2 and R1": BOTH}
+z_test = draw_latents(np.random.default_rng(1), 2500, 2)
 
 
-def play(name, config, g_steps=1):
+def play(config, g_steps=1):
     """(the game after STEPS turns with a constant lr, its average's parameters)"""
     rng = np.random.default_rng(config.seed)
     gan = build_gan(config, (2,), rng)
     average = MovingAverage(gan.generator.params, config.average)
-    batches = Minibatches(DATA[name].x, config.batch, rng)
+    batches = Minibatches(DATA.x, config.batch, rng)
     for _ in range(STEPS):
         x_fake = gan.generator.forward(draw_latents(rng, config.batch, 2))
         gan.discriminator_step(batches.next(), x_fake)
@@ -95,29 +99,27 @@ def play(name, config, g_steps=1):
     return gan, average.params
 
 
-def report(name, gan):  # modes, share within 3σ, KL from equal shares
-    return mode_report(gan.generator.forward(z_test), *MIXTURES[name])[:3]
+def report(gan):  # modes, share within 3σ, KL from equal shares
+    return mode_report(gan.generator.forward(z_test), *MODES)[:3]
 
 
-# %% ring and grid
+# %% on the ring
 print("three seeds:                  modes       within 3σ KL      its average: modes, within 3σ, KL")
-for name, hurry in (("ring", 3), ("ring", 1), ("grid", 1)):
+for hurry in (3, 1):
     for game, config in GAMES.items():
-        plays, averages = [], []
-        for seed in range(3):
-            gan, average = play(name, replace(config, seed=seed), hurry)
-            plays.append(report(name, gan))
+        both = []
+        for gan, average in (play(replace(config, seed=seed), hurry) for seed in range(3)):
+            plays = report(gan)
             gan.generator.params[:] = average
-            averages.append(report(name, gan))
-        cells = ("hasty " * (hurry == 3) + f"{name}: {game}").ljust(28)
-        for reports in (plays, averages):
+            both.append((plays, report(gan)))
+        cells = ("hasty: " * (hurry == 3) + game).ljust(28)
+        for reports in zip(*both, strict=True):
             modes, (_, share, kl) = " ".join(f"~{row[0]}" for row in reports), np.mean(reports, axis=0)
             cells += f"  {modes:12}~{share:.2f}    ~{kl:.2f}   "
-        print(cells.rstrip(), flush=True)
+        print(cells.rstrip())
 
 # %% the surface
-SIDE = np.linspace(-1.6, 1.6, 161, dtype=np.float32)
-PLANE = np.stack(np.meshgrid(SIDE, SIDE), axis=2).reshape(-1, 2)
+PLANE = np.mgrid[-1.6:1.6:161j, -1.6:1.6:161j].astype(np.float32)[::-1]  # x, y
 
 
 def slope(x):
@@ -129,17 +131,17 @@ fig, axes = plt.subplots(1, 4, figsize=(10, 2.8), layout="constrained")
 print("D's slope, 0 to 0.4 away from a mode                             its average:")
 print("γ       0        0.02     0.05     0.1      0.2      0.4         modes, within 3σ")
 for ax, gamma in zip(axes, (0, 0.003, 0.1, 10), strict=True):
-    gan, average = play("ring", replace(GAMES["R1"], gamma=gamma))
+    gan, average = play(replace(WITH_R1, gamma=gamma))
     cells = f"{gamma:<8}"
     for far in (0, 0.02, 0.05, 0.1, 0.2, 0.4):
-        x = MIXTURES["ring"].centers[:, None] + far * ring_centers(24)  # all around each mode
+        x = MODES.centers[:, None] + far * ring_centers(24)  # all around each mode
         cells += f"~{np.linalg.norm(slope(x.reshape(-1, 2)), axis=1).mean():.2f}".ljust(9)
-    surface = sigmoid(gan.discriminator.forward(PLANE)).reshape(161, 161)
-    ax.contourf(SIDE, SIDE, surface, np.linspace(0, 1, 21), cmap="PuOr", alpha=0.7)
+    surface = sigmoid(gan.discriminator.forward(PLANE.reshape(2, -1).T)).reshape(161, 161)
+    ax.contourf(*PLANE, surface, np.linspace(0, 1, 21), cmap="PuOr", alpha=0.7)
     ax.plot(*gan.generator.forward(z_test[:300]).T, ".", color="C3", markersize=2)
     ax.set(title=f"γ = {gamma}", xticks=[], yticks=[], aspect="equal", xlim=(-1.6, 1.6), ylim=(-1.6, 1.6))
     gan.generator.params[:] = average
-    print(cells + "   ~{}, ~{:.2f}".format(*report("ring", gan)), flush=True)
+    print(cells + "   ~{}, ~{:.2f}".format(*report(gan)), flush=True)
 fig.savefig(IMAGES / "12_surfaces.png", dpi=100)
 
 # %% MNIST, or drawn digits
@@ -151,7 +153,7 @@ real = moments(classifier.features(train.x))
 
 # %% before and after the average
 LOOK = 4 if QUICK else 1000
-z_test = np.random.default_rng(2).standard_normal((500 if QUICK else 10_000, 100), dtype=np.float32)
+z_test = draw_latents(np.random.default_rng(2), 500 if QUICK else 10_000, 100)
 print(f"Fréchet distance after steps{'':17}" + "".join(f"{i * LOOK:8d}" for i in (1, 2, 3)))
 for penalty in ("r1", "none"):
     run, values = Training(replace(PRESETS["default"], penalty=penalty, steps=3 * LOOK), train), []

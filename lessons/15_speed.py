@@ -88,11 +88,11 @@ def naive_gradients(layers, x, target, slope):
     inputs = [x]
     for W, b in layers:
         out = inputs[-1] @ W + b
-        inputs.append(np.where(out > 0, out, slope * out))  # the last one is bent in vain
+        inputs.append(np.where(out > 0, out, slope * out))  # the bend of the last layer is not used
     dout, grads = (sigmoid(out) - target) / len(x), []
     for x, (W, _) in zip(inputs[-2::-1], layers[::-1], strict=True):
         grads = [x.T @ dout, dout.sum(axis=0), *grads]
-        dout = dout @ W.T * np.where(x > 0, 1, slope)  # in the end for the images, in vain too
+        dout = dout @ W.T * np.where(x > 0, 1, slope)  # at last for the images, where nobody needs it
     return grads
 
 

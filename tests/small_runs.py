@@ -109,8 +109,8 @@ def draw_quickly(set_attribute=setattr):
     def write(path, *shown):
         path.write_text(hashlib.sha256(repr(shown).encode()).hexdigest())
 
-    def save_samples(path, samples, shape, title, background=None):
-        write(path, samples.tobytes(), shape, title, background is not None and background.tobytes())
+    def save_samples(path, samples, shape, title, background=None, columns=None):
+        write(path, samples.tobytes(), shape, title, background is not None and background.tobytes(), columns)
 
     def save_curves(path, history, title, panels):
         write(path, [row._replace(**dict.fromkeys(CLOCK)) for row in history], title, panels)

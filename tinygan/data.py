@@ -238,10 +238,10 @@ class Minibatches:
     x (N, D): uint8 is scaled to [0, 1], floats are passed on. All batches have the same size, so
     one may hold the end of an epoch and the beginning of the next. Each epoch is shuffled by ``rng``
     when its first example is due; making a Minibatches draws nothing from it. ``rows``, (B,), says
-    which examples the last batch holds.
+    which examples the last batch holds. ``share`` is a slice of every batch, where others take the rest.
     """
 
-    def __init__(self, x, batch_size, rng, dtype=np.float32):
+    def __init__(self, x, batch_size, rng, dtype=np.float32, share=slice(None)):
         if batch_size < 1:
             raise ValueError(f"batch_size is {batch_size}: a batch needs at least one example")
         if len(x) == 0:
@@ -251,8 +251,9 @@ class Minibatches:
         self.rng = rng
         self.order = np.arange(len(x))  # (N,)
         self.drawn = 0  # in all epochs
-        self.rows = np.empty(batch_size, self.order.dtype)  # (B,)
-        self._taken = np.empty((batch_size, *x.shape[1:]), self.x.dtype)  # (B, D)
+        self._batch = np.empty(batch_size, self.order.dtype)
+        self.rows = self._batch[share]  # (B,), a view
+        self._taken = np.empty((len(self.rows), *x.shape[1:]), self.x.dtype)  # (B, D)
         self._scaled = np.empty_like(self._taken, dtype)  # (B, D)
 
     @property
@@ -263,12 +264,12 @@ class Minibatches:
     def next(self):
         """Return the next batch, (B, D); the following call overwrites it."""
         filled = 0
-        while filled < len(self.rows):
+        while filled < len(self._batch):
             start = self.drawn % len(self.order)
             if start == 0:
                 self.rng.shuffle(self.order)
-            part = self.order[start : start + len(self.rows) - filled]
-            self.rows[filled : filled + len(part)] = part
+            part = self.order[start : start + len(self._batch) - filled]
+            self._batch[filled : filled + len(part)] = part
             filled += len(part)
             self.drawn += len(part)
         # mode "clip", because "raise" gathers into a hidden copy of `out`; no index is out of range

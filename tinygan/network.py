@@ -28,12 +28,19 @@ class Network:
 
     def __init__(self, layers, rng, dtype=np.float32):
         self.layers = list(layers)
-        self.params = deal_out(self.layers, "shapes", dtype)
-        self.grads = deal_out(self.layers, "shapes", dtype, prefix="d")
-        self.statistics = deal_out(self.layers, "statistics", dtype)
+        count = parameter_count(self.layers)
+        self.use(np.zeros(count, dtype), np.zeros(count, dtype))
+        self.statistics = np.zeros(parameter_count(self.layers, "statistics"), dtype)
+        deal_out(self.statistics, self.layers, "statistics")
         for layer in self.layers:
             if layer.shapes:
                 layer.initialize(rng)
+
+    def use(self, params, grads):
+        """Live in these vectors, (P,), from now on: every layer's arrays become views into them."""
+        self.params, self.grads = params, grads
+        deal_out(params, self.layers, "shapes")
+        deal_out(grads, self.layers, "shapes", prefix="d")
 
     def forward(self, x):
         """Return out, (N, O) of the last layer, for x, (N, I) of the first; valid until the next forward."""
@@ -79,15 +86,14 @@ def parameter_count(layers, kind="shapes"):
     return sum(math.prod(shape) for layer in layers for shape in getattr(layer, kind).values())
 
 
-def deal_out(layers, kind, dtype, prefix=""):
-    """Return one vector of zeros for all arrays whose shapes ``kind`` names, and give each layer its views."""
-    vector, start = np.zeros(parameter_count(layers, kind), dtype), 0
+def deal_out(vector, layers, kind, prefix=""):
+    """Give each layer the arrays whose shapes ``kind`` names, as views into one vector."""
+    start = 0
     for layer in layers:
         for name, shape in getattr(layer, kind).items():
             stop = start + math.prod(shape)
             setattr(layer, prefix + name, vector[start:stop].reshape(shape))
             start = stop
-    return vector
 
 
 def mlp(sizes, init="he", last="he", alpha=0.2):

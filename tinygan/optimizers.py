@@ -123,24 +123,27 @@ class Adam(Optimizer):
 
     m̂ = m/(1 - β1ᵗ) and v̂ = v/(1 - β2ᵗ). Trick: the vectors kept here are m/(1 - β1) and
     v/(1 - β2), and all constant factors are folded into two numbers a step: fewer passes over memory.
+    With β1 = 0 m is g, and no m is kept.
     """
-
-    slots = ("m", "v")
 
     def __init__(self, lr, beta1=0.9, beta2=0.999, eps=1e-8):
         super().__init__(lr)
         self.beta1, self.beta2, self.eps = beta1, beta2, eps
+        self.slots = ("m", "v") if beta1 else ("v",)
 
     def update(self, params, grads, work):
         m_scale = (1 - self.beta1) / (1 - self.beta1**self.t)
         v_scale = math.sqrt((1 - self.beta2) / (1 - self.beta2**self.t))
-        self.m *= self.beta1
-        self.m += grads
+        m = grads  # as it is with β1 = 0
+        if self.beta1:
+            self.m *= self.beta1
+            self.m += grads
+            m = self.m
         self.v *= self.beta2
         self.v += np.multiply(grads, grads, out=work)
         np.sqrt(self.v, out=work)
         work += self.eps / v_scale
-        np.divide(self.m, work, out=work)
+        np.divide(m, work, out=work)
         work *= self.lr * m_scale / v_scale
         params -= work
 

@@ -151,6 +151,7 @@ class Config:
     steps: int | None = choice(None, COUNT, "stop after so many steps")
     epochs: float | None = choice(None, POSITIVE, "stop after so many passes through the data")
     minutes: float | None = choice(None, POSITIVE, "stop after so much training time")
+    workers: int | None = choice(None, Range(int, 1, 256), "processes that divide every batch among them")
     seed: int = choice(0, Range(int, 0, 2**128 - 1), "of all that is random")
 
     def __post_init__(self):
@@ -167,6 +168,9 @@ class Config:
             raise ValueError("pack: a conditional discriminator judges samples one by one")
         if self.batch_norm and not self.channels:
             raise ValueError("batch_norm: is for networks with channels")
+        if self.workers and self.workers > self.most_workers():
+            why = "batch_norm feels the whole batch" if self.batch_norm else f"of a batch of {self.batch}"
+            raise ValueError(f"workers: must be at most {self.most_workers()}, since {why}, got {self.workers}")
 
     def to_dict(self):
         """Return the choices as plain values, for JSON."""
@@ -181,6 +185,10 @@ class Config:
         """Return whether lr or γ falls until the end of the run, so that a longer one would differ from the start."""
         return self.decay_from < 1 or self.gamma_end is not None
 
+    def most_workers(self):
+        """Return among how many processes a batch can be divided: by packs, if its samples do not feel each other."""
+        return 1 if self.batch_norm else self.batch // self.pack
+
     def extended(self, steps):
         """Return the Config of a run that goes on to ``steps``; ValueError where it would not be the same run."""
         if self.has_one_length():
@@ -193,7 +201,7 @@ PRESETS = {
     # About a minute and about five on two cores.
     "default": Config(steps=24_000),
     "long": Config(gamma=0.1, hidden=(256, 256), average=0.9995, steps=70_000),
-    # DCGAN's optimizer on a small Dense network, as most tutorials have it; and the same with pixels from 0 to 1.
+    # DCGAN's optimizer on small Dense networks, as tutorials have it: slow. And with pixels from 0 to 1: it collapses.
     "tutorial": Config(
         penalty="none", centered=True, init="uniform", lr=2e-4, beta1=0.5, average=0.0, hidden=(256, 256), steps=24_000
     ),

@@ -72,6 +72,7 @@ class Training:
     dataset    a ``data.Dataset``
     measure    optional; measure(generate) -> (quality, captured), asked at every snapshot, where
                generate(z) makes samples of latents; see ``scoring.scores.Examiner``
+    dtype      np.float32 to run, np.float64 to check
 
     ``history`` is a list of ``Row``s, at most ROWS evenly spread over the run, and one at every
     snapshot. ``frames`` is a list of at most FRAMES + 1 snapshots (step, samples), always made from
@@ -83,7 +84,7 @@ class Training:
 
     ROWS, FRAMES = 200, 40
 
-    def __init__(self, config, dataset, measure=None):
+    def __init__(self, config, dataset, measure=None, dtype=np.float32):
         if [config.steps, config.epochs, config.minutes].count(None) != 2:
             raise ValueError("Config: a run needs one limit, either steps, epochs or minutes")
         self.config, self.measure = config, measure
@@ -91,13 +92,13 @@ class Training:
         self.rng = np.random.default_rng(config.seed)
         self.class_counts = class_counts(dataset.labels) if config.conditional else ()
         self.classes, self.labels = len(self.class_counts), dataset.labels
-        self.gan = build_gan(config, self.shape, self.rng, classes=self.classes)
+        self.gan = build_gan(config, self.shape, self.rng, dtype, self.classes)
         self.conditions = [layer for layer in self.gan.discriminator.layers if isinstance(layer, Condition)]
         self.average = MovingAverage(self.gan.generator.params, config.average)
         # The generator that samples are drawn from; its weights are those of the average.
-        self.shown = Network(generator_layers(config, self.shape, self.classes), np.random.default_rng(0))
-        self.batches = Minibatches(dataset.x, config.batch, self.rng)
-        self.z = np.empty((config.batch, config.latent_dim), np.float32)
+        self.shown = Network(generator_layers(config, self.shape, self.classes), np.random.default_rng(0), dtype)
+        self.batches = Minibatches(dataset.x, config.batch, self.rng, dtype)
+        self.z = np.empty((config.batch, config.latent_dim), dtype)
         self.latents = self.shown_latents()
 
         self.total_steps = config.steps
@@ -144,8 +145,10 @@ class Training:
         self.step += 1
 
         score = gan.objective.score
-        self.sums += 1, d.loss - d.penalty, d.penalty, g_loss, score(d.real_logits).mean(), score(d.fake_logits).mean()
-        self.check_finite(d.loss, g_loss)
+        means = d.loss - d.penalty, d.penalty, g_loss, score(d.real_logits).mean(), score(d.fake_logits).mean()
+        d_loss, penalty, g_loss, *scores = self.of_whole_batch(means)
+        self.sums += 1, d_loss, penalty, g_loss, *scores
+        self.check_finite(d_loss + penalty, g_loss)
 
     def follow_schedules(self):
         """Lower lr to zero, linearly from ``decay_from`` on, and γ to ``gamma_end``, by one factor in each step."""
@@ -157,13 +160,17 @@ class Training:
 
     def draw(self):
         """Return new latents z ~ N(0, 1), (N, L), in one reused array."""
-        return self.rng.standard_normal(out=self.z, dtype=np.float32)
+        return self.rng.standard_normal(out=self.z, dtype=self.z.dtype)
+
+    def of_whole_batch(self, means):
+        """Return these means over the samples of this process over those of all (see ``workers``)."""
+        return means
 
     def told(self, z):
         """Return z with the labels of the batch, (N, L + K), of which D is told, too."""
         labels = self.labels[self.batches.rows]
         for condition in self.conditions:
-            condition.labels = one_hot(labels, self.classes)
+            condition.labels = one_hot(labels, self.classes, z.dtype)
         return with_labels(z, labels, self.classes)
 
     def shown_latents(self):

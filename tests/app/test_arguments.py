@@ -109,7 +109,8 @@ CHOSEN = {  # what is typed for each choice, and what it becomes
     "objective": ("least-squares", "least-squares"), "coding": ("-1,1,0", (-1.0, 1.0, 0.0)),
     "penalty": ("wgan-gp", "wgan-gp"), "gamma": ("4", 4.0), "gamma_end": ("0.5", 0.5), "penalty_every": ("3", 3),
     "latent_dim": ("7", 7), "hidden": ("9,8", (9, 8)), "channels": ("3,2", (3, 2)),
-    "batch_norm": (None, True), "g_slope": ("0", 0.0), "centered": (None, True), "init": ("spread", "spread"),
+    "batch_norm": (None, True), "g_slope": ("0", 0.0), "centered": (None, True), "conditional": (None, True),
+    "workers": ("2", 2), "init": ("spread", "spread"),
     "slope": ("0.1", 0.1), "batch": ("12", 12), "optimizer": ("sgd", "sgd"), "lr": ("0.125", 0.125),
     "beta1": ("0.75", 0.75), "decay_from": ("0.25", 0.25), "average": ("0.5", 0.5), "d_steps": ("2", 2),
     "pack": ("3", 3), "steps": ("5", 5), "epochs": ("2.5", 2.5), "minutes": ("1.5", 1.5), "seed": ("11", 11),
@@ -128,10 +129,11 @@ def test_every_choice_is_an_option_that_is_heard():
 
 
 def test_all_choices_at_once_are_all_heard_and_one_limit_takes_the_place_of_the_others():
-    chosen = {name: each for name, each in CHOSEN.items() if name not in ("steps", "minutes", "pack")}
+    chosen = {name: each for name, each in CHOSEN.items() if name not in ("steps", "minutes", "pack", "workers")}
     typed = [option(name) if text is None else f"{option(name)}={text}" for name, (text, _) in chosen.items()]
-    expected = {name: value for name, (_, value) in chosen.items()} | {"steps": None, "minutes": None, "pack": 1}
-    assert config_from(parse(["train", *typed]), images()).to_dict() == expected
+    expected = {name: value for name, (_, value) in chosen.items()}
+    left_out = {"steps": None, "minutes": None, "pack": 1, "workers": None}
+    assert config_from(parse(["train", *typed]), images()).to_dict() == expected | left_out
 
 
 def test_a_choice_of_yes_or_no_can_be_taken_back():

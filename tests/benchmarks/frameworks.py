@@ -41,7 +41,7 @@ def first_weights(config, dtype=np.float32):
 
 
 class TinyGAN:
-    """Ours: exactly what ``training.Training.train_step`` does with its players."""
+    """Ours: what ``training.Training.train_step`` does, but with new latents for G, as the others draw them."""
 
     def __init__(self, config, x, weights, dtype=np.float32):
         self.rng = np.random.default_rng(config.seed)
@@ -56,16 +56,18 @@ class TinyGAN:
         return array
 
     def update(self, x_real, z_d, z_g):
-        self.gan.discriminator_step(x_real, z_d)
-        self.gan.generator_step(z_g)
+        generator = self.gan.generator
+        self.gan.discriminator_step(x_real, generator.forward(z_d))
+        self.gan.generator_step(generator.forward(z_g))
 
     def draw(self):
         return self.rng.standard_normal(out=self.z, dtype=self.z.dtype)
 
     def run(self, steps):
+        generator = self.gan.generator
         for _ in range(steps):  # z is one array, drawn anew for each player: not ``update``
-            self.gan.discriminator_step(self.batches.next(), self.draw())
-            self.gan.generator_step(self.draw())
+            self.gan.discriminator_step(self.batches.next(), generator.forward(self.draw()))
+            self.gan.generator_step(generator.forward(self.draw()))
 
     def weights(self):
         return parameters(self.gan)

@@ -153,7 +153,7 @@ def in_new_process(function, *args):
 def load_images(split="train"):
     """The ``data.Dataset`` to run on: MNIST where it is to be had without a download, else drawn digits."""
     if find_mnist():
-        return load_mnist(split, download=False)
+        return load_mnist(split)
     n, seed = (20_000, 0) if split == "train" else (10_000, 1)
     return digits(n, np.random.default_rng(seed))
 

@@ -6,7 +6,7 @@ import argparse
 import difflib
 import os
 import re
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 from tinygan import __version__
@@ -136,6 +136,8 @@ def option(name):
 def kind_of(each):
     """Return how the option of a field of ``Config`` is read: the arguments of add_argument."""
     allowed = each.metadata["allowed"]
+    if each.name == "workers":
+        return {"type": lambda text: None if text == "auto" else number(allowed)(text), "metavar": "N|auto"}
     if each.name == "coding":
         return {"type": coding, "metavar": "|".join([*LeastSquares.codings, "A,B,C"])}
     if isinstance(allowed, Several):
@@ -292,7 +294,7 @@ def check_batch(config, dataset):
 
 def refuse_changes(args):
     """Raise UsageError if anything was typed beside --resume that the run has settled."""
-    free = {"name", "resume", "data", "checkpoint_every", "steps"}
+    free = {"name", "resume", "data", "checkpoint_every", "steps", "workers"}
     typed = [name for name, value in vars(args).items() if value is not None and name not in free]
     if typed:
         raise UsageError(f"--resume continues as the run was begun; leave out {', '.join(map(option, typed))}")
@@ -306,3 +308,11 @@ def extended(config, steps, step):
         return config.extended(steps)
     except ValueError as error:
         raise UsageError(f"--steps: {error}") from None
+
+
+def redivided(config, workers):
+    """Return the Config of a run that goes on with so many workers; UsageError where that is not possible."""
+    try:
+        return replace(config, workers=workers)
+    except ValueError as error:
+        raise UsageError(f"--{error}") from None

@@ -22,6 +22,7 @@ from tinygan.app.train import train_command
 from tinygan.conditions import with_labels
 from tinygan.data import DataError
 from tinygan.gan import draw_latents, generate
+from tinygan.sharing import WorkerError
 from tinygan.training import NumericalError
 
 
@@ -50,6 +51,9 @@ def main(argv=None):
         return 2
     except NumericalError as error:
         aside(f"{name}: {error.fault}\n{error.advice}")
+        return 1
+    except WorkerError as error:
+        aside(f"{name}: {error}")
         return 1
     except MemoryError:
         aside(f"{name}: out of memory; ask for smaller numbers")

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import math
 import shlex
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 
 import numpy as np
 
 from tinygan.app import runs
 from tinygan.app.album import Album
-from tinygan.app.arguments import check_batch, config_from, extended, refuse_changes
+from tinygan.app.arguments import check_batch, config_from, extended, redivided, refuse_changes
 from tinygan.app.errors import CheckpointError, UsageError
 from tinygan.app.output import progress_line, say
+from tinygan.app.pace import with_workers
 from tinygan.app.source import absolute, fetch, fingerprint, make_examiner, refuse_other, say_scores
 from tinygan.data import DataError
 from tinygan.gan import draw_latents
+from tinygan.sharing import Memory, WorkerError
 from tinygan.training import NumericalError, Training, count
+from tinygan.workers import team
 
 
 def train_command(args):
@@ -25,20 +28,41 @@ def train_command(args):
         refuse_changes(args)
         runs.refuse_missing(args.resume)
         with runs.locked(args.resume):
-            return train(args, args.resume, *resume(args))
+            training, dataset, about, state = resume(args)
+            with divided(training, dataset, state) as (training, dataset):
+                return train(args, args.resume, training, dataset, about)
     if args.out:
         runs.refuse_existing(args.out)
     dataset = fetch(args.data or "auto")
-    training = Training(config_from(args, dataset), dataset)
     source = dataset.name if args.data in (None, "auto") else absolute(args.data)
     about = {"data": source, "name": dataset.name, "sha256": fingerprint(dataset)}
-    with runs.new(args.out) as run:
+    config, why = with_workers(config_from(args, dataset), dataset)
+    with divided(Training(config, dataset), dataset) as (training, dataset), runs.new(args.out) as run:
         say(f"Training on {dataset.name}, {len(dataset.x):,} examples; the run's folder is {run}")
+        if why:
+            say(why)
         return train(args, run, training, dataset, about)
 
 
+@contextmanager
+def divided(training, dataset, state=None):
+    """Within this context, (training, dataset), where as many processes take the steps as the Config says."""
+    config = training.config
+    if config.workers in (None, 1) or training.progress() == 1:
+        yield training, dataset
+        return
+    with ExitStack() as stack:
+        try:
+            memory = Memory()
+            dataset = dataset._replace(x=memory.holding("x", dataset.x))
+            training = stack.enter_context(team(config, dataset, state, memory))
+        except WorkerError as error:
+            raise UsageError(f"{error}; --workers 1 does without other processes") from None
+        yield training, dataset
+
+
 def resume(args):
-    """Return (training, dataset, what to save about the data) of a run, as its newest checkpoint has them."""
+    """Return (training, dataset, what to save about the data, state) of a run, as its newest checkpoint has them."""
     run = args.resume
     arrays, values, remark = runs.load(run)
     if remark:
@@ -56,6 +80,8 @@ def resume(args):
     except DataError as error:
         raise UsageError(f"{error.fault} (if the data have moved: --data FOLDER)") from None
     refuse_other(dataset, run, about["data"], about["sha256"])
+    if args.workers:
+        config = redivided(config, args.workers)
     with runs.understanding(run):
         check_batch(config, dataset)
         training = Training(config, dataset)
@@ -65,7 +91,7 @@ def resume(args):
     else:
         further = "" if config.has_one_length() else "; to go further, add --steps with a larger number"
         say(f"{run}: was finished at step {training.step:,}{further}")
-    return training, dataset, about
+    return training, dataset, about, (arrays, values)
 
 
 def train(args, run, training, dataset, about):
@@ -93,7 +119,7 @@ def train(args, run, training, dataset, about):
         kept = f"{saver.path} holds step {saver.step:,}, to be sampled and scored"
         error.advice += f"\n{kept if saver.step else 'there is no checkpoint yet but that of the untrained start'}"
         raise
-    except (CheckpointError, KeyboardInterrupt) as error:
+    except (CheckpointError, KeyboardInterrupt, WorkerError) as error:
         hint = f"; step {saver.step:,} is safe in {saver.path}, to continue from there: {again}"
         raise type(error)(f"{str(error) or 'interrupted'}{hint if saver.path.exists() else ''}") from None
     if examiner:
