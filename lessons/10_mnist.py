@@ -123,7 +123,7 @@ for name, gan in {"tutorial": tutorial, "uncentered": uncentered, "recipe": reci
 # %% three recorded runs
 runs = {}  # their table has the columns of the one above
 for preset in ("default", "tutorial", "uncentered"):
-    config = replace(PRESETS[preset], steps=80) if QUICK else PRESETS[preset]
+    config = replace(PRESETS[preset], steps=20) if QUICK else PRESETS[preset]
     runs[preset] = run = Training(config, train, examiner.measure)
     if not QUICK and (RUNS / preset / "checkpoint.npz").exists():
         run.restore(*checkpoint.load(RUNS / preset / "checkpoint.npz"))
