@@ -20,11 +20,23 @@ from pathlib import Path
 
 import numpy as np
 
-from tinygan import gan, gradient_penalty, layers, losses, network, objectives, optimizers
+from tinygan import conditions, convolution, gan, gradient_penalty, layers, losses, network, normalization
+from tinygan import objectives, optimizers
 from tinygan.app.output import aside, say
 from tinygan.doctor import RULER, Stopped, Verdict, as_target, examine, load, targets
 
-MODULES = (layers, network, losses, objectives, optimizers, gan, gradient_penalty)
+MODULES = (
+    layers,
+    convolution,
+    normalization,
+    conditions,
+    network,
+    losses,
+    objectives,
+    optimizers,
+    gan,
+    gradient_penalty,
+)
 
 
 def main(target=None):
@@ -73,11 +85,23 @@ def examined(things, told):
 def own_targets():
     """Return {name: Target} of everything in the package that computes a gradient."""
     found = {name: thing for module in MODULES for name, thing in targets(module).items()}
+    found |= {type(layer).__name__: as_target(layer) for layer in fed_layers()}
     rng = np.random.default_rng(0)
     generator = network.Network([layers.Dense(3, 4), layers.LeakyReLU(), layers.Dense(4, 7), layers.Tanh()], rng)
     packed = network.Network([layers.Pack(2), *network.mlp((14, 4, 1)), layers.Tanh()], rng)
     game = gan.GAN(generator, packed, objectives.NonSaturating(), None, None, gradient_penalty.R1())
     return found | {"GAN, packed, with R1": as_target(game)}
+
+
+def fed_layers():
+    """Return layers whose constructor or input cannot be guessed, each with an ``example`` of its input."""
+    down = convolution.Conv2D((6, 5, 2), 3, kernel=3)
+    up = convolution.ConvTranspose2D((3, 2, 2), 3, kernel=4)
+    norm, condition = normalization.BatchNorm(2, group=4), conditions.Condition(3)
+    condition.labels = np.eye(3, dtype=int)[[0, 2]]  # whole numbers have no gradient
+    for layer, shape in ((down, (2, 60)), (up, (2, 12)), (norm, (8, 4)), (condition, (2, 5))):
+        layer.example = {"x": shape}
+    return down, up, norm, condition
 
 
 def targets_in(target):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import sys
 import types
@@ -18,6 +19,7 @@ from tinygan.doctor.measure import broken_promises, measure, shared
 from tinygan.doctor.planning import Attempt, adapter, plan_for
 from tinygan.doctor.report import Report, Verdict
 from tinygan.doctor.sandbox import Stopped, Unfilled, call, sandbox, where
+from tinygan.doctor.source import walk_own
 from tinygan.doctor.subject import Fact, Setting, display
 
 
@@ -47,9 +49,11 @@ def examine(thing, example=None, definition=None, **setting):
     target = as_target(thing)
     report, given = Report(target), example or getattr(target.thing, "example", None)
     with sandbox():
-        for form in target.forms:
+        for form in sorted(target.forms, key=lambda form: serves(form, target)):
             if form.kind == "rule":
                 rules.examine(report, target)
+            elif serves(form, target) and report.measured:
+                continue
             elif form.kind != "step" or report.verdict is not Verdict.WRONG:  # a step is built on the gradients
                 try:
                     examine_form(
@@ -59,6 +63,13 @@ def examine(thing, example=None, definition=None, **setting):
                     report.errors.append(error)
                     report.unchecked.append(form.name)
     return report
+
+
+def serves(form, target):
+    """Is it a part of another gradient of the class, and measured with it?"""
+    nodes = [other.gradient.node for other in target.forms if other.gradient and other.gradient.node]
+    calls = [part.func for node in nodes for part in walk_own(node) if isinstance(part, ast.Call)]
+    return target.owner is not None and form.name in [getattr(function, "attr", "") for function in calls]
 
 
 def examine_form(report, form, setting, example, definition):

@@ -238,7 +238,9 @@ def targets(module):
         if isinstance(thing, type) and not name.startswith("_"):
             target = of_class(thing, module, nodes[name])
             base = any(isinstance(other, type) and thing in other.__mro__[1:] for other in vars(module).values())
-            if target.forms and not (base and (is_unfilled(nodes[name]) or inspect.isabstract(thing))):
+            gradients = [form.gradient.node for form in target.forms if form.gradient and form.gradient.node]
+            empty = inspect.isabstract(thing) or any(map(is_unfilled, [nodes[name], *gradients]))
+            if target.forms and not (base and empty):
                 found[name] = target
     return {name: found[name] for name in nodes if name in found}
 

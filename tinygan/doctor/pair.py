@@ -137,8 +137,10 @@ class Pair(Subject):
         for leaf in self.state():
             value, old = start.get(leaf.path, (None, None))
             if leaf.path in self.slots and (leaf.value is not value or not np.array_equal(leaf.value, old)):
-                found[leaf.path], self.moves = (old - leaf.value) / self.rate, True
+                step = (old - leaf.value) / self.rate
                 leaf.put_back(value, old)
+                if self.matters(self.slots[leaf.path]):  # and is no running mean
+                    found[leaf.path], self.moves = step, True
         return found
 
     def with_moves(self, found, moved, back):

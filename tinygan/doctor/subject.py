@@ -240,7 +240,7 @@ class Subject:
         for leaf in self.state():
             argument, shared = leaf.holder is self.args, any(np.shares_memory(leaf.value, s) for s in slots.values())
             kept = argument or np.array_equal(leaf.value, before.get(leaf.path)) and not shared
-            if kept and isinstance(leaf.value, np.ndarray):
+            if kept and np.size(leaf.value) and isinstance(leaf.value, np.ndarray):
                 slots[leaf.path] = leaf.value
         self.fill([array for path, array in slots.items() if path[0] == "self" and array.flags.writeable])
         names = [path[-1] for path in slots]
