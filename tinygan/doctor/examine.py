@@ -19,7 +19,7 @@ from tinygan.doctor.measure import broken_promises, measure, shared
 from tinygan.doctor.planning import Attempt, adapter, plan_for
 from tinygan.doctor.report import Report, Verdict
 from tinygan.doctor.sandbox import Stopped, Unfilled, call, sandbox, where
-from tinygan.doctor.source import walk_own
+from tinygan.doctor.source import text_about, walk_own
 from tinygan.doctor.subject import Fact, Setting, display
 
 
@@ -66,10 +66,12 @@ def examine(thing, example=None, definition=None, **setting):
 
 
 def serves(form, target):
-    """Is it a part of another gradient of the class, and measured with it?"""
-    nodes = [other.gradient.node for other in target.forms if other.gradient and other.gradient.node]
+    """Is it a part of another form of the class, and measured with it?"""
+    pairs = [other for other in target.forms if other.kind == "pair" and target.owner is not None]
+    nodes = [step.node for other in pairs for step in (other.gradient, *other.values[0]) if step.node is not None]
     calls = [part.func for node in nodes for part in walk_own(node) if isinstance(part, ast.Call)]
-    return target.owner is not None and form.name in [getattr(function, "attr", "") for function in calls]
+    called = [getattr(function, "attr", "") for function in calls]
+    return bool(called) and not LOSS.fullmatch(form.name) and form.name in called
 
 
 def examine_form(report, form, setting, example, definition):
@@ -102,7 +104,9 @@ def examine_form(report, form, setting, example, definition):
     if coarse or any(2e-9 < m.row.error < 1e-7 and Evidence(report, m).blind_to_rounding() for m in found):
         report.facts.append(Fact("precision", ""))
     add(report, subject, found, definition)
-    if subject.plan.by_output:
+    if subject.plan.by_output and not re.search(
+        r"already|output|activat", text_about(subject.target.module, [form.gradient.node])
+    ):
         report.unchecked.append(
             f"{form.name}: right if its argument is the output (then call it out), wrong if it is the input"
         )

@@ -7,7 +7,7 @@ import re
 
 import numpy as np
 
-from tinygan.doctor.arrays import generators_of, is_gradient_name, parts_of
+from tinygan.doctor.arrays import fit, generators_of, is_gradient_name, parts_of
 from tinygan.doctor.finding import CACHE, DOUT, TARGET
 from tinygan.doctor.sandbox import call, snapshot
 from tinygan.doctor.source import flat
@@ -43,17 +43,18 @@ def player(path):
 class Pair(Subject):
     """A value, then a gradient: what backward returns, what it leaves in the object, or how a step moves parameters."""
 
-    def gradients(self, dout, before=False, between=False, twice=False, fresh=False):
+    def gradients(self, dout, before=False, between=False, twice=False, fresh=False, kept=False):
         """As ``Subject.gradients``.
 
         ``fresh`` takes a new object, ``before`` runs forward on other data first, ``between`` another object between
-        forward and backward, ``twice`` runs backward twice.
+        forward and backward, ``twice`` runs backward twice, ``kept`` sets no gradients to zero.
         """
         if fresh and self.target.owner is not None:
             return self.fresh().gradients(dout)
         if before:
             self.forward(self.other_args)
-        self.zero()
+        if not kept:
+            self.zero()
         result, known = self.forward(self.args)
         self.vector(result)
         if between:
@@ -121,6 +122,10 @@ class Pair(Subject):
             self.told = False  # a derivative: of the same arguments, under other names, or of the output
             out = len(free) == 1 and OUTPUT.fullmatch(free[0])
             return dict(zip(free, [self.main] if out else [known[name] for name in own], strict=False))
+        for name in [name for name in free if not DOUT.fullmatch(name)] if len(free) > len(douts) else []:
+            if len(free) > len(douts):  # relu_backward(dout, z): the input, or the output, under another name
+                named[name] = self.main if bool(OUTPUT.fullmatch(name)) != self.plan.by_output else known[own[0]]
+                free.remove(name)
         return named | dict(zip(free, copy.deepcopy([*douts, *douts[-1:] * len(free)]), strict=False))
 
     # ---- where the gradient is ----
@@ -129,7 +134,8 @@ class Pair(Subject):
         """Did backward put this number where it is, or is it called a gradient?"""
         value, old = start.get(leaf.path, (None, None))
         changed = value is None or value is not leaf.value or not np.array_equal(old, leaf.value)
-        return leaf.path not in self.slots and (changed or any(map(is_gradient_name, leaf.path)))
+        called = any(map(is_gradient_name, leaf.path)) or any(fit(leaf.path, path) for path in self.slots)
+        return leaf.path not in self.slots and (changed or called)
 
     def moved(self, start):
         """Return {path: gradient} of the parameters that a step or an update in backward has moved; put them back."""

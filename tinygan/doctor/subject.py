@@ -174,7 +174,8 @@ class Subject:
     def outputs(self, result):
         """Return the arrays of floats in a result that are output, not cache; Stopped if there are none."""
         parts, step = self.parts(result), self.value[-1]
-        place = f"{where(self.function(step))}: {step.name} returns"
+        failed = self.form.kind in ("both", "step") or not parts or any(part.size == 0 for part in parts)
+        place = f"{where(self.function(step))}: {step.name} returns" if failed else ""
         if not parts or any(part.size == 0 for part in parts):
             what = "None" if result is None else f"a {type(result).__name__}"
             raise Stopped(f"{place} {what}, and must return an array of floats, or a loss")
@@ -310,12 +311,21 @@ class Subject:
 class Both(Subject):
     """One call returns a value and its gradient, or gradients."""
 
+    def run(self, args):
+        """As ``Subject.run``, with the value first, (gradients, cost) the other way round."""
+        result, known = super().run(args)
+        self.names = self.value[-1].returns
+        if isinstance(result, tuple) and len(result) == 2 and np.ndim(result[1]) == 0 and not is_scalar(result[0]):
+            result, self.names = result[::-1], self.names[::-1]
+        return result, known
+
     def gradients(self, dout, **how):
-        rest, names = list(self.forward(self.args)[0][1:]), self.value[-1].returns[1:]
+        rest = list(self.forward(self.args)[0][1:])
+        names = self.names[1:]
         if len(rest) == 1 and isinstance(rest[0], (tuple, list, dict)):
             rest, names = rest[0], names[0] if names and isinstance(names[0], tuple) else ()
         like = [isinstance(name, str) and bool(re.match(r"d\w|g|nabla|\w*grad|\w*_d$", name, re.I)) for name in names]
-        other = {(i,) for i, name in enumerate(names) if sum(like) > 1 and isinstance(name, str) and not like[i]}
+        other = {(i,) for i, name in enumerate(names) if any(like) and isinstance(name, str) and not like[i]}
         returned = [part for part in parts_of(rest) if part[0] not in other]  # (loss, dW, db, h): h is no gradient
         return {path: None if g is None else g * dout[0] for path, g in self.matched(returned, names, []).items()}
 
@@ -331,6 +341,11 @@ def container(kind, parts, given):
     for part in parts:
         call(thing.add, part)
     return thing
+
+
+def is_scalar(value):
+    """Is it one number?"""
+    return is_number(value) and np.size(value) == 1
 
 
 def rated(names):
