@@ -214,7 +214,8 @@ CALL = [
     (r"\w*mask\w*", [Draw("N T", "mask"), Draw("N I", "mask"), Draw("N", "mask"), Draw("N 1", "mask")]),
     (PLAIN_IDS, [Draw("N", "labels"), Draw("N T", "labels")]),
     (BATCHES, [Make(lambda sizes, rng: pairs_of(sizes, rng))]),
-    (r"([bB]\d*|bias\w*|beta|gamma|shift|scale|gain|b[a-z]|g)", [Draw(shape) for shape in BIASES]),
+    (r"(beta|gamma|shift|scale|gain|g)", [Draw("I"), *(Draw(shape) for shape in BIASES)]),
+    (r"([bB]\d*|bias\w*|b[a-z])", [Draw(shape) for shape in BIASES]),
     (r"([wWuUvVkK]\w{0,2}|\w*weights?|w_\w+|W_\w+|kernel|A|B|\w+_w|\w+_W)", [Draw(shape) for shape in WEIGHTS]),
     (r"(margin|lam\w*|reg|tau|temp\w*|alpha|delta|t|eps\w*|n|m|k|p|q|sigma|strength|gamma|scale|coef\w*)", NUMBER),
 ]

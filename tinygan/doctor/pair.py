@@ -73,11 +73,22 @@ class Pair(Subject):
         self.broken = [Fact("in place", n) for n in lent if not np.array_equal(lent[n], copies[n], equal_nan=True)]
         self.broken += [Fact("drawn again", "")] * (drawn != [str(snapshot(g)) for g, _ in self.generators])
         changed = [leaf for leaf in self.state() if self.is_gradient(leaf, start)]
-        found = self.matched(parts_of(back), self.form.gradient.returns, changed)
+        returned = parts_of(back)
+        found = self.matched(returned, self.form.gradient.returns, changed)
+        self.broken += self.exchanged(returned, found)
         if not self.told and not self.is_loss:  # a derivative is still to be multiplied by dout
             douts = self.split(dout)[0]
             found = {p: g * douts if g is not None and g.shape == douts.shape else g for p, g in found.items()}
         return self.with_moves(found, self.moved(start), back)
+
+    def exchanged(self, returned, found):
+        """Return the Fact that gradients of inputs that are alike come in another order than the inputs."""
+        paths = [path for path in self.slots if len(path) == 1 and found.get(path) is not None]
+        shapes = {self.slots[path].shape for path in paths}
+        if len(paths) != len(returned) or len(paths) != len(self.args) or len(shapes) != 1:
+            return []
+        order = [p for _, value in returned for p in paths if np.array_equal(found[p], value)]
+        return [Fact("exchanged", "")] if len(order) == len(paths) and order != paths else []
 
     def zero(self):
         """Set gradients to zero, where the object can."""

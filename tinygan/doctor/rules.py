@@ -151,7 +151,7 @@ def run(target, hold, state, start, gradients, hyper):
                 known[name] = params if hold == "owned" else objects
         thing = call(target.thing, **{**known, **{k: v for k, v in hyper.items() if k in defaults(target.thing)}})
         step = next(getattr(thing, name) for name in STEPS_OF_A_RULE if hasattr(thing, name))
-    box = {"list": list, "array": lambda arrays: arrays[0]}.get(
+    box = {"list": list, "owned": list, "pairs": list, "array": lambda arrays: arrays[0]}.get(
         hold, lambda arrays: dict(zip(NAMES, arrays, strict=True))
     )
     params, path = box(params), []
