@@ -20,8 +20,18 @@ from pathlib import Path
 
 import numpy as np
 
-from tinygan import conditions, convolution, gan, gradient_penalty, layers, losses, network, normalization
-from tinygan import objectives, optimizers
+from tinygan import (
+    conditions,
+    convolution,
+    gan,
+    gradient_penalty,
+    layers,
+    losses,
+    network,
+    normalization,
+    objectives,
+    optimizers,
+)
 from tinygan.app.output import aside, say
 from tinygan.doctor import RULER, Stopped, Verdict, as_target, examine, load, targets
 

@@ -15,12 +15,14 @@ from tinygan.doctor.evidence import Evidence
 from tinygan.doctor.excuses import against_definition, definition_of, excused, guarded, takes_large
 from tinygan.doctor.feeding import BATCHES
 from tinygan.doctor.finding import IMPLIED, LOSS, Form, Target, call_of, forms, of_class, of_function
-from tinygan.doctor.measure import broken_promises, measure, shared
+from tinygan.doctor.measure import broken_promises, measure, of_ties, shared
 from tinygan.doctor.planning import Attempt, adapter, plan_for
 from tinygan.doctor.report import Report, Verdict
 from tinygan.doctor.sandbox import Stopped, Unfilled, call, sandbox, where
-from tinygan.doctor.source import walk_own
+from tinygan.doctor.source import parameters, text_about, walk_own
 from tinygan.doctor.subject import Fact, Setting, display
+
+MODES = r"(is_)?train(ing)?(_?mode)?"
 
 
 def as_target(thing):
@@ -66,10 +68,12 @@ def examine(thing, example=None, definition=None, **setting):
 
 
 def serves(form, target):
-    """Is it a part of another gradient of the class, and measured with it?"""
-    nodes = [other.gradient.node for other in target.forms if other.gradient and other.gradient.node]
+    """Is it a part of another form of the class, and measured with it?"""
+    pairs = [other for other in target.forms if other.kind == "pair" and target.owner is not None]
+    nodes = [step.node for other in pairs for step in (other.gradient, *other.values[0]) if step.node is not None]
     calls = [part.func for node in nodes for part in walk_own(node) if isinstance(part, ast.Call)]
-    return target.owner is not None and form.name in [getattr(function, "attr", "") for function in calls]
+    called = [getattr(function, "attr", "") for function in calls]
+    return bool(called) and not LOSS.fullmatch(form.name) and form.name in called
 
 
 def examine_form(report, form, setting, example, definition):
@@ -102,10 +106,14 @@ def examine_form(report, form, setting, example, definition):
     if coarse or any(2e-9 < m.row.error < 1e-7 and Evidence(report, m).blind_to_rounding() for m in found):
         report.facts.append(Fact("precision", ""))
     add(report, subject, found, definition)
-    if subject.plan.by_output:
+    if subject.plan.by_output and not re.search(
+        r"already|output|activat", text_about(subject.target.module, [form.gradient.node])
+    ):
         report.unchecked.append(
             f"{form.name}: right if its argument is the output (then call it out), wrong if it is the input"
         )
+    if form.kind == "pair" and all(m.row.passed for m in found):
+        report.facts += of_ties(subject) + of_modes(subject, report.remarks)
     for spread in ("far", "large"):
         try:
             subject = adapter(form)(subject.plan, replace(setting, spread=spread))
@@ -120,6 +128,22 @@ def examine_form(report, form, setting, example, definition):
                 report.facts.append(Fact("overflow", str(error)))
             elif spread == "large":
                 report.remarks.append(f"at numbers of ±800: {error}")
+
+
+def of_modes(subject, remarks):
+    """Return the Fact that the gradient is wrong where ``train`` is False; of what couples the samples, a remark."""
+    names = [p.name for step in subject.value for p in parameters(subject.function(step))]
+    modes = [name for name in (*names, *getattr(subject.thing, "__dict__", {})) if re.fullmatch(MODES, name)]
+    for mode in modes[:1]:
+        try:
+            found = measure(adapter(subject.form)(subject.plan, replace(subject.setting, mode=mode)))
+        except Stopped:
+            return []
+        wrong = [m for m in found if not m.row.passed]
+        if any(m.x.size == m.out.size and not np.any(m.J - np.diag(np.diag(m.J))) for m in wrong):
+            return [Fact("mode", f"{mode}=False")]
+        remarks += [f"with {mode}=False the gradient is not that of the output"] * bool(wrong)
+    return []
 
 
 def add(report, subject, found, definition):

@@ -60,6 +60,7 @@ WORLDS = [
     World("channels", "N I T", {"N": 2, "I": 4, "T": 9}),
     World("images, channels last", "N Y X I", {"N": 2, "I": 4, "O": 3}),
     World("columns", "I N", {}, True),
+    World("square images", "N I Y Y", {"N": 2, "I": 4, "O": 3}, True),
     World("one axis", "N", {"I": 1, "O": 1}, True),
     World("one column", "N 1", {"I": 1, "O": 1}, True),
     World("square", "N I", {"N": 4, "I": 4, "O": 4, "M": 4, "K": 4}, True),
@@ -208,17 +209,27 @@ CALL = [
     (r"lr|learning_?rate|eta|step_?size", [0.1]),
     (r"(train\w*|is_train\w*|training)", [True]),
     (r"(w|theta|weights|coef\w*)", [Draw("I"), *(Draw(shape) for shape in WEIGHTS)]),
-    (r"(params?|parameters|phi|state|config|cfg|hparams|opts?|\w+_param|layers)", []),
+    (r"(params?|parameters|phi|state|config|cfg|hparams|opts?|\w+_param|layers)", [Several({})]),
     (STATES, [Draw("N M"), Draw("N O"), Draw("N I"), Draw("M"), Draw("M N"), Draw("M 1")]),
     (r"\w*mask\w*", [Draw("N T", "mask"), Draw("N I", "mask"), Draw("N", "mask"), Draw("N 1", "mask")]),
     (PLAIN_IDS, [Draw("N", "labels"), Draw("N T", "labels")]),
     (BATCHES, [Make(lambda sizes, rng: pairs_of(sizes, rng))]),
-    (r"([bB]\d*|bias\w*|beta|gamma|shift|scale|gain|b[a-z]|g)", [Draw(shape) for shape in BIASES]),
+    (r"(beta|gamma|shift|scale|gain|g)", [Draw("I"), *(Draw(shape) for shape in BIASES)]),
+    (r"([bB]\d*|bias\w*|b[a-z])", [Draw(shape) for shape in BIASES]),
     (r"([wWuUvVkK]\w{0,2}|\w*weights?|w_\w+|W_\w+|kernel|A|B|\w+_w|\w+_W)", [Draw(shape) for shape in WEIGHTS]),
     (r"(margin|lam\w*|reg|tau|temp\w*|alpha|delta|t|eps\w*|n|m|k|p|q|sigma|strength|gamma|scale|coef\w*)", NUMBER),
 ]
 CHANCES = re.compile(r"(p|q|p\d|q\d|prob\w*|\w*_probs?|y_?hat|yhat|p_\w+|teacher\w*)", re.I)
 DISTANCE = re.compile(r"(d|dist\w*|sigma|std|var|variance|rate)")
+
+
+def without_batch(name, names, candidates):
+    """Leave out what has a length of N: a weight, or the bias beside one, is the same for all samples."""
+    weight = r"[wW]\w{0,2}|\w*weights?|[wW]_\w+|\w+_[wW]|kernel|bias\w*|gamma|beta"
+    beside = re.fullmatch(r"b\d?|b_\w+", name) and any(re.fullmatch(weight, other) for other in names)
+    if not (beside or re.fullmatch(weight, name)):
+        return candidates
+    return [c for c in candidates if not (isinstance(c, Draw) and "N" in c.shape.split())] or candidates
 
 
 def pairs_of(sizes, rng):

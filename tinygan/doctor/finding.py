@@ -126,7 +126,9 @@ def forms(functions, module):
             found.append(Form("pair", tuple(values), call._replace(flag=flags[0]) if flags else call))
             used |= {call.name for call in values[0]}
     for name, call in calls.items():
-        if name in gradients or name in used or GRADIENTS.intersection(call.needs):
+        both = LOSS.fullmatch(name) and gives_both(call, module)  # loss_and_grads(x)
+        done = name in used or any(form.gradient is call for form in found)
+        if done or name in gradients and not both or GRADIENTS.intersection(call.needs):
             continue
         if STEP.fullmatch(name):
             fitting = sorted(

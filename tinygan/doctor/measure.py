@@ -6,6 +6,7 @@ digits. An entry fails at once whichever way the code under check is written; wh
 
 from __future__ import annotations
 
+import re
 import time
 from typing import NamedTuple
 
@@ -176,6 +177,8 @@ def broken_promises(subject):
         moved = not np.array_equal(leaf.value, state.get(leaf.path, leaf.value))
         if leaf.path in subject.slots and moved and subject.matters(subject.slots[leaf.path]):
             found.append(Fact("parameters", display(leaf.path)))
+    if subject.form.kind == "step" and hasattr(subject.thing, "zero_grad") and not found:
+        return [] if same(subject.gradients(dout, kept=True), first) else [Fact("accumulated", "")]
     if subject.form.kind == "step" or found:
         return found
     ways = [
@@ -194,6 +197,34 @@ def broken_promises(subject):
         if not same(first, again):
             return [*found, Fact(kind, "")]
     return found
+
+
+def of_ties(subject):
+    """Where maxima are tied, do the shares of their gradient add up? Return a Fact, if not.
+
+    On a tie f has no gradient; but if all of x moves by h it may have a slope, and that is what all shares add up to.
+    """
+    x = subject.main_input()
+    if x is None or not re.search(r"max|min|sort|==", subject.target.text):
+        return []
+    old, h = x.copy(), 1e-5
+    try:
+        x[...] = np.where(old > 0, 1.5, 0.5)
+        values, dout = [], upstream(subject, subject.out())
+        for step in (-h, 0, h):
+            x += step
+            values.append(np.sum(dout * subject.out()))
+            x -= step
+        before, after = np.diff(values) / h
+        given = [g for path, g in subject.gradients(dout).items() if subject.slots[path] is x and g is not None]
+        size = np.abs(dout).sum()
+        kink = abs(after - before) > 1e-3 * size
+        apart = given and given[0].shape == x.shape and abs(given[0].sum() - (before + after) / 2) > 1e-3 * size
+        return [Fact("ties", "")] if apart and not kink else []
+    except Stopped:
+        return []
+    finally:
+        x[...] = old
 
 
 def changed(after, before):

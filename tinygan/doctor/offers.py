@@ -7,7 +7,10 @@ import inspect
 import re
 import types
 
+import numpy as np
+
 from tinygan.doctor import feeding
+from tinygan.doctor.arrays import leaves
 from tinygan.doctor.feeding import Draw, Make, Size
 from tinygan.doctor.sandbox import Stopped, call
 from tinygan.doctor.source import node_of, parameters, required, walk_own
@@ -29,10 +32,16 @@ def candidates(target, names, value, gradient, world, example, instance):
     for name in space:
         if name[5:] in ours:
             space[name] = [Size(ours[name[5:]]), *space[name]]
+    own = own_lengths(target)
     stateful = any(re.fullmatch(feeding.STATES, name) for name in names)
     nodes = [step.node for step in (*value, gradient) if step is not None and step.node is not None]
     for name in names:
         offered = feeding.for_call(name, world, nth[name], target.text)
+        if nth[name] == "more":
+            offered = feeding.without_batch(name, names, offered)
+        offered += [
+            Draw(f"N {length}", kind) for length in own for kind in {c.values for c in offered if isinstance(c, Draw)}
+        ]
         keys = inner_names(nodes, name, module)
         if name in found:
             kinds = dict.fromkeys(c.values for c in offered if isinstance(c, Draw))
@@ -55,6 +64,17 @@ def candidates(target, names, value, gradient, world, example, instance):
         shape = isinstance(given, tuple) and all(isinstance(length, int) for length in given)
         space[key] = [Draw(" ".join(map(str, given)))] if shape and not key.startswith("init.") else [given]
     return space
+
+
+def own_lengths(target):
+    """The lengths of the matrices of an object whose constructor needs none: of its inputs and outputs."""
+    if not isinstance(target.thing, type) or required(target.thing):
+        return []
+    try:
+        shapes = [np.shape(leaf.value) for leaf in leaves(call(target.thing))]
+    except Stopped:
+        return []
+    return list(dict.fromkeys(length for shape in shapes if len(shape) == 2 for length in shape))
 
 
 def documented(target, names):
@@ -81,7 +101,7 @@ def constructing(target, world, instance):
         space[f"init.{name}"] = feeding.for_constructor(name, position)
         position += isinstance(space[f"init.{name}"][0], Size)
     for p in parameters(target.thing):
-        if type(p.default) is int and p.default > 3 and SIZES.fullmatch(p.name):
+        if type(p.default) is int and p.default > 1 and SIZES.fullmatch(p.name):
             space[f"init.{p.name}"] = [p.default, *(Size(s) for s in "IOM")]
     return space
 
@@ -129,6 +149,14 @@ def instances(module, name, instance):
         return []
     fitting = [k for k in own_classes(module) if k.__name__.lower().startswith(low) or any_will_do]
     fitting = [k for k in fitting if hasattr(k, "forward") or "__call__" in vars(k)]
+    if not fitting and re.fullmatch(r"d|disc\w*|critic|g|gen\w*", low):  # one class for both players
+        layers = [k for k in own_classes(module) if hasattr(k, "forward") and hasattr(k, "backward")]
+        lengths = {"I": "M", "O": "I"} if low[0] == "g" else {"I": "I", "O": "1"}
+
+        def make(sizes, rng, kind):
+            return instance(kind, {**sizes, **{new: sizes.get(old, 1) for new, old in lengths.items()}})[0]
+
+        return [Make(lambda sizes, rng, kind=kind: make(sizes, rng, kind)) for kind in reversed(layers)]
     return [Make(lambda sizes, rng, kind=kind: instance(kind, sizes)[0]) for kind in reversed(fitting)]
 
 

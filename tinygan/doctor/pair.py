@@ -7,7 +7,7 @@ import re
 
 import numpy as np
 
-from tinygan.doctor.arrays import generators_of, is_gradient_name, parts_of
+from tinygan.doctor.arrays import fit, generators_of, is_gradient_name, parts_of
 from tinygan.doctor.finding import CACHE, DOUT, TARGET
 from tinygan.doctor.sandbox import call, snapshot
 from tinygan.doctor.source import flat
@@ -43,17 +43,18 @@ def player(path):
 class Pair(Subject):
     """A value, then a gradient: what backward returns, what it leaves in the object, or how a step moves parameters."""
 
-    def gradients(self, dout, before=False, between=False, twice=False, fresh=False):
+    def gradients(self, dout, before=False, between=False, twice=False, fresh=False, kept=False):
         """As ``Subject.gradients``.
 
         ``fresh`` takes a new object, ``before`` runs forward on other data first, ``between`` another object between
-        forward and backward, ``twice`` runs backward twice.
+        forward and backward, ``twice`` runs backward twice, ``kept`` sets no gradients to zero.
         """
         if fresh and self.target.owner is not None:
             return self.fresh().gradients(dout)
         if before:
             self.forward(self.other_args)
-        self.zero()
+        if not kept:
+            self.zero()
         result, known = self.forward(self.args)
         self.vector(result)
         if between:
@@ -72,11 +73,22 @@ class Pair(Subject):
         self.broken = [Fact("in place", n) for n in lent if not np.array_equal(lent[n], copies[n], equal_nan=True)]
         self.broken += [Fact("drawn again", "")] * (drawn != [str(snapshot(g)) for g, _ in self.generators])
         changed = [leaf for leaf in self.state() if self.is_gradient(leaf, start)]
-        found = self.matched(parts_of(back), self.form.gradient.returns, changed)
+        returned = parts_of(back)
+        found = self.matched(returned, self.form.gradient.returns, changed)
+        self.broken += self.exchanged(returned, found)
         if not self.told and not self.is_loss:  # a derivative is still to be multiplied by dout
             douts = self.split(dout)[0]
             found = {p: g * douts if g is not None and g.shape == douts.shape else g for p, g in found.items()}
         return self.with_moves(found, self.moved(start), back)
+
+    def exchanged(self, returned, found):
+        """Return the Fact that gradients of inputs that are alike come in another order than the inputs."""
+        paths = [path for path in self.slots if len(path) == 1 and found.get(path) is not None]
+        shapes = {self.slots[path].shape for path in paths}
+        if len(paths) != len(returned) or len(paths) != len(self.args) or len(shapes) != 1:
+            return []
+        order = [p for _, value in returned for p in paths if np.array_equal(found[p], value)]
+        return [Fact("exchanged", "")] if len(order) == len(paths) and order != paths else []
 
     def zero(self):
         """Set gradients to zero, where the object can."""
@@ -121,6 +133,10 @@ class Pair(Subject):
             self.told = False  # a derivative: of the same arguments, under other names, or of the output
             out = len(free) == 1 and OUTPUT.fullmatch(free[0])
             return dict(zip(free, [self.main] if out else [known[name] for name in own], strict=False))
+        for name in [name for name in free if not DOUT.fullmatch(name)] if len(free) > len(douts) else []:
+            if len(free) > len(douts):  # relu_backward(dout, z): the input, or the output, under another name
+                named[name] = self.main if bool(OUTPUT.fullmatch(name)) != self.plan.by_output else known[own[0]]
+                free.remove(name)
         return named | dict(zip(free, copy.deepcopy([*douts, *douts[-1:] * len(free)]), strict=False))
 
     # ---- where the gradient is ----
@@ -129,7 +145,8 @@ class Pair(Subject):
         """Did backward put this number where it is, or is it called a gradient?"""
         value, old = start.get(leaf.path, (None, None))
         changed = value is None or value is not leaf.value or not np.array_equal(old, leaf.value)
-        return leaf.path not in self.slots and (changed or any(map(is_gradient_name, leaf.path)))
+        called = any(map(is_gradient_name, leaf.path)) or any(fit(leaf.path, path) for path in self.slots)
+        return leaf.path not in self.slots and (changed or called)
 
     def moved(self, start):
         """Return {path: gradient} of the parameters that a step or an update in backward has moved; put them back."""

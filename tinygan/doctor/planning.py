@@ -41,7 +41,9 @@ class Attempt:
                 self.subject.__init__(plan, setting)
                 gradients = self.subject.gradients(np.ones_like(self.subject.out()))
                 shapes = [(g.shape, self.subject.slots[path].shape) for path, g in gradients.items() if g is not None]
-                self.progress = (5 if shapes and all(g == x for g, x in shapes) else 4 if shapes else 3.5, 0)
+                fit, x = shapes and all(g == x for g, x in shapes), self.subject.main_input()
+                felt = x is None or self.subject.matters(x)
+                self.progress = (5 if fit and felt else 4 if shapes else 3.5, 0)
                 return
             except Stopped as error:
                 self.error = error

@@ -43,6 +43,7 @@ MISTAKES = {  # change of a rule: (name, meaning, what to look at)
     "|g|": ("square missing", "the second average is of |g|, and must be of g²", "v = β₂ v + (1 - β₂) g²"),
     "uphill": ("wrong sign", "the step goes up the loss", "w -= lr · g: against the gradient"),
     "no lr": ("learning rate missing", "the step does not contain the learning rate", "w -= lr · ..."),
+    "behind": ("look-ahead missing", "this is plain momentum: the step does not look ahead", "w -= lr · (g + μ v) with v = μ v + g; in the form -μ v_old + (1 + μ) v the old v is that of the step before"),
     "unweighted": ("weight of the new gradient missing", "the new g² is added with the weight 1, and must have 1 - ρ", "v = ρ v + (1 - ρ) g²"),
     "coupled": ("weight decay in the gradient", "the decay goes through the averages, as L2 does in Adam", "AdamW: w -= lr · λ w, apart from the step that Adam makes of g alone"),
 }
@@ -90,7 +91,7 @@ def one(kind, style, h, g, m, v, t, mistake):
         return g, m, v
     if kind in ("momentum", "nesterov"):
         m = b1 * m + (1 - b1 if style["mean"] else 1) * g
-        return (g + b1 * m if kind == "nesterov" else m), m, v
+        return (g + b1 * m if kind == "nesterov" and mistake != "behind" else m), m, v
     square = np.abs(g) if mistake == "|g|" else g * g
     if kind == "adagrad":
         v = v + square
@@ -132,10 +133,10 @@ def run(target, hold, state, start, gradients, hyper):
     """Return (the parameters after each step, {name: number} where the hyperparameters stand); Stopped if it does not run.
 
     hold  how parameters and gradients are held: in a "dict" (or the gradients' keys begin with "d"), a "list", as one
-          "array", as "objects" with data and grad, or in a "layer" with weights, biases, dweights and dbiases
+          "array", as "objects" with data and grad, as arrays "owned" by the optimizer, as "pairs" of both, or in a "layer" with weights, biases, dweights and dbiases
     """
     known, thing, step = {}, None, target.thing
-    params = [w.copy() for w in start]
+    params, own = [w.copy() for w in start], None
     if target.owner is not None:
         kind = next(
             (getattr(target.module, n) for n in ("Parameter", "Param", "Tensor") if hasattr(target.module, n)),
@@ -145,10 +146,12 @@ def run(target, hold, state, start, gradients, hyper):
         for name in [p.name for p in inspect.signature(target.thing).parameters.values() if p.default is p.empty]:
             options = feeding.for_constructor(name, 0)
             known[name] = feeding.realize(options[0], dict(feeding.SIZES), np.random.default_rng(0), "near")
-            known |= {name: objects} if re.fullmatch(r"param\w*|weights|model_params|variables", name) else {}
+            if re.fullmatch(r"param\w*|weights|model_params|variables", name):
+                own = name
+                known[name] = params if hold == "owned" else objects
         thing = call(target.thing, **{**known, **{k: v for k, v in hyper.items() if k in defaults(target.thing)}})
         step = next(getattr(thing, name) for name in STEPS_OF_A_RULE if hasattr(thing, name))
-    box = {"list": list, "array": lambda arrays: arrays[0]}.get(
+    box = {"list": list, "owned": list, "pairs": list, "array": lambda arrays: arrays[0]}.get(
         hold, lambda arrays: dict(zip(NAMES, arrays, strict=True))
     )
     params, path = box(params), []
@@ -162,6 +165,9 @@ def run(target, hold, state, start, gradients, hyper):
             path.append(
                 [np.array(next(getattr(p, n) for n in ("data", "value", "w", "val") if hasattr(p, n))) for p in objects]
             )
+        elif hold in ("owned", "pairs"):
+            call(step, gs if hold == "owned" else list(zip(params, gs, strict=True)))
+            path.append([np.array(w) for w in getattr(thing, own or "", params)])
         elif hold == "layer":
             layer.dweights, layer.dbiases = gs
             for method in ("pre_update_params", step.__name__, "post_update_params"):
@@ -183,7 +189,7 @@ def run(target, hold, state, start, gradients, hyper):
 
 def states(target, start, hold):
     """Yield {argument: first value} for what a function of an optimizer keeps between its steps."""
-    if target.owner is not None or hold in ("objects", "layer"):
+    if target.owner is not None or hold in ("objects", "owned", "pairs", "layer"):
         yield from [{}] * (target.owner is not None)
         return
     needs = list(inspect.signature(target.thing).parameters.values())[2:]
@@ -252,10 +258,11 @@ def examine(report, target):
     gradients = [[feeding.signed(rng, w.shape, 0.3, 2) for w in start] for _ in range(STEPS)]
     switched_off = [name for name, value in optional.items() if value == 0 and value is not False]
     settings = [{}] + [{name: 0.9} for name in switched_off if name in ("momentum", "mu")]
+    settings += [{name: True} for name, value in optional.items() if value is False and name == "nesterov"]
     settings += [{name: 0.1} for name in switched_off if name in ("weight_decay", "wd")]
     for hyper in settings:
         error = None
-        for hold in ("dict", "dict, d", "list", "array", "objects", "layer"):
+        for hold in ("dict", "dict, d", "list", "array", "objects", "owned", "pairs", "layer"):
             for state in states(target, start, hold):
                 try:
                     path, found = run(target, hold, state, start, gradients, hyper)

@@ -172,7 +172,8 @@ def where(thing):
     if not isinstance(thing, (type, types.FunctionType)):
         thing = type(thing)
     try:
-        return spot(inspect.getfile(thing), inspect.getsourcelines(thing)[1])
+        code = getattr(thing, "__code__", None)
+        return spot(inspect.getfile(thing), code.co_firstlineno if code else inspect.getsourcelines(thing)[1])
     except (TypeError, OSError):
         return getattr(thing, "__name__", "?")
 

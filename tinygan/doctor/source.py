@@ -21,11 +21,14 @@ def node_of(function):
     """Return the syntax tree of a function, or None where its source is not known."""
     function = inspect.unwrap(getattr(function, "__func__", function))
     code, module = getattr(function, "__code__", None), sys.modules.get(getattr(function, "__module__", None))
-    for node in ast.walk(tree_of(module)) if code and module else ():
-        if isinstance(node, ast.FunctionDef) and node.name == code.co_name:
-            if code.co_firstlineno in (node.lineno, *(d.lineno for d in node.decorator_list)):
-                return node
-    return None
+    if not code or not module:
+        return None
+    if "source_nodes" not in vars(module):
+        module.source_nodes = {}
+        for node in ast.walk(tree_of(module)):
+            for first in [node, *node.decorator_list] if isinstance(node, ast.FunctionDef) else ():
+                module.source_nodes[node.name, first.lineno] = node
+    return module.source_nodes.get((code.co_name, code.co_firstlineno))
 
 
 def text_about(module, nodes):

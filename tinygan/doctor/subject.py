@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tinygan.doctor.arrays import generators_of, is_gradient_name, is_number, leaves, match, named_after, parts_of
-from tinygan.doctor.feeding import SIZES, Draw, realize, signed
+from tinygan.doctor.feeding import SIZES, Draw, realize, roles, signed
 from tinygan.doctor.finding import CACHE, RATE, TARGET
 from tinygan.doctor.sandbox import Stopped, call, reset, snapshot, where
 from tinygan.doctor.source import parameters
@@ -45,6 +45,7 @@ class Setting:
     sizes     (("N", 11), ...): other lengths than usual
     curved    False: a discriminator that is made for a penalty consists of straight pieces
     rate      the learning rate, where code asks for one
+    mode      "train" or so, an argument or an attribute that is False, after one call where it was True
     """
 
     seed: int = 0
@@ -52,6 +53,7 @@ class Setting:
     sizes: tuple = ()
     curved: bool = True
     rate: float = 0.1
+    mode: str = ""
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,13 @@ class Subject:
         self.globals = self.globals_of()
         self.args, self.other_args = self.feed(), self.feed()
         self.stage = 1
+        self.evaluating = False
         self.slots = self.find_slots()
+        if setting.mode:
+            self.forward(self.other_args)
+            self.evaluating = True
+            if hasattr(self.thing, setting.mode):
+                setattr(self.thing, setting.mode, False)
 
     # ---- making ----
 
@@ -161,7 +169,9 @@ class Subject:
         for i, step in enumerate(self.value):
             main = main_argument(step, known) if i else None
             named = {name: self.main if name == main else known.get(name, self.setting.rate) for name in step.needs}
-            result = call(self.function(step), **named)
+            if self.evaluating and self.setting.mode in [p.name for p in parameters(self.function(step))]:
+                named[self.setting.mode] = False
+            result = self.in_order(call(self.function(step), **named))
             if result is None and self.thing is not None:  # it has stored it
                 result = next((v for v in (getattr(self.thing, n, None) for n in STORED) if v is not None), None)
             self.main = self.outputs(result)[0]
@@ -171,10 +181,15 @@ class Subject:
             known |= {name: part for name, part in parts if isinstance(name, str) and name not in args}
         return result, known
 
+    def in_order(self, result):
+        """Return what a call has returned with the value in front."""
+        return result
+
     def outputs(self, result):
         """Return the arrays of floats in a result that are output, not cache; Stopped if there are none."""
         parts, step = self.parts(result), self.value[-1]
-        place = f"{where(self.function(step))}: {step.name} returns"
+        failed = self.form.kind in ("both", "step") or not parts or any(part.size == 0 for part in parts)
+        place = f"{where(self.function(step))}: {step.name} returns" if failed else ""
         if not parts or any(part.size == 0 for part in parts):
             what = "None" if result is None else f"a {type(result).__name__}"
             raise Stopped(f"{place} {what}, and must return an array of floats, or a loss")
@@ -263,6 +278,11 @@ class Subject:
         finally:
             array[...] = old
 
+    def main_input(self):
+        """Return the argument that is x, if it is an array that may be nudged."""
+        names = [name for name, role in roles(list(self.args)).items() if role == "x"]
+        return next((self.slots[name,] for name in names if (name,) in self.slots), None)
+
     def fill(self, arrays):
         """Fill what is zero everywhere with numbers, all at once: behind one zero matrix nothing else would matter."""
         zeros = [array for array in arrays if array.size and not np.any(array)]
@@ -310,12 +330,20 @@ class Subject:
 class Both(Subject):
     """One call returns a value and its gradient, or gradients."""
 
+    def in_order(self, result):
+        self.names = self.value[-1].returns
+        if isinstance(result, tuple) and len(result) == 2 and np.ndim(result[1]) == 0 and not is_scalar(result[0]):
+            self.names = self.names[::-1]
+            return result[::-1]
+        return result
+
     def gradients(self, dout, **how):
-        rest, names = list(self.forward(self.args)[0][1:]), self.value[-1].returns[1:]
+        rest = list(self.forward(self.args)[0][1:])
+        names = self.names[1:]
         if len(rest) == 1 and isinstance(rest[0], (tuple, list, dict)):
             rest, names = rest[0], names[0] if names and isinstance(names[0], tuple) else ()
         like = [isinstance(name, str) and bool(re.match(r"d\w|g|nabla|\w*grad|\w*_d$", name, re.I)) for name in names]
-        other = {(i,) for i, name in enumerate(names) if sum(like) > 1 and isinstance(name, str) and not like[i]}
+        other = {(i,) for i, name in enumerate(names) if any(like) and isinstance(name, str) and not like[i]}
         returned = [part for part in parts_of(rest) if part[0] not in other]  # (loss, dW, db, h): h is no gradient
         return {path: None if g is None else g * dout[0] for path, g in self.matched(returned, names, []).items()}
 
@@ -331,6 +359,11 @@ def container(kind, parts, given):
     for part in parts:
         call(thing.add, part)
     return thing
+
+
+def is_scalar(value):
+    """Is it one number?"""
+    return is_number(value) and np.size(value) == 1
 
 
 def rated(names):
