@@ -9,8 +9,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 
-from tinygan.app import checkpoint
-from tinygan.app.cache import load_classifier
+from tinygan.app import cache, checkpoint
 from tinygan.convolution import Conv2D, ConvTranspose2D
 from tinygan.data import Dataset
 from tinygan.gan import draw_latents
@@ -189,7 +188,7 @@ corners, dots = np.eye(28), np.pad([[1, 0, 1]], ((3, 24), (3, 22)))
 assert list(pieces(np.stack([corners, dots]))) == [1, 2]  # pixels that touch in a corner, and two that do not touch
 
 # %% three runs
-judge = RealImages(Classifier.train(train, steps=30) if QUICK else load_classifier(train, print), train, test)
+judge = RealImages(Classifier.train(train, steps=30) if QUICK else cache.load_classifier(train, print), train, test)
 sure = np.percentile(judge.classifier.probabilities(test.x).max(axis=1), 5)  # real ones: 95 of 100 are above
 z = draw_latents(np.random.default_rng(2), 100 if QUICK else 10_000, 100)
 runs, samples, torn, misshapen = {}, {"real digits": test.x[: len(z)] / np.float32(255)}, {}, {}
@@ -197,7 +196,8 @@ for preset in ("default", "dcgan", "mixture"):
     runs[preset] = run = Training(replace(PRESETS[preset], steps=2) if QUICK else PRESETS[preset], train)
     if not QUICK and (RUNS / preset / "checkpoint.npz").exists():
         run.restore(*checkpoint.load(RUNS / preset / "checkpoint.npz"))
-    list(run.run())  # nothing is left to do if a finished run was restored
+    else:
+        list(run.run())
     samples[preset] = run.generate(z)
 print("               Fréchet   torn, %   of the others misshapen, %")
 for name, x in samples.items():
