@@ -355,7 +355,7 @@ def prose(source):
 
 def axes_of(name, text, constructor):
     """The axes that the text gives for an argument, or None."""
-    for match in re.finditer(rf"(?<![\w.]){re.escape(name)}(?:[\s:=,\-]*\w+){{0,5}}?[\s:=\-,]*\(([^()]*)\)", text):
+    for match in re.finditer(rf"(?<![\w.]){re.escape(name)}(?:[\s:=,\-]*[\w/]+){{0,5}}?[\s:=\-,]*\(([^()]*)\)", text):
         if axes := axes_in(match[1], constructor):
             return axes
     return None
@@ -370,7 +370,7 @@ def axes_in(inside, constructor):
     """["N", "D"] of "N, D", or None if these are no axes."""
     axes = [axis.strip().replace(" ", "") for axis in inside.rstrip(", ").split(",")]
     known = all(AXIS.fullmatch(axis) or axis in constructor for axis in axes)
-    return axes if known and len(axes) < 5 and not (len(axes) > 1 and axes[0].isdigit()) else None
+    return axes if known and len(axes) < 5 and not (len(axes) > 1 and axes[0].isdigit() and axes[0] != "1") else None
 
 
 def translated(axis, ours):

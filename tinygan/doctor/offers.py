@@ -32,7 +32,7 @@ def candidates(target, names, value, gradient, world, example, instance):
     for name in space:
         if name[5:] in ours:
             space[name] = [Size(ours[name[5:]]), *space[name]]
-    own = own_lengths(target)
+    own = own_lengths(target) if world.name == "rows" else []
     stateful = any(re.fullmatch(feeding.STATES, name) for name in names)
     nodes = [step.node for step in (*value, gradient) if step is not None and step.node is not None]
     for name in names:

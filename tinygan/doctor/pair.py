@@ -156,7 +156,9 @@ class Pair(Subject):
             if leaf.path in self.slots and (leaf.value is not value or not np.array_equal(leaf.value, old)):
                 step = (old - leaf.value) / self.rate
                 leaf.put_back(value, old)
-                if self.matters(self.slots[leaf.path]):  # and is no running mean
+                if leaf.path not in self.felt:
+                    self.felt[leaf.path] = self.matters(self.slots[leaf.path])
+                if self.felt[leaf.path]:  # and is no running mean
                     found[leaf.path], self.moves = step, True
         return found
 

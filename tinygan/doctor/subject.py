@@ -96,7 +96,7 @@ class Subject:
         self.globals = self.globals_of()
         self.args, self.other_args = self.feed(), self.feed()
         self.stage = 1
-        self.evaluating = False
+        self.evaluating, self.felt = False, {}
         self.slots = self.find_slots()
         if setting.mode:
             self.forward(self.other_args)
@@ -332,7 +332,7 @@ class Both(Subject):
 
     def in_order(self, result):
         self.names = self.value[-1].returns
-        if isinstance(result, tuple) and len(result) == 2 and np.ndim(result[1]) == 0 and not is_scalar(result[0]):
+        if isinstance(result, tuple) and len(result) == 2 and is_scalar(result[1]) and not is_scalar(result[0]):
             self.names = self.names[::-1]
             return result[::-1]
         return result
