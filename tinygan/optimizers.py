@@ -134,21 +134,18 @@ class Adam(Optimizer):
     def update(self, params, grads, work):
         m_scale = (1 - self.beta1) / (1 - self.beta1**self.t)
         v_scale = math.sqrt((1 - self.beta2) / (1 - self.beta2**self.t))
+        m = grads  # as it is with β1 = 0
+        if self.beta1:
+            self.m *= self.beta1
+            self.m += grads
+            m = self.m
         self.v *= self.beta2
         self.v += np.multiply(grads, grads, out=work)
         np.sqrt(self.v, out=work)
         work += self.eps / v_scale
-        np.divide(self.first_moment(grads), work, out=work)
+        np.divide(m, work, out=work)
         work *= self.lr * m_scale / v_scale
         params -= work
-
-    def first_moment(self, grads):
-        """Return m/(1 - β1), brought up to this step."""
-        if not self.beta1:
-            return grads
-        self.m *= self.beta1
-        self.m += grads
-        return self.m
 
 
 class MovingAverage:
