@@ -184,8 +184,7 @@ def pieces(images):
     return np.array([len(np.unique(image)) - 1 for image in label])
 
 
-corners, dots = np.eye(28), np.pad([[1, 0, 1]], ((3, 24), (3, 22)))
-assert list(pieces(np.stack([corners, dots]))) == [1, 2]  # pixels that touch in a corner, and two that do not touch
+assert list(pieces(np.stack([np.eye(28), np.pad([[1, 0, 1]], ((3, 24), (3, 22)))]))) == [1, 2]  # corners; two dots
 
 # %% three runs
 judge = RealImages(Classifier.train(train, steps=30) if QUICK else cache.load_classifier(train, print), train, test)
@@ -209,8 +208,9 @@ for name, x in samples.items():
 # %% pictures
 faults = samples["default"][torn["default"]], samples["dcgan"][misshapen["dcgan"]]
 for name, rows in (("samples", [samples[preset][:40] for preset in runs]), ("faults", [x[:20] for x in faults])):
-    plt.imsave(IMAGES / f"19_{name}.png", tiles(np.concatenate(rows), (28, 28), 20), cmap="gray")
-fig, axes = plt.subplots(1, 3, figsize=(11, 2.2), layout="constrained")
+    picture = tiles(np.concatenate(rows), (28, 28), 20).repeat(2, axis=0).repeat(2, axis=1)
+    plt.imsave(IMAGES / f"19_{name}.png", picture, cmap="gray")
+fig, axes = plt.subplots(1, 3, figsize=(11, 1.9), layout="constrained")
 for ax, (preset, run) in zip(axes, runs.items(), strict=True):
     W = next(layer.W for layer in run.gan.discriminator.layers if layer.shapes)[:, :16]
     side = int(len(W) ** 0.5)
