@@ -27,10 +27,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinygan.gradcheck import numeric_gradient
-from tinygan.layers import Dense, Layer, LeakyReLU, Pack, Sigmoid, Tanh
+from tinygan.layers import Dense, Layer, LeakyReLU, Pack, Scale, Sigmoid, Tanh
 from tinygan.network import Network
 
-KINDS = [Dense, LeakyReLU, Sigmoid, Tanh, Pack]
+KINDS = [Dense, LeakyReLU, Sigmoid, Tanh, Scale, Pack]
 
 
 class Case(NamedTuple):
@@ -57,7 +57,7 @@ def cases(draw, kind):
     if kind is Dense:
         layer = Dense(n_in, n_out, draw(st.sampled_from(["he", "xavier", "spread"])))
     else:
-        argument = {LeakyReLU: st.floats(0.01, 0.9), Pack: st.integers(1, 3)}.get(kind)
+        argument = {LeakyReLU: st.floats(0.01, 0.9), Scale: st.floats(0.5, 9), Pack: st.integers(1, 3)}.get(kind)
         layer = kind() if argument is None else kind(draw(argument))
         n_out = n_in
     return make_case(layer, n, n_in, n_out, draw(SEEDS))
@@ -70,7 +70,7 @@ def drawn_for_every_layer(test):
 
 def one_of_each(n, n_in, n_out, dtype=np.float64):
     """A fixed case of each kind, (N, I) -> (N, O)."""
-    layers = [Dense(n_in, n_out), LeakyReLU(0.2), Sigmoid(), Tanh(), Pack(2)]
+    layers = [Dense(n_in, n_out), LeakyReLU(0.2), Sigmoid(), Tanh(), Scale(3, -2), Pack(2)]
     return [make_case(k, n, n_in, n_out if k is layers[0] else n_in, dtype=dtype) for k in layers]
 
 
@@ -88,6 +88,7 @@ def naive_forward(layer, x):
     if isinstance(layer, Pack):
         return [[s for row in x[i : i + layer.m] for s in row] for i in range(0, len(x), layer.m)]
     formula = {
+        Scale: lambda s: layer.factor * s + layer.shift,
         LeakyReLU: lambda s: s if s > 0 else layer.alpha * s,
         Sigmoid: lambda s: 1 / (1 + math.exp(-s)),
         Tanh: lambda s: (math.exp(s) - math.exp(-s)) / (math.exp(s) + math.exp(-s)),
@@ -159,7 +160,7 @@ def check_tangent_backward(case, with_dout):
             assert not grad.any() and not expected.any(), "without dout, nothing here depends on b"
         else:
             assert_gradient(f"d(value)/d({name})", grad, expected)
-    if isinstance(layer, (Dense, LeakyReLU, Pack)) and not with_dout:
+    if isinstance(layer, (Dense, LeakyReLU, Scale, Pack)) and not with_dout:
         assert not dx.any(), "what is linear in v has no curvature in x"
     else:
         assert_gradient("d(value)/dx", dx, numeric_gradient(value, x))
@@ -467,8 +468,11 @@ def test_after_warm_up_nothing_is_allocated(index):
 def fresh_copy(case):
     """The same layer with the same parameters, and no past."""
     layer = case.layer
-    arguments = {Dense: layer.shapes.get("W"), LeakyReLU: [vars(layer).get("alpha")], Pack: [vars(layer).get("m")]}
-    network = Network([type(layer)(*arguments.get(type(layer), []))], np.random.default_rng(0), np.float64)
+    arguments = {Dense: ["n_in", "n_out"], LeakyReLU: ["alpha"], Scale: ["factor", "shift"], Pack: ["m"]}
+    given = {**vars(layer), **dict(zip(["n_in", "n_out"], layer.shapes.get("W", []), strict=False))}
+    network = Network(
+        [type(layer)(*(given[name] for name in arguments.get(type(layer), [])))], np.random.default_rng(0), np.float64
+    )
     network.params[:] = case.network.params
     return network
 

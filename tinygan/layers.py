@@ -15,11 +15,15 @@ import numpy as np
 
 
 class Layer:
-    """The four methods of a layer, and the memory that they share."""
+    """The methods of a layer, and the memory that they share."""
 
     shapes: dict[str, tuple[int, ...]] = {}  # of its parameters, by name; a Network makes the arrays
     statistics: dict[str, tuple[int, ...]] = {}  # shapes of what it keeps of the batches seen, likewise
     training = True  # False: samples shall not feel each other (``Network.inference``)
+
+    def initialize(self, rng):
+        """Draw the first parameters; the Network asks for it where ``shapes`` names some."""
+        raise NotImplementedError
 
     def forward(self, x):
         """Return out, (N, O), for x, (N, I), and keep what ``backward`` will need."""

@@ -73,8 +73,9 @@ def say_scores(examiner, rows, step, report=say):
 
 
 def fingerprint(dataset):
-    """Return the SHA-256 of the examples, so that a run is never continued with other ones."""
-    return checkpoint.digest({"x": dataset.x}).hex()
+    """Return the SHA-256 of the examples and their labels, so that a run is never continued with other ones."""
+    labels = {} if dataset.labels is None else {"labels": dataset.labels.astype(np.int64)}
+    return checkpoint.digest({"x": dataset.x, **labels}).hex()
 
 
 def refuse_other(dataset, run, source, sha256):
