@@ -123,7 +123,7 @@ def gan_in_the_plane(game, mean, penalty=None, g_optimizer=None):
 
 
 def frozen(gan):
-    """Only D learns. Rows of (step, mean real - mean fake logit, mean slope of the loss, length of G's gradient)."""
+    """Only D learns. Rows of (step, mean real - mean fake logit, mean |slope| of the loss, length of G's gradient)."""
     rows = []
     for step in range(LOOKS[-1] + 1):
         if step in LOOKS:
@@ -146,7 +146,7 @@ for ax, (title, (mean, penalty)) in zip(axes, cases.items(), strict=True):
     for name, game in GAMES.items():
         n, gap, slope, length = frozen(gan_in_the_plane(game, mean, penalty)).T
         print(f"  {name:15} real - fake " + "".join(f"{f'~{v:.1f}':>9}" for v in gap))
-        print(" " * 18 + "mean slope  " + "".join(f"{f'~{v:.0e}':>9}" for v in slope))
+        print(" " * 18 + "mean |slope|" + "".join(f"{f'~{v:.0e}':>9}" for v in slope))
         print(" " * 18 + "G's gradient" + "".join(f"{f'~{v:.0e}':>9}" for v in length))
         ax.plot(n, length, ".-", color=COLORS[name], label=name)
     ax.set(title=title, xscale="symlog", yscale="log", xlabel="steps of D, G frozen")
