@@ -6,6 +6,8 @@ from pathlib import Path
 
 from update_lessons import LESSONS, ROOT, quotes
 
+from tinygan.doctor.sandbox import run
+
 
 def on_pages():
     """{(exercise, place): function}, the code of lessons/solutions as if written into the exercise's file."""
@@ -14,9 +16,9 @@ def on_pages():
         for quote in quotes(page.read_text(encoding="utf-8")):
             if quote.kind == "solution":
                 file, place = quote.source.split("::")
-                scope = {"__name__": "solutions"}
-                exec((ROOT / file).read_text(encoding="utf-8") + "\n" + quote.text, scope)
-                found[Path(file).stem, place] = scope[place.split(".")[-1]]
+                text = (ROOT / file).read_text(encoding="utf-8") + "\n" + quote.text
+                module = run(f"{Path(file).stem}_{place}", text)
+                found[Path(file).stem, place] = vars(module)[place.split(".")[-1]]
     return found
 
 

@@ -429,7 +429,7 @@ def test_another_loss_than_the_one_asked_for_or_one_that_overflows_is_no_solutio
 TASKS = {  # exercise: (an edit that changes value and gradient alike, so that only the task is missed)
     "both_sides": [("0.5 * self.gamma *", "self.gamma *"), ("self.gamma * g /", "2 * self.gamma * g /")],
     "one_sided_penalty": [("norm - self.bound", "norm - 0.5 * self.bound")],
-    "penalty_by_difference": [("h * self.gamma", "2 * h * self.gamma"), ("return 0.5", "return 1.0")],
+    "penalty_by_difference": [("v = self.gamma", "v = 2 * self.gamma"), ("return 0.5", "return 1.0")],
     "least_squares_game": [("fake_logits - self.c", "fake_logits - self.b")],
 }
 MISSED = {  # exercise: half of the solution

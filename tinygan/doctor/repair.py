@@ -8,6 +8,7 @@ held against the slopes that were measured.
 from __future__ import annotations
 
 import ast
+import re
 import time
 from typing import NamedTuple
 
@@ -24,6 +25,7 @@ TO_PLACE = 0.7  # where the mistake has its name already, and only the line is l
 KINDS = {  # of an edit that mends: (name of the mistake, what it means)
     "sign": ("wrong sign", "a part of it has the wrong sign"),
     "transposed": ("transposed matrix", "in a product a matrix is transposed that must not be, or the other way round"),
+    "flipped": ("turned around", "it runs backwards, and must run forwards, or the other way round"),
     "mean": ("mean for sum", "a mean stands where a sum belongs, or the other way round"),
     "axis": ("summed over the wrong axis", "the sum runs over another index than the one that should be gone"),
     "variable": ("wrong variable", "the right formula, with another array in it"),
@@ -180,7 +182,14 @@ def edits(function, level, attributes, numbers):
 
 
 def of_assignment(body, i, statement):
-    """= for +=, and += for =."""
+    """= for +=, and += for =; another axis for every sum and mean of the statement."""
+    text = ast.unparse(statement) if isinstance(statement, (ast.Assign, ast.AugAssign, ast.Return)) else ""
+    for axis in re.findall(r"axis=(-?\d)", text)[:1] if text.count("axis=") > 1 else []:
+        for other in ("0", "1", "-1"):
+            new = ast.parse(text.replace(f"axis={axis}", f"axis={other}").replace("return", "_ =")).body[0]
+            if isinstance(statement, ast.Return):
+                new = ast.Return(new.value)
+            yield Edit("axis", statement, body, i, ast.fix_missing_locations(ast.copy_location(new, statement)), new)
     plain = isinstance(statement, ast.Assign) and isinstance(
         statement.targets[0], (ast.Name, ast.Attribute, ast.Subscript)
     )
@@ -275,8 +284,8 @@ def of_expression(node, names, numbers, level):
     if len(text) > 200 or isinstance(getattr(node, "ctx", None), (ast.Store, ast.Del)):
         return
     if level == 0:
-        yield from signs(node, text)
         yield from shapes(node, text)
+        yield from signs(node, text)
         yield from operands(node)
         yield from calls(node)
         yield from constants(node)
@@ -298,7 +307,13 @@ def signs(node, text):
 
 
 def shapes(node, text):
-    """Yield the expression transposed, or no longer."""
+    """Yield the expression transposed, or no longer; turned around, or no longer."""
+    if isinstance(node, ast.Subscript) and "::-1" in ast.unparse(node.slice):
+        yield "flipped", node.value
+    elif isinstance(node, ast.Name) and text != "np":
+        yield from (
+            ("flipped", parse(f"{text}[{turned}]")) for turned in ("::-1", "::-1, ::-1", "..., ::-1", "..., ::-1, ::-1")
+        )
     if isinstance(node, ast.Attribute) and node.attr == "T":
         yield "transposed", node.value
     elif isinstance(node, (ast.Name, ast.Attribute, ast.Subscript)) and text not in ("np", "self"):
