@@ -96,7 +96,7 @@ WORDS = {
     "summed over everything": ("one number, where every entry has its own",
         "∂L/∂b_o = Σ_n dout[n, o], one sum for each o: axis=0; only the loss itself is one number"),
     "summed over the wrong axis": ("the sum runs over another index than the one that should be gone",
-        "∂L/∂b_o = Σ_n dout[n, o]: axis=0, not axis=1; and dx has an entry for every n and i: no sum at all"),
+        "∂L/∂b_o = Σ_n dout[n, o]: with samples in rows axis=0, in columns axis=1; and dx has an entry for every n and i: no sum at all"),
     "silent broadcast": ("NumPy stretched a shape: a column and a row make a square, or rows are copies of each other",
         "shapes: (N,) - (N, 1) is (N, N), and dW[...] = (I, 1) fills every column alike: reshape before you subtract"),
     "wrong shape": ("a gradient has the shape of what it belongs to",
@@ -230,6 +230,12 @@ def _(e):
     return e.a.size > 0 and not np.any(e.a) and np.any(e.n)
 
 
+@mistake("gradients exchanged")
+def _(e):
+    others = [m for m in e.report.measured if m.subject is e.subject and m.path != e.path and not m.row.passed]
+    return next((f"this is that of {m.name}" for m in others if same(e.a, m.n) and same(m.a, e.n)), False)
+
+
 @mistake("transposed result")
 def _(e):
     symmetric = e.n.ndim != 2 or e.n.shape[0] == e.n.shape[1] and np.allclose(e.n, e.n.T)
@@ -263,8 +269,10 @@ def _(e):
         return e.shapes
     terms = [t for t in e.ingredients.values() if t.ndim == 2]
     terms += [p * q for i, p in enumerate(terms) for q in terms[:i] if p.shape == q.shape]
-    right = any(same(e.n.ravel(), t.sum(axis=0)) for t in terms)
-    return e.is_parameter and right and any(same(e.a.ravel(), t.sum(axis=1)) for t in terms)
+    for axis in (0, 1) if e.is_parameter else ():
+        if any(same(e.n.ravel(), t.sum(axis=axis)) and same(e.a.ravel(), t.sum(axis=1 - axis)) for t in terms):
+            return f"axis={axis} is right here, axis={1 - axis} is not"
+    return False
 
 
 @mistake("silent broadcast")
@@ -316,7 +324,7 @@ def _(e):
 @mistake("outer derivative missing")
 def _(e):
     other = e.again(seed=e.subject.setting.seed + 1)
-    if not e.is_loss or np.isnan(other.ratio) or np.isclose(e.ratio, other.ratio, rtol=1e-5):
+    if not e.is_loss or e.n.size == 1 or np.isnan(other.ratio) or np.isclose(e.ratio, other.ratio, rtol=1e-5):
         return False
     known = {"the loss": lambda v: v, "twice the loss": lambda v: 2 * v, "1/loss": lambda v: 1 / v, "exp(loss)": np.exp}
     values = [(x.ratio, float(np.ravel(x.m.out)[0])) for x in (e, other)]
@@ -330,12 +338,6 @@ def _(e):
 
 
 # ---- which entries, which outputs -----------------------------------------------------------------------
-
-
-@mistake("gradients exchanged")
-def _(e):
-    others = [m for m in e.report.measured if m.subject is e.subject and m.path != e.path and not m.row.passed]
-    return next((f"this is that of {m.name}" for m in others if same(e.a, m.n) and same(m.a, e.n)), False)
 
 
 @mistake("not every sample counted")
