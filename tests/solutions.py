@@ -6,21 +6,24 @@ from pathlib import Path
 
 from update_lessons import LESSONS, ROOT, quotes
 
+from tinygan.doctor.sandbox import run
+
 
 def on_pages():
-    """{(exercise, place): function}, the code of lessons/solutions as if written into the exercise's file."""
+    """{(exercise, place): (function, text)}, the code of lessons/solutions as if written into the exercise's file."""
     found = {}
     for page in sorted(LESSONS.glob("solutions/*.md")):
         for quote in quotes(page.read_text(encoding="utf-8")):
             if quote.kind == "solution":
                 file, place = quote.source.split("::")
-                scope = {"__name__": "solutions"}
-                exec((ROOT / file).read_text(encoding="utf-8") + "\n" + quote.text, scope)
-                found[Path(file).stem, place] = scope[place.split(".")[-1]]
+                text = (ROOT / file).read_text(encoding="utf-8") + "\n" + quote.text
+                module = run(f"{Path(file).stem}_{place}", text)
+                found[Path(file).stem, place] = vars(module)[place.split(".")[-1]], quote.text
     return found
 
 
-PAGES = on_pages()
+PAGES = {key: function for key, (function, _) in on_pages().items()}
+TEXTS = {key: text for key, (_, text) in on_pages().items()}
 WRONG = {  # exercise that is wrong as it comes: {what is to be mended: the doctor's diagnosis}
     "broken_dense": {
         "Averages.backward": "1/N divided twice",

@@ -480,6 +480,41 @@ class Spread:  # every sample feels every other
         mean = self.x.mean(axis=0)
         return dout * mean**2 + np.sum(dout * self.x, axis=0) * 2 * mean / len(self.x)
 """
+LAYERS["DropoutInUse"] = """
+class DropoutInUse:
+    def __init__(self, p=0.4):
+        self.p, self.rng, self.mask = p, np.random.default_rng(), 1.0
+
+    def forward(self, x, train=True):
+        self.mask = (self.rng.random(x.shape) >= self.p) / (1 - self.p) if train else 1.0
+        return x * self.mask if train else x
+
+    def backward(self, dout):
+        return dout * self.mask
+"""
+LAYERS["MaxPool"] = """
+class MaxPool:  # of pairs
+    def forward(self, x):
+        self.pairs = x.reshape(len(x), -1, 2)
+        self.out = self.pairs.max(axis=2)
+        return self.out
+
+    def backward(self, dout):
+        mask = self.pairs == self.out[:, :, None]
+        share = mask / mask.sum(axis=2, keepdims=True)
+        return (share * dout[:, :, None]).reshape(len(dout), -1)
+"""
+OPTIMIZERS["Nesterov"] = """
+class Nesterov:  # it holds the parameters
+    def __init__(self, params, lr=0.01, mu=0.9):
+        self.params, self.lr, self.mu = params, lr, mu
+        self.v = [np.zeros_like(p) for p in params]
+
+    def step(self, grads):
+        for i, (p, g) in enumerate(zip(self.params, grads)):
+            old, self.v[i] = self.v[i], self.mu * self.v[i] - self.lr * g
+            p += -self.mu * old + (1 + self.mu) * self.v[i]
+"""
 RIGHT = {**LAYERS, **LOSSES, **GAMES, **OPTIMIZERS}
 
 STRAIGHT = """for layer in discriminator.layers:
@@ -622,6 +657,9 @@ PLANTED = [  # (what is edited, what stands there, what is put there, the doctor
     ("Momentum", "self.v.get(k, 0)", "0", "memory lost"),
     ("Momentum", "params[k] += self.v[k]", "params[k] -= self.v[k]", "wrong sign"),
     ("Adam", "self.t += 1", "self.t = 1", "clock stopped"),
+    ("Nesterov", "-self.mu * old", "-self.mu * self.v[i]", "look-ahead missing"),
+    ("DropoutInUse", " if train else 1.0", " if train else self.mask", "training mode taken for the other"),
+    ("MaxPool", "share * dout[:, :, None]", "mask * dout[:, :, None]", "tied maxima counted twice"),
     ("Adam", "self.t += 1\n        for k, g in grads.items():", "for k, g in grads.items():\n            self.t += 1", "clock too fast"),
     ("Adam", "self.m[k] / (1 - self.beta1**self.t), self.v[k] / (1 - self.beta2**self.t)", "self.m[k], self.v[k]", "bias correction missing"),
     ("Adam", "np.sqrt(v)", "v", "square root missing"),

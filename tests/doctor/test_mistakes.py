@@ -8,9 +8,10 @@ import pytest
 from planted_mistakes import PLANTED, RIGHT, check, module_of
 
 from tinygan.doctor import Verdict, examine
-from tinygan.doctor.mistakes import BROKEN, CATALOGUE, MAYBE
+from tinygan.doctor.mistakes import CATALOGUE, MAYBE
 from tinygan.doctor.repair import KINDS
 from tinygan.doctor.rules import MISTAKES
+from tinygan.doctor.words import BROKEN
 
 ALL = [*BROKEN.values(), *CATALOGUE, *MAYBE]
 

@@ -4,6 +4,7 @@ The way through these files, each of which needs only those before it:
 
     sandbox      run somebody else's code: one seed, a time limit, errors in one sentence
     feeding      what an argument may be, by its name and by what is written about it
+    shapes       the shapes that are written beside the code
     arrays       find parameters and gradients in objects, and pair them
     finding      what can be checked in a module, and which functions go together
     subject      two adapters: a value and a gradient in two calls, or both in one
@@ -13,8 +14,10 @@ The way through these files, each of which needs only those before it:
     rules        optimizers against their published rules
     report       all of it, near zero and far from it, and a verdict
     evidence     question a wrong gradient
-    mistakes     the catalogue
-    repair       mend the source by one small edit
+    words        what every mistake is called, means, and where to look
+    mistakes     the catalogue: how each gives itself away
+    edits        the ways to change one thing in a source
+    repair       mend the source by one of them
     diagnosis    give what is wrong its name
 """
 

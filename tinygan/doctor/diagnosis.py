@@ -8,9 +8,10 @@ from typing import NamedTuple
 import numpy as np
 
 from tinygan.doctor.evidence import Evidence, NoEvidence
-from tinygan.doctor.mistakes import BROKEN, CATALOGUE, MAYBE
+from tinygan.doctor.mistakes import CATALOGUE, MAYBE
 from tinygan.doctor.repair import KINDS, repair
 from tinygan.doctor.sandbox import Stopped, sandbox
+from tinygan.doctor.words import BROKEN
 
 
 class Finding(NamedTuple):

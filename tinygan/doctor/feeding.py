@@ -143,6 +143,7 @@ PLAIN_IDS = r"(ids?|idx|index|indices|tokens?|words?|token_ids|word_ids)"
 STATES = r"(h|c|s|hx|cx|hidden|cell|[hcs]_?0|(prev|last)_?\w+|\w+_?prev|\w+_old)"
 DATA = r"x|X|X_\w+|x_\w+|inputs?|input_data|data|features|images?|A_prev|a_prev"
 BATCHES = r"(mini_?)?batch|data|samples|pairs"
+GAME = r"(d_|D_|x_|pred_|out_|logits?_|score_?s?_|c_|critic_)*(real|fake|gen)(_\w+)?|up|down"
 NUMBER = [0.3, 1.5]  # not 0.5, which is 1 - 0.5
 CONSTRUCTOR = [  # (what the name of an argument is, what it may stand for)
     (
@@ -260,7 +261,7 @@ def for_call(name, world, role, text):
     if (
         re.search(r"\blog\(", text)
         and re.search(r"\bclip\(|eps", text)
-        and not re.search(r"exp|softmax|sigmoid|tanh|logit", text)
+        and not re.search(r"\bexp\(|softmax|sigmoid|tanh|logit", text)
     ):
         kinds = ["chances", "real", "positive"]  # clipped, so that it would run for any number
     like_x = [Draw(world.x, kind) for kind in kinds]
@@ -311,72 +312,3 @@ def targets(name, x, text):
     if re.search(r"\[\s*(np\.)?arange\(.*?\)\s*,|class indices|integer labels", text):
         return [*labels, *dense, *rest]
     return [*dense, *labels, *rest]
-
-
-# ---- what is written about shapes ----------------------------------------------------------------------
-
-AXIS = re.compile(
-    r"\d*\*?[A-Z]\w{0,2}'?|\d+|\d*\*?[a-z]|\d*\*?(?:n|d|num|in|out|batch|dim|hidden|seq|time|channels?|features?|classes|samples|height|width|att)\w*"
-)
-FIRST = {2: "N I", 3: "N T I", 4: "N I Y X", 1: "N"}
-BATCH = {"N", "B", "m", "n", "batch", "batch_size", "n_samples", "samples"}
-GAME = r"(d_|D_|x_|pred_|out_|logits?_|score_?s?_|c_|critic_)*(real|fake|gen)(_\w+)?|up|down"
-
-
-def documented(names, text, constructor, everything=""):
-    """Return ({name: Draw}, {symbol: ours}) for the shapes that the text gives, "x: (N, T, D)".
-
-    What is not said about a function may be said about another one in the file (``everything``), of the same name.
-    """
-    found, ours, used = {}, {}, {}
-    text, everything = prose(text), prose(everything)
-    for name in names:
-        if axes := axes_of(name, text, constructor) or axes_of(name, everything, constructor):
-            found[name] = axes
-    if not found and len(shapes := {tuple(axes) for axes in all_axes(text)}) == 1:
-        found = dict.fromkeys(names, list(*shapes))  # "scores of shape (N,)", whichever they are
-    order = sorted(found.values(), key=lambda axes: not (len(axes) > 1 and axes[0] in BATCH))
-    for axes in order:
-        guesses = (FIRST[len(axes)] if axes[0] in BATCH or len(axes) > 2 or axes[-1] not in BATCH else "I N").split()
-        for axis, guess in zip(axes, guesses, strict=True):
-            symbol = axis.lstrip("0123456789*")
-            if symbol and symbol not in ours:
-                guess = "N" if symbol in BATCH and "N" not in used else guess
-                free = guess if guess not in used else next((s for s in "OMK" if s not in used), symbol)
-                ours[symbol] = used[free] = free
-    return {name: Draw(" ".join(translated(axis, ours) for axis in axes)) for name, axes in found.items()}, ours
-
-
-def prose(source):
-    """Return the docstrings and comments of a source."""
-    found = re.findall(r'''"""(.*?)"""|\'{3}(.*?)\'{3}|#([^\n]*)''', source, re.S)
-    return "\n".join("".join(parts) for parts in found)
-
-
-def axes_of(name, text, constructor):
-    """The axes that the text gives for an argument, or None."""
-    for match in re.finditer(rf"(?<![\w.]){re.escape(name)}(?:[\s:=,\-]*[\w/]+){{0,5}}?[\s:=\-,]*\(([^()]*)\)", text):
-        if axes := axes_in(match[1], constructor):
-            return axes
-    return None
-
-
-def all_axes(text):
-    """Every shape that is spelled out in the text, "of shape (N,)"."""
-    return [axes for m in re.finditer(r"shape\s*\(([^()]*)\)", text) if (axes := axes_in(m[1], ()))]
-
-
-def axes_in(inside, constructor):
-    """["N", "D"] of "N, D", or None if these are no axes."""
-    axes = [axis.strip().replace(" ", "") for axis in inside.rstrip(", ").split(",")]
-    known = all(AXIS.fullmatch(axis) or axis in constructor for axis in axes)
-    return axes if known and len(axes) < 5 and not (len(axes) > 1 and axes[0].isdigit() and axes[0] != "1") else None
-
-
-def translated(axis, ours):
-    """ "4H" as "4*M", if M is our H."""
-    symbol = axis.lstrip("0123456789*")
-    times = axis[: len(axis) - len(symbol)].rstrip("*")
-    if not symbol:
-        return times
-    return f"{times}*{ours[symbol]}" if times else ours[symbol]

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tinygan.doctor.arrays import leaves
+from tinygan.doctor.feeding import signed
 from tinygan.doctor.sandbox import Stopped, where
 from tinygan.doctor.subject import Fact, display
 from tinygan.gradcheck import compare, nudged, remeasure
@@ -165,6 +166,11 @@ def broken_promises(subject):
         for name, before in subject.args.items()
         if changed(getattr(subject, "lent", {}).get(name), before)
     ]
+    found += [
+        Fact("in place", display(path))
+        for path in subject.slots
+        if path[0] == "self" and moved_by_forward(subject, path)
+    ]
     if subject.form.kind not in ("pair", "step"):
         subject.gradients(dout)
         return found + subject.broken + subject.own_promises()
@@ -197,6 +203,21 @@ def broken_promises(subject):
         if not same(first, again):
             return [*found, Fact(kind, "")]
     return found
+
+
+def moved_by_forward(subject, path):
+    """Does forward change a parameter that is another than the last time?"""
+    array = subject.slots[path]
+    old = array.copy()
+    try:
+        array += signed(np.random.default_rng(6), array.shape, 0.01, 0.1)
+        lent = array.copy()
+        subject.out()
+        return not np.array_equal(lent, array, equal_nan=True)
+    except Stopped:
+        return False
+    finally:
+        array[...] = old
 
 
 def of_ties(subject):

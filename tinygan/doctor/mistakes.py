@@ -1,8 +1,8 @@
 """The catalogue: the well-known ways in which a derivative is wrong, and how each gives itself away.
 
-``WORDS`` says what each is called, what it means, and which line of mathematics to look at. Those of BROKEN are
-promises, and known by their kind. Every other one has a function of the Evidence e about one wrong gradient, whose
-value is whether the evidence fits, or, if it does, what was seen: "×3 = O". They are asked in turn; the first that
+``words`` says what each is called, what it means, and which line of mathematics to look at. Every one here has a
+function of the Evidence e about one wrong gradient, whose value is whether the evidence fits, or, if it does, what
+was seen: "×3 = O". They are asked in turn; the first that
 fits is named. Those in MAYBE fit what is missing; an edit of the source that mends is asked before them.
 
 a is the computed gradient, n the measured one, J the Jacobian, n = J dout; N batch, I inputs, O outputs.
@@ -10,155 +10,12 @@ a is the computed gradient, n the measured one, J the Jacobian, n = J dout; N ba
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from tinygan.doctor.evidence import same
+from tinygan.doctor.words import WORDS, Mistake
 from tinygan.losses import sigmoid
 
-
-class Mistake(NamedTuple):
-    """A mistake that is known: its name, what it means, the line of mathematics to look at, how to tell it."""
-
-    name: str
-    meaning: str
-    look: str
-    holds: object = None  # of an Evidence
-
-
-# fmt: off
-BROKEN = {kind: Mistake(*words) for kind, words in {
-    "random": ("not deterministic", "the same input, run twice, gives two outputs, although every generator was set back",
-        "f(x + h) - f(x - h) is a slope only of a function: take the generator, or the noise, as an argument"),
-    "in place": ("changed in place", "an array that was only lent, or handed out, is not what it was, and somebody else still needs it",
-        "operations like x *= ..., x[mask] = ..., out=x; write x = x * ... instead, or copy first"),
-    "parameters": ("parameters changed in backward", "backward has moved a parameter; it is to compute gradients, and the step comes after all of them",
-        "W -= lr dW belongs into the optimizer's step, after the last backward"),
-    "other player": ("other player's parameters touched", "a player's step changed numbers of the other player",
-        "θ_D -= lr ∂L_D/∂θ_D, θ_G -= lr ∂L_G/∂θ_G; through the other the gradient only passes, nothing is updated"),
-    "shared": ("shared between objects", "two objects of the class have the same array: what one learns changes the other",
-        "make it in __init__, self.params = {}: attributes of the class and defaults like layers=[] exist only once"),
-    "precision": ("precision lost", "numbers pass through single or half precision, which is right to seven or three digits only",
-        "astype(np.float32), np.float16(...), dtype=...: take the dtype from x"),
-    "drawn again": ("random numbers drawn again", "backward draws from the generator, so that its mask is another one than forward's",
-        "forward keeps the mask, self.mask = ...; backward multiplies by the same one"),
-    "exchanged": ("gradients exchanged", "the gradients come back in another order than the inputs went in",
-        "forward(a, b): return da, db"),
-    "ties": ("tied maxima counted twice", "where two entries are the maximum, each gets the whole gradient: the shares must add up to dout",
-        "dx = dout · mask/Σ mask over the window, or the whole of dout to one of them (argmax)"),
-    "mode": ("training mode taken for the other", "in use, where forward does nothing, backward still does what belongs to the last training call",
-        "forward must leave behind what backward needs in this mode, too: mask = 1"),
-    "accumulated": ("gradients accumulated", "each backward adds to what the one before has left: 1×, 2×, 3×",
-        "dW = xᵀ dout, not dW += xᵀ dout; or set the gradients to zero first"),
-    "second backward": ("saved array changed", "a second backward after the same forward gives another result: the first has changed what forward saved",
-        "dx = self.y is the saved array itself, and dx -= ... changes it: dx = self.y.copy()"),
-    "stale": ("stale cache", "backward looks at another forward than the last: right alone, wrong after other data",
-        "every forward stores its x anew in self; a list of caches is taken from the end: pop(), not pop(0)"),
-    "neighbor": ("stale cache", "backward looks at the forward of another object: right alone, wrong beside others",
-        "the cache belongs to the object, self.x = x, not to the class or the module"),
-    "targets": ("targets a, b, c swapped", "a player is drawn to another target than its own",
-        "L_D = ½ E (D(x) - b)² + ½ E (D(G(z)) - a)²,  L_G = ½ E (D(G(z)) - c)²"),
-    "sum": ("loss is a sum", "twice the batch gives twice the loss, so the right learning rate depends on the batch",
-        "L = (1/N) Σ_n L_n, a mean over all entries, in the loss and in its gradient"),
-    "every": ("lazy penalty of the wrong strength", "computed on every k-th step only, it must count k-fold there",
-        "k · (R + 0 + ... + 0)/k = R: value and gradient both times k"),
-    "overflow": ("overflow", "right at ordinary numbers; at large ones an exp is inf, or a p is rounded to 0 or 1",
-        "log(σ(s)) = -log(1 + exp(-s)),  log(1 + exp(s)) = max(s, 0) + log(1 + exp(-|s|))"),
-    "epsilon": ("epsilon in the logarithm", "a small number beside p makes it another loss, with another gradient",
-        "d log(p + ε)/dp = 1/(p + ε), nearly 0 where p is; from the logits s, log(p) = -log(1 + exp(-s))"),
-    "clip": ("saturated by clipping or epsilon", "right at ordinary numbers, wrong at the far ends of the scale",
-        "log(σ(s)) = -log(1 + exp(-s)), computed from the logits s: no clip and no + 1e-8"),
-    "value": ("another loss", "the loss itself, its value, is not the one that was asked for",
-        "the definition; mend the loss first: the gradients were measured on yours, right or wrong"),
-}.items()}
-
-WORDS = {
-    "one half of the batch lost": ("it is the gradient of the real, or of the fake half alone",
-        "∂L_D/∂θ = ∂L_real/∂θ + ∂L_fake/∂θ: does the second backward overwrite the first?"),
-    "stale cache": ("the gradient of one half went back through the cache of the other: a second forward before the first backward",
-        "forward of real, backward of real, then forward of fake, backward of fake; or both in one batch"),
-    "saturated by clipping or epsilon": ("right at ordinary numbers; at the far ends of the scale either the gradient is flat or the loss, and the other is not",
-        "log(σ(s)) = -log(1 + exp(-s)), computed from the logits s: no clip and no + 1e-8; then ∂L/∂s = σ(s) - t"),
-    "precision lost": BROKEN["precision"][1:3],
-    "upstream gradient ignored": ("the same whatever comes from above: right for ones, wrong for all else",
-        "∂L/∂x = dout · ∂out/∂x: every line of backward has dout in it"),
-    "integers": ("the gradient is an array of whole numbers, in which 1/N and every other fraction becomes 0",
-        "zeros_like(y) has the type of y: np.zeros_like(scores), or dtype=float"),
-    "clipped": ("right where it is small, and cut off where it is large", "clip in the training loop, behind all layers: each dx must be the true one"),
-    "disconnected": ("it is exactly zero: nothing of what comes from above arrives here",
-        "∂L/∂x = ∂L/∂out · ∂out/∂x: is backward of every part called, and what it returns used?"),
-    "transposed result": ("rows and columns of the right gradient are exchanged",
-        "a gradient has the shape of what it belongs to; (A B)ᵀ = Bᵀ Aᵀ: doutᵀ x is the transpose of xᵀ dout"),
-    "keepdims": ("the right numbers, in an array of another shape", "a gradient has the shape of what it belongs to"),
-    "not summed over the batch": ("one gradient for each sample, side by side",
-        "a parameter is felt by every sample: ∂L/∂b_o = Σ_n dout[n, o], axis=0"),
-    "summed over everything": ("one number, where every entry has its own",
-        "∂L/∂b_o = Σ_n dout[n, o], one sum for each o: axis=0; only the loss itself is one number"),
-    "summed over the wrong axis": ("the sum runs over another index than the one that should be gone",
-        "∂L/∂b_o = Σ_n dout[n, o]: axis=0, not axis=1; and dx has an entry for every n and i: no sum at all"),
-    "silent broadcast": ("NumPy stretched a shape: a column and a row make a square, or rows are copies of each other",
-        "shapes: (N,) - (N, 1) is (N, N), and dW[...] = (I, 1) fills every column alike: reshape before you subtract"),
-    "wrong shape": ("a gradient has the shape of what it belongs to",
-        "∂L/∂W has an entry for each entry of W: over which index must be summed, over which not?"),
-    "wrong sign": ("it is the measured gradient times -1 (and perhaps more)", "d(-x)/dx = -1, d(log(1 - p))/dp = -1/(1 - p): count the minus signs"),
-    "updated too early": ("it is right for a learning rate near 0: a weight was changed before the gradients that need the old one",
-        "first all gradients, with the weights that forward had; then W -= lr dW, for all of them"),
-    "missing 1/N": ("it is too large by a factor that grows with the batch: the loss is a mean, this is a sum",
-        "L = (1/N) Σ_n L_n, so ∂L/∂s_n = (1/N) ∂L_n/∂s_n"),
-    "batch size written down": ("a fixed number stands where the number of samples belongs", "len(x), x.shape[0]: the last batch of an epoch is shorter"),
-    "1/N divided twice": ("this is divided by N, and the mean in the loss has done that already",
-        "∂L/∂s_n = (1/N) ∂L_n/∂s_n, once, in the loss: its 1/N is in dout, and dx, dW, db only inherit it: sum, not mean"),
-    "outer derivative missing": ("it is the right gradient times a number that depends on the data: a function around a function",
-        "d√u = du/(2√u), d(u²) = 2u du, d log u = du/u: what the outer function does is one more factor"),
-    "constant factor": ("it is the measured gradient times a number, the same number for every batch size",
-        "d(x²)/dx = 2x, d(½x²)/dx = x; the mean of N·O entries divides by .size, and len() is only N"),
-    "gradients exchanged": ("it is the right gradient of another array", "the order of what is returned, or the name under which it is stored"),
-    "not every sample counted": ("it is the right gradient of a part of the batch",
-        "dW = Σ_n dW_n, n = 0 ... N-1: in a loop over the samples += adds, and = keeps only the last"),
-    "curvature missing": ("right in a network of straight pieces, wrong where an activation is curved",
-        "∂/∂θ [σ'(s) u] = σ'(s) ∂u/∂θ + σ''(s) u ∂s/∂θ: the slope that v meets depends on θ too"),
-    "own sample only": ("each sample gets the gradient through its own output; its part in the outputs of the others is missing",
-        "∂L/∂x_n = Σ_m dout_m ∂out_m/∂x_n: over all m, if samples feel one another"),
-    "diagonal of the Jacobian only": ("each entry gets the gradient through its own output; its part in the outputs beside it is missing",
-        "softmax: ∂out_k/∂x_j = out_k (δ_kj - out_j), so dx = out · (dout - Σ_k dout_k out_k)"),
-    "one output forgotten": ("it is right for one of the outputs, and what comes through another never arrives",
-        "∂L/∂c = Σ over all outputs in which c has a part: dout_1 ∂out_1/∂c + dout_2 ∂out_2/∂c"),
-    "only a part of the outputs counted": ("an input is felt by several outputs, and the gradient of some of them is dropped",
-        "∂L/∂x = Σ over all outputs that x has a part in: sum the block, or += where windows overlap"),
-    "derivative where the function is flat": ("it is right but where the true gradient is zero: there the function was cut off",
-        "out = min(x, c): the slope is 0 where x > c; max(0, m - d)²: 0 where d > m: the mask belongs into backward, too"),
-    "one part disconnected": ("some entries are right, the others are exactly zero: what comes through one branch never arrives",
-        "out = a · g(b): da = dout · g(b), and db = dout · a · g'(b); each part of x that forward uses has a gradient"),
-    "activation mask missing": ("the same slope for all, as if the function had no corner",
-        "out = x where x > 0, α x elsewhere: dx = dout · (1 where x > 0, α elsewhere)"),
-    "activation mask inverted": ("each side of the corner has the slope of the other", "out = x where x > 0, α x elsewhere: slope 1 belongs to x > 0"),
-    "derivative at the wrong variable": ("it is the right derivative, taken at another place than x",
-        "σ'(x) = σ(x)(1 - σ(x)) = out(1 - out); not σ(out)(1 - σ(out)), and not x(1 - x)"),
-    "wrong slope on one side": ("right on the one side of a threshold, wrong on the other",
-        "a piecewise function has one derivative for each piece: out = x where x > 0, α x elsewhere: 1 on the right, α on the left"),
-    "derivative missing": ("what comes from above went through the activation without its slope",
-        "∂L/∂x = dout · f'(x);  ∂L/∂s = ∂L/∂p · σ'(s), with p = σ(s) and σ'(s) = p(1 - p)"),
-    "derivative twice": ("the slope of the activation is multiplied in once too often",
-        "∂L/∂x = dout · f'(x), once;  for cross-entropy ∂L/∂s = p - target has its σ'(s) in it already"),
-    "product rule": ("one half of the product rule is there, the other is missing", "(x g(x))' = g(x) + x g'(x)"),
-    "derivative of the derivative": ("this is the second derivative, the slope of the slope",
-        "f' is asked for: d log cosh x/dx = tanh x; 1 - tanh² x is its derivative in turn"),
-    "wrong slope": ("dout is multiplied by another function than the derivative", "σ' = σ(1 - σ), tanh' = 1 - tanh², (x σ(x))' = σ(x) + x σ'(x)"),
-    "shifted": ("the right numbers, moved along an axis", "padding is cut off at both ends: dx = dxp[:, :, p:p + H, p:p + W]"),
-    "statistic taken as a constant": ("the mean depends on every entry, too: what is missing is the path through it, the same for all of them",
-        "y = x - mean(x): dx = dy - mean(dy), over the same axis"),
-    "norm taken as a constant": ("a norm, a variance or a sum is made of all entries: what is missing is the path through it, a multiple of x",
-        "y = x/r with r = √Σx²: dx = (dy - y Σ dy·y)/r; y = (x - μ)/s: dx = (dy - mean(dy) - y mean(dy·y))/s"),
-    "sum over the others missing": ("the outputs share a sum: what is missing is the output times one number", "softmax: dx = out · (dout - Σ_k dout_k out_k)"),
-    "one path missing": ("it reaches the loss on several paths, and what comes along one of them is not added",
-        "every path adds its part: y = x + f(x) gives dx = dy + f'(x) dy; a weight that is used twice gets both shares"),
-    "transposed matrix": ("in a product a matrix is transposed that must not be, or the other way round",
-        "shapes decide as long as no two lengths are alike: name them, (N, I)(I, O); (A B)ᵀ = Bᵀ Aᵀ"),
-    "wrong product": ("another product of the arrays than the right one",
-        "shapes decide: the gradient has the shape of what it belongs to, and the index that is summed over stands inside"),
-}
-# fmt: on
 CATALOGUE, MAYBE = [], []
 
 
@@ -230,6 +87,12 @@ def _(e):
     return e.a.size > 0 and not np.any(e.a) and np.any(e.n)
 
 
+@mistake("gradients exchanged")
+def _(e):
+    others = [m for m in e.report.measured if m.subject is e.subject and m.path != e.path and not m.row.passed]
+    return next((f"this is that of {m.name}" for m in others if same(e.a, m.n) and same(m.a, e.n)), False)
+
+
 @mistake("transposed result")
 def _(e):
     symmetric = e.n.ndim != 2 or e.n.shape[0] == e.n.shape[1] and np.allclose(e.n, e.n.T)
@@ -263,8 +126,10 @@ def _(e):
         return e.shapes
     terms = [t for t in e.ingredients.values() if t.ndim == 2]
     terms += [p * q for i, p in enumerate(terms) for q in terms[:i] if p.shape == q.shape]
-    right = any(same(e.n.ravel(), t.sum(axis=0)) for t in terms)
-    return e.is_parameter and right and any(same(e.a.ravel(), t.sum(axis=1)) for t in terms)
+    for axis in (0, 1) if e.is_parameter else ():
+        if any(same(e.n.ravel(), t.sum(axis=axis)) and same(e.a.ravel(), t.sum(axis=1 - axis)) for t in terms):
+            return f"axis={axis} is right here, axis={1 - axis} is not"
+    return False
 
 
 @mistake("silent broadcast")
@@ -316,7 +181,7 @@ def _(e):
 @mistake("outer derivative missing")
 def _(e):
     other = e.again(seed=e.subject.setting.seed + 1)
-    if not e.is_loss or np.isnan(other.ratio) or np.isclose(e.ratio, other.ratio, rtol=1e-5):
+    if not e.is_loss or e.n.size == 1 or np.isnan(other.ratio) or np.isclose(e.ratio, other.ratio, rtol=1e-5):
         return False
     known = {"the loss": lambda v: v, "twice the loss": lambda v: 2 * v, "1/loss": lambda v: 1 / v, "exp(loss)": np.exp}
     values = [(x.ratio, float(np.ravel(x.m.out)[0])) for x in (e, other)]
@@ -330,12 +195,6 @@ def _(e):
 
 
 # ---- which entries, which outputs -----------------------------------------------------------------------
-
-
-@mistake("gradients exchanged")
-def _(e):
-    others = [m for m in e.report.measured if m.subject is e.subject and m.path != e.path and not m.row.passed]
-    return next((f"this is that of {m.name}" for m in others if same(e.a, m.n) and same(m.a, e.n)), False)
 
 
 @mistake("not every sample counted")

@@ -9,7 +9,7 @@ import types
 
 import numpy as np
 
-from tinygan.doctor import feeding
+from tinygan.doctor import feeding, shapes
 from tinygan.doctor.arrays import leaves
 from tinygan.doctor.feeding import Draw, Make, Size
 from tinygan.doctor.sandbox import Stopped, call
@@ -78,9 +78,9 @@ def own_lengths(target):
 
 
 def documented(target, names):
-    """As ``feeding.documented``, for these arguments of a target."""
+    """As ``shapes.documented``, for these arguments of a target."""
     constructor = required(target.thing) if isinstance(target.thing, type) else ()
-    return feeding.documented(names, target.text, constructor, getattr(target.module, "source_text", ""))
+    return shapes.documented(names, target.text, constructor, getattr(target.module, "source_text", ""))
 
 
 # ---- the constructor -------------------------------------------------------------------------------------

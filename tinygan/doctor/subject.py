@@ -20,7 +20,7 @@ import numpy as np
 
 from tinygan.doctor.arrays import generators_of, is_gradient_name, is_number, leaves, match, named_after, parts_of
 from tinygan.doctor.feeding import SIZES, Draw, realize, roles, signed
-from tinygan.doctor.finding import CACHE, RATE, TARGET
+from tinygan.doctor.finding import CACHE, LOSS, RATE, TARGET
 from tinygan.doctor.sandbox import Stopped, call, reset, snapshot, where
 from tinygan.doctor.source import parameters
 from tinygan.layers import Layer
@@ -332,7 +332,8 @@ class Both(Subject):
 
     def in_order(self, result):
         self.names = self.value[-1].returns
-        if isinstance(result, tuple) and len(result) == 2 and is_scalar(result[1]) and not is_scalar(result[0]):
+        last = LOSS.fullmatch(str(self.names[-1])) if self.names else None
+        if last and isinstance(result, tuple) and len(result) == 2 and not is_scalar(result[0]):
             self.names = self.names[::-1]
             return result[::-1]
         return result

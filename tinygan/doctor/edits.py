@@ -1,0 +1,309 @@
+"""Edits of a syntax tree: one sign, operand, axis, transposition, factor or statement changed at a time."""
+
+from __future__ import annotations
+
+import ast
+import re
+
+from tinygan.doctor.source import walk_own
+
+
+class Edit:
+    """One change of a syntax tree: ``swap`` makes it, and undoes it; ``result`` is the statement that it leads to."""
+
+    def __init__(self, kind, statement, holder, key, new, result=None):
+        self.kind, self.statement, self.holder, self.key, self.new, self.result = (
+            kind,
+            statement,
+            holder,
+            key,
+            new,
+            result,
+        )
+
+    def swap(self):
+        if isinstance(self.holder, list):
+            self.holder[self.key], self.new = self.new, self.holder[self.key]
+        else:
+            old = getattr(self.holder, self.key)
+            setattr(self.holder, self.key, self.new)
+            self.new = old
+
+
+def edits(function, level, attributes, numbers):
+    """Yield the Edits of a function, the likelier ones at level 0."""
+    names = list(dict.fromkeys([*variables(function), *attributes]))
+    numbers = [name for name in names if name.removeprefix("self.") in numbers]
+    for part in [function, *walk_own(function)]:
+        body = getattr(part, "body", None)
+        for i, statement in enumerate(body if isinstance(body, list) else []):
+            yield from of_statement(part, body, i, statement, numbers) if level else of_assignment(body, i, statement)
+    for holder, key, node, statement in expressions(function):
+        for kind, new in of_expression(node, names, numbers, level):
+            yield Edit(kind, statement, holder, key, ast.fix_missing_locations(ast.copy_location(new, node)))
+
+
+def of_assignment(body, i, statement):
+    """= for +=, and += for =; another axis for every sum and mean of the statement."""
+    text = ast.unparse(statement) if isinstance(statement, (ast.Assign, ast.AugAssign, ast.Return)) else ""
+    for axis in re.findall(r"axis=(-?\d)", text)[:1] if text.count("axis=") > 1 else []:
+        for other in ("0", "1", "-1"):
+            new = ast.parse(text.replace(f"axis={axis}", f"axis={other}").replace("return", "_ =")).body[0]
+            if isinstance(statement, ast.Return):
+                new = ast.Return(new.value)
+            yield Edit("axis", statement, body, i, ast.fix_missing_locations(ast.copy_location(new, statement)), new)
+    plain = isinstance(statement, ast.Assign) and isinstance(
+        statement.targets[0], (ast.Name, ast.Attribute, ast.Subscript)
+    )
+    texts = []
+    if plain:
+        target, value = ast.unparse(statement.targets[0]), ast.unparse(statement.value)
+        texts.append(("added", f"{target} += {value}"))
+        if isinstance(statement.targets[0], ast.Subscript):
+            array, index = ast.unparse(statement.targets[0].value), ast.unparse(statement.targets[0].slice)
+            texts.append(("added", f"np.add.at({array}, {index}, {value})"))
+    elif isinstance(statement, ast.AugAssign):
+        texts.append(("replaced", f"{ast.unparse(statement.target)} = {ast.unparse(statement.value)}"))
+    for kind, text in texts:
+        try:
+            new = ast.parse(text).body[0]
+        except SyntaxError:
+            continue
+        yield Edit(kind, statement, body, i, ast.fix_missing_locations(ast.copy_location(new, statement)), new)
+
+
+def of_statement(parent, body, i, statement, numbers):
+    """A statement moved before or behind one of the next, or left out."""
+    for k in range(i + 1, min(i + 4, len(body))):
+        for start, end, where in ((i, k, "after"), (k, i, "before")):
+            moved = list(body)
+            moved.insert(end, moved.pop(start))
+            words = Text(f"{first_line(body[start])}` {where} `{first_line(body[end])}")
+            yield Edit("order", body[start], parent, "body", moved, words)
+    for name in sorted(
+        {part.id for part in ast.walk(statement) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Load)}
+    ):
+        for number in numbers if isinstance(statement, (ast.Assign, ast.AugAssign)) else []:
+            new = Times(name, number).visit(ast.parse(ast.unparse(statement)).body[0])
+            yield Edit("factor", statement, body, i, ast.fix_missing_locations(ast.copy_location(new, statement)), new)
+    if isinstance(statement, (ast.Expr, ast.AugAssign, ast.Assign)):
+        yield Edit("deleted", statement, body, i, ast.copy_location(ast.Pass(), statement), Text("nothing"))
+
+
+class Times(ast.NodeTransformer):
+    """Multiplies a name by a number wherever it stands."""
+
+    def __init__(self, name, number):
+        self.name, self.number = name, number
+
+    def visit_Name(self, node):
+        plain = node.id != self.name or not isinstance(node.ctx, ast.Load)
+        return node if plain else parse(f"({node.id} * {self.number})")
+
+
+class Text(str):
+    """Words in place of a statement."""
+
+
+def expressions(function):
+    """Yield (holder, key, node, statement) of every expression in a function's body."""
+
+    def walk(parent, statement):
+        for field, value in ast.iter_fields(parent):
+            unfit = ("annotation", "returns", "decorator_list", "ctx", "op", "ops", "target")
+            if field in unfit or (field == "args" and not isinstance(parent, ast.Call)):
+                continue
+            for key, node in enumerate(value) if isinstance(value, list) else [(field, value)]:
+                if isinstance(node, ast.AST):
+                    inside = node if isinstance(node, ast.stmt) else statement
+                    if isinstance(node, ast.expr) and inside is not None:
+                        yield (value if isinstance(value, list) else parent), key, node, inside
+                    yield from walk(node, inside)
+
+    for statement in function.body:
+        yield from walk(statement, statement)
+
+
+def variables(function):
+    """Return the names that a function can use: its arguments, what it assigns, the attributes that it mentions."""
+    for part in ast.walk(function):
+        if isinstance(part, ast.arg) and part.arg != "self":
+            yield part.arg
+        elif isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store):
+            yield part.id
+        elif isinstance(part, ast.Attribute) and getattr(part.value, "id", "") == "self":
+            yield ast.unparse(part)
+
+
+def parse(text):
+    """Return the syntax tree of an expression."""
+    return ast.parse(text, mode="eval").body
+
+
+def of_expression(node, names, numbers, level):
+    """Yield (kind, new expression)."""
+    text = ast.unparse(node)
+    if len(text) > 200 or isinstance(getattr(node, "ctx", None), (ast.Store, ast.Del)):
+        return
+    if level == 0:
+        yield from shapes(node, text)
+        yield from signs(node, text)
+        yield from operands(node)
+        yield from calls(node)
+        yield from constants(node)
+        if isinstance(node, ast.Name) or text.startswith("self.") and isinstance(node, ast.Attribute):
+            yield from (("variable", parse(name)) for name in names if name != text)
+    else:
+        yield from factors(node, text, names, numbers)
+        yield from templates(node, text, names)
+
+
+def signs(node, text):
+    """Yield the expression with another sign."""
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        yield "sign", node.operand
+    elif isinstance(node, (ast.BinOp, ast.Call, ast.Name, ast.Attribute, ast.Subscript)):
+        yield "sign", ast.UnaryOp(ast.USub(), node)
+    if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.Sub)):
+        yield "sign", ast.BinOp(node.left, ast.Sub() if isinstance(node.op, ast.Add) else ast.Add(), node.right)
+
+
+def shapes(node, text):
+    """Yield the expression transposed, or no longer; turned around, or no longer."""
+    if isinstance(node, ast.Subscript) and "::-1" in ast.unparse(node.slice):
+        yield "flipped", node.value
+    elif isinstance(node, ast.Name) and text != "np":
+        yield from (
+            ("flipped", parse(f"{text}[{turned}]")) for turned in ("::-1", "::-1, ::-1", "..., ::-1", "..., ::-1, ::-1")
+        )
+    if isinstance(node, ast.Attribute) and node.attr == "T":
+        yield "transposed", node.value
+    elif isinstance(node, (ast.Name, ast.Attribute, ast.Subscript)) and text not in ("np", "self"):
+        yield "transposed", ast.Attribute(node, "T", ast.Load())
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult):
+        yield "transposed", ast.BinOp(node.right, node.op, node.left)
+        yield "transposed", parse(f"({ast.unparse(node.left)}).T @ ({ast.unparse(node.right)}).T")
+
+
+def operands(node):
+    """A factor or a term left out, or another operation."""
+    if isinstance(node, ast.BinOp):
+        kind = "term" if isinstance(node.op, (ast.Add, ast.Sub)) else "too much"
+        yield kind, node.left
+        if not isinstance(node.op, (ast.Div, ast.Pow)):
+            yield kind, node.right
+        other = {ast.Mult: ast.Div, ast.Div: ast.Mult}.get(type(node.op))
+        if other:
+            yield "factor", ast.BinOp(node.left, other(), node.right)
+        if isinstance(node.op, ast.Sub):
+            yield "sign", ast.BinOp(node.right, ast.Sub(), node.left)
+    if isinstance(node, ast.Compare) and len(node.ops) == 1:
+        swap = {ast.Lt: ast.Gt, ast.Gt: ast.Lt, ast.LtE: ast.GtE, ast.GtE: ast.LtE}.get(type(node.ops[0]))
+        if swap:
+            yield "comparison", ast.Compare(node.left, [swap()], node.comparators)
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.Invert, ast.Not)):
+        yield "comparison", node.operand
+
+
+def calls(node):
+    """Sum for mean, other axes, keepdims; a function left out."""
+    if not isinstance(node, ast.Call):
+        return
+    name = getattr(node.func, "attr", "")
+    if name in ("sum", "mean"):
+        other = "mean" if name == "sum" else "sum"
+        yield "mean", ast.Call(ast.Attribute(node.func.value, other, ast.Load()), node.args, node.keywords)
+        rest = [k for k in node.keywords if k.arg not in ("axis", "keepdims")]
+        array = node.args if getattr(node.func.value, "id", "") == "np" else []
+        for axis in ("0", "1", "-1", "(0, 1)", "(0, 2)", "(0, 2, 3)", "None"):
+            for keep in ("True", "False"):
+                keywords = [ast.keyword("axis", parse(axis)), ast.keyword("keepdims", parse(keep))]
+                yield "axis", ast.Call(node.func, array[:1], [*rest, *keywords])
+    if len(node.args) == 1 and not node.keywords and not isinstance(node.args[0], ast.Starred):
+        yield "function", node.args[0]
+    if name in ("maximum", "minimum"):
+        yield (
+            "comparison",
+            ast.Call(
+                ast.Attribute(node.func.value, "minimum" if name == "maximum" else "maximum", ast.Load()),
+                node.args,
+                node.keywords,
+            ),
+        )
+
+
+def constants(node):
+    """Yield another number in the place of one."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, (int, float)) and not isinstance(node.value, bool):
+        value = node.value
+        yield from (
+            ("constant", ast.Constant(v))
+            for v in (
+                value * 2,
+                value / 2,
+                value * 3,
+                -value,
+                value + 1,
+                value - 1,
+                0.5 * value,
+                1 / value if value else 1,
+            )
+            if v != value
+        )
+
+
+def factors(node, text, names, numbers):
+    """A factor that is missing, or a power."""
+    if isinstance(node, (ast.Constant, ast.Slice, ast.Tuple, ast.Compare, ast.keyword, ast.Starred)) or text in (
+        "np",
+        "self",
+    ):
+        return
+    if isinstance(node, ast.Attribute) and not text.startswith("self."):
+        return
+    simple = [*numbers, *(f"(1 - {n})" for n in numbers), *(f"len({n})" for n in names[:1]), "2", "3"]
+    for name in [*simple, *(n for n in names if n not in (text, *numbers))]:
+        yield "factor", parse(f"({text}) * {name}")
+        yield "factor", parse(f"({text}) / {name}")
+    yield "power", parse(f"({text}) ** 2")
+    if not isinstance(node, ast.Call):
+        for name in names:
+            yield "derivative", parse(f"({text}) * (1 - {name})")
+            yield "derivative", parse(f"({text}) * (1 - {name} ** 2)")
+            yield "mask", parse(f"({text}) * ({name} > 0)")
+
+
+def templates(node, text, names):
+    """What is known to be forgotten: the rectifier of a margin, the sum of a softmax, another variable's share."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub):
+        yield "mask", parse(f"np.maximum(0, {text})")
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
+        parts = flattened(node)
+        texts = [ast.unparse(part) for part in parts]
+        for i, share in enumerate(texts):
+            for j, one in enumerate(texts):
+                if one.replace(" ", "") in (f"1-{share}", f"1.0-{share}"):
+                    rest = " * ".join(f"({t})" for k, t in enumerate(texts) if k not in (i, j)) or "1"
+                    for axis in ("-1", "1", "0"):
+                        yield (
+                            "softmax",
+                            parse(f"{share} * ({rest} - ({rest} * {share}).sum(axis={axis}, keepdims=True))"),
+                        )
+    for name in names:
+        if name != text and isinstance(node, (ast.Name, ast.BinOp)):
+            yield "path", parse(f"{text} + {name}")
+            yield "path", parse(f"{text} - {name}")
+
+
+def flattened(node):
+    """The factors of a product."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
+        return flattened(node.left) + flattened(node.right)
+    return [node]
+
+
+def first_line(statement):
+    """The statement in one line."""
+    if isinstance(statement, Text):
+        return str(statement)
+    return ast.unparse(statement).partition("\n")[0]
