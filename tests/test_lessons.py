@@ -261,9 +261,13 @@ def link_faults(path, text):
     return faults
 
 
-@pytest.mark.parametrize("path", [*PAGES, ROOT / "README.md"], **by_name)
+@each_page
 def test_every_link_and_picture_resolves(path):
     assert_none(link_faults(path, path.read_text(encoding="utf-8")))
+
+
+def test_every_link_of_the_readme_resolves():
+    assert_none(link_faults(ROOT / "README.md", (ROOT / "README.md").read_text(encoding="utf-8")))
 
 
 def test_every_picture_is_shown_somewhere_and_small():
