@@ -127,7 +127,7 @@ felt = {
     "D's logit": felt_by(d, 0),
     "a unit of a Dense layer": felt_by([Dense(784, 128)], 0),
 }
-fig, axes = plt.subplots(1, 4, figsize=(9, 3), layout="constrained")
+fig, axes = plt.subplots(1, 4, figsize=(9, 2.8), layout="constrained")
 for ax, (title, pixels) in zip(axes, felt.items(), strict=True):
     print(f"{title:29} {np.count_nonzero(pixels):3} pixels")
     ax.imshow(pixels, cmap="Greys")
@@ -210,7 +210,7 @@ faults = samples["default"][torn["default"]], samples["dcgan"][misshapen["dcgan"
 for name, rows in (("samples", [samples[preset][:40] for preset in runs]), ("faults", [x[:20] for x in faults])):
     picture = tiles(np.concatenate(rows), (28, 28), 20).repeat(2, axis=0).repeat(2, axis=1)
     plt.imsave(IMAGES / f"19_{name}.png", picture, cmap="gray")
-fig, axes = plt.subplots(1, 3, figsize=(11, 1.9), layout="constrained")
+fig, axes = plt.subplots(1, 3, figsize=(11, 1.5), layout="constrained")
 for ax, (preset, run) in zip(axes, runs.items(), strict=True):
     W = next(layer.W for layer in run.gan.discriminator.layers if layer.shapes)[:, :16]
     side = int(len(W) ** 0.5)
