@@ -22,6 +22,7 @@ from tinygan.doctor.sandbox import Stopped, Unfilled, call, sandbox, where
 from tinygan.doctor.source import parameters, text_about, walk_own
 from tinygan.doctor.subject import Fact, Setting, display
 
+TRAINING = r"(?i)(.*_)?(d|g|disc\w*|gen\w*|critic|train)_?step|train_(d|g|step|batch|on_batch)\w*"  # no helper
 MODES = r"(is_)?train(ing)?(_?mode)?"
 
 
@@ -83,7 +84,13 @@ def examine_form(report, form, setting, example, definition):
         definition or definition_of(report.target, form),
     )
     if attempt.progress[0] < 3.5:
-        helper = form.kind == "step" and len(form.values) == 1 or form.kind == "both" and not LOSS.fullmatch(form.name)
+        helper = (
+            form.kind == "step"
+            and len(form.values) == 1
+            and not re.fullmatch(TRAINING, form.name)
+            or form.kind == "both"
+            and not LOSS.fullmatch(form.name)
+        )
         if not helper or isinstance(attempt.error, Unfilled):
             raise attempt.error
         report.helper = attempt.error
