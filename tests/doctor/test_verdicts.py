@@ -305,3 +305,26 @@ def test_slow_code_is_sampled_and_says_so(monkeypatch):
     source = RIGHT["Tanh"].replace("return self.out", "sum(range(100_000)); return self.out")
     report = examine(planted_mistakes.run("mine.py", HEAD + source).Tanh)
     assert report.verdict is Verdict.RIGHT and all("sampled" in row.note for row in report.rows)
+
+
+LABEL_SMOOTHING = """
+import numpy as np
+
+
+class LabelSmoothing:
+    def forward(self, logits, labels):
+        n, k = logits.shape
+        shifted = logits - logits.max(axis=1, keepdims=True)
+        self.logp = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+        self.target = np.full((n, k), 0.1 / k)
+        self.target[np.arange(n), labels] += 0.9
+        return -(self.target * self.logp).sum() / n
+
+    def backward(self):
+        return (np.exp(self.logp) - self.target) / len(self.logp)
+"""
+
+
+def test_an_argument_called_like_the_class_is_not_made_of_the_class_itself():
+    assert verdict(LABEL_SMOOTHING)[0] is Verdict.RIGHT
+    assert verdict(LABEL_SMOOTHING.replace("- self.target)", "- 1.1 * self.target)"))[0] is Verdict.WRONG

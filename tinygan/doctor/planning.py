@@ -147,12 +147,20 @@ def instance_in(module):
     """Return a function of (class of the module, sizes) that returns (an object, made as the class alone would be; is
     it a plain layer of rows?)."""
 
+    under_way = set()
+
     @lru_cache(100)
     def planned(kind, sizes):
         pairs = [form for form in of_class(kind, module).forms if form.kind == "pair"]
         if not pairs:
             raise Stopped(f"{kind.__name__} has no forward and backward")
-        attempt = plan_for(of_class(kind, module), pairs[0], Setting(sizes=sizes))
+        if kind in under_way:
+            raise Stopped(f"{kind.__name__} cannot be made of itself")
+        under_way.add(kind)
+        try:
+            attempt = plan_for(of_class(kind, module), pairs[0], Setting(sizes=sizes))
+        finally:
+            under_way.discard(kind)
         if attempt.error is not None:
             raise attempt.error
         return attempt
