@@ -459,7 +459,7 @@ def test_after_warm_up_nothing_is_allocated(index):
                 layer.tangent(x[:n])
                 layer.tangent_backward(dout[:n])
 
-    allowed = 4_000 + (4 * NUMPYS_OWN_BUFFER if straight else 0)
+    allowed = 4_000 + (5 * NUMPYS_OWN_BUFFER if straight else 0)  # float32, and bool in old NumPy
     assert allowed < dout[:256].nbytes / 2, "an array of the smaller batch must not pass unnoticed"
     grown = peak_allocation(both_batch_sizes)
     assert grown < allowed, f"{layer}: the passes and their tangents allocated {grown} bytes, not < {allowed}"

@@ -139,7 +139,7 @@ def test_after_warm_up_nothing_is_allocated():
         network.forward(x)
         network.backward(dout)
 
-    allowed = 8_000 + 4 * NUMPYS_OWN_BUFFER
+    allowed = 8_000 + 5 * NUMPYS_OWN_BUFFER  # float32, and bool in old NumPy
     assert allowed < x.nbytes / 2, "one array of a batch must not pass unnoticed"
     grown = peak_allocation(step)
     assert grown < allowed, f"a forward and a backward allocated {grown} bytes, expected < {allowed}"

@@ -258,6 +258,11 @@ class Subject:
             if kept and np.size(leaf.value) and isinstance(leaf.value, np.ndarray):
                 slots[leaf.path] = leaf.value
         self.fill([array for path, array in slots.items() if path[0] == "self" and array.flags.writeable])
+        filled = {path: array.copy() for path, array in slots.items()}
+        self.forward(self.args)  # what was zero because a weight was zero is no longer what it was
+        for leaf in self.state():
+            if leaf.path in slots and not np.array_equal(leaf.value, filled[leaf.path]):
+                del slots[leaf.path]
         names = [path[-1] for path in slots]
         for path, array in [(path, array) for path, array in slots.items() if path[0] == "self"]:
             like = any(map(is_gradient_name, path)) or any(named_after(path[-1], name) > 1 for name in names)
