@@ -43,7 +43,10 @@ def load(name, split="train"):
     classes. Every sixth is in the test split.
     """
     folder = Path(name)
-    loose, in_classes = sorted(folder.glob("*.png")), sorted(folder.glob("*/*.png"))
+    try:
+        loose, in_classes = sorted(folder.glob("*.png")), sorted(folder.glob("*/*.png"))
+    except (OSError, ValueError):  # no folder has such a name, or this one cannot be read: load_data says it
+        loose = in_classes = []
     if name in DATA or not (loose or in_classes):
         return load_data(name, split)
     paths = np.array(loose or in_classes)
