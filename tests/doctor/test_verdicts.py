@@ -261,7 +261,8 @@ def test_an_example_says_what_cannot_be_guessed():
     source = """
 class Patches:
     def forward(self, x):
-        assert x.shape == (2, 9, 25)
+        if x.shape != (2, 9, 25):
+            raise ValueError("patches are wanted")
         self.x = x
         return x**2
 
