@@ -185,6 +185,18 @@ def match(slots, args, returned, names, changed, choice):
     return {path: values[j] for path, j in pairs.items()}, len(choices)
 
 
+def beside(slots, parts):
+    """Return {path: index} of gradients that stand behind the array that they belong to, (W, dW), in ``parts``."""
+    places, found = {path: j for j, (path, _) in enumerate(parts)}, {}
+    for path, array in parts:
+        j = places.get((*path[:-1], 1)) if path[-1] == 0 and len(path) > 1 else None
+        for slot, own in slots.items() if j is not None else ():
+            alike = np.shape(array) == np.shape(parts[j][1]) == own.shape
+            if alike and np.shares_memory(array, own) and not np.shares_memory(parts[j][1], own):
+                found[slot] = j
+    return found
+
+
 def rename(path, names, alone):
     """The path of something returned, with the name from the return statement for its place in the tuple."""
     if len(names) == 1 and isinstance(names[0], str):

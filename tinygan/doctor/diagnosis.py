@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tinygan.doctor.evidence import Evidence, NoEvidence
+from tinygan.doctor.intermediates import first_wrong
 from tinygan.doctor.mistakes import CATALOGUE, MAYBE
 from tinygan.doctor.repair import KINDS, repair
 from tinygan.doctor.sandbox import Stopped, sandbox
@@ -44,7 +45,7 @@ def diagnose(report):
 
 def of_promises(report):
     """Name the promises that were broken; one that explains all others is named alone."""
-    found, first = {}, [fact for fact in report.facts if fact.kind in ("random", "in place")]
+    found, first = {}, [fact for fact in report.facts if fact.kind in ("random", "carried", "in place")]
     for fact in first or report.facts:
         found.setdefault(BROKEN[fact.kind], {})[fact.where] = ""
     return [Finding(*mistake[:3], places) for mistake, places in found.items()]
@@ -102,7 +103,10 @@ def pattern(report):
     right = [m.name for m in report.measured if m.row.passed and m.path not in nearest]
     if lines and right:
         lines.append(f"  right: {', '.join(right)}")
-    return ["  no known mistake looks like this:", *lines] if lines else []
+    if lines:
+        with sandbox(), np.errstate(all="ignore"):
+            lines.append(first_wrong(wrong[0]))
+    return ["  no known mistake looks like this:", *filter(None, lines)] if lines else []
 
 
 def line(e):

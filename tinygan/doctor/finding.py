@@ -33,9 +33,9 @@ from tinygan.doctor.source import (
 )
 
 # fmt: off
-GRADIENT = re.compile(r"(?P<before>.*?)_?(backward(_?pass|_?propagat\w+|_?prop)?|back_?prop\w*|bprop|bwd|gradients?|grads?|prime|deriv\w*)_?(?P<after>.*)", re.I)
+GRADIENT = re.compile(r"(?P<before>.*?)_?(backward(_?pass|_?propagat\w+|_?prop)?|back_?prop\w*|bprop|bwd|(sub)?gradient(s|en)?|grads?|prime|deriv\w*|adjoint|vjp|pullback|ableitung(en)?)_?(?P<after>.*)", re.I)
 FORWARD = r"(forward(_?pass|_?propagat\w+|_?prop)?|fprop|fwd|feed_?forward|__call__|call|predict|loss|cost|comp\w*|calc\w*|func\w*|fn|)"
-LOSS = re.compile(r".*(loss|cost|error|objective|criterion|energy|nll|entropy|mse|bce).*", re.I)
+LOSS = re.compile(r".*(loss|cost|error|objective|criterion|energy|nll|entropy|mse|bce|penalty|divergence|energ\w*|kosten|verlust|fehler).*", re.I)
 STEP = re.compile(r"(?!.*(forward|backward|cell))(.*_)?(step|update)(_.*)?|train_?(d|g|disc\w*|gen\w*|critic|on_batch|batch|one_batch|\w*step)", re.I)
 RULE = re.compile(r"(?!.*(loss|layer)).*?(sgd|momentum|nesterov|nag|ada_?grad|rms_?prop|ada_?delta|adam\w*|gradient_?descent|optimi[sz]er|nadam)(_?\w*)", re.I)
 STEPS_OF_A_RULE = ("step", "update", "apply_gradients", "update_params", "apply", "__call__")
@@ -45,6 +45,7 @@ FLAG = re.compile(r"deriv\w*|prime|grad\w*|d|backward", re.I)  # of f(x, deriv=F
 GRADIENTS = {"grads", "gradients", "grad", "g", "dw", "grads_and_vars", "gradient", "dparams", "derivatives"}
 CACHE = re.compile(r"\w*cache\w*|ctx|context|saved\w*|memory|tape|mem|aux|residuals?|store", re.I)
 NO_LOSS = re.compile(r".*forward.*|(init|_|make|load|split|im2col|param|get_|fit|train|run|main|sample|generate).*|.*(shape|size).*")
+NO_GRADIENT = re.compile(r".*(num|check|test|clip|zero|norm|finite|approx|estimat|reset|plot|print|init|get_|set_|compare).*", re.I)
 IMPLIED = {  # what a backward pass may mean that names no loss
     "half the sum of squares": lambda out, target: 0.5 * np.sum((out - target) ** 2),
     "half the mean of squares": lambda out, target: 0.5 * np.mean((out - target) ** 2),
@@ -95,6 +96,7 @@ class Target(NamedTuple):
     forms: tuple
     module: object
     text: str
+    left: tuple = ()  # gradients, by their names, of nothing that could be found
 
 
 # ---- forms ---------------------------------------------------------------------------------------------
@@ -128,12 +130,22 @@ def forms(functions, module):
     for name, call in calls.items():
         both = LOSS.fullmatch(name) and gives_both(call, module)  # loss_and_grads(x)
         done = name in used or any(form.gradient is call for form in found)
-        if done or name in gradients and not both or GRADIENTS.intersection(call.needs):
+        if (
+            done
+            or GRADIENTS.intersection(call.needs)
+            or name in gradients
+            and not both
+            and any(map(DOUT.fullmatch, call.needs))
+        ):
             continue
         if STEP.fullmatch(name):
             fitting = sorted(
                 (loss for loss in rest.values() if LOSS.fullmatch(loss.name)), key=lambda loss: -alike(loss, call)
             )
+            sides = {side: loss for loss in fitting for side in sides_of(loss)}
+            if not sides_of(call) and len(sides) == 2:  # a step of both players
+                found += [Form("step", ((sides[side],),), call) for side in sorted(sides)]
+                continue
             fitting = [(loss,) for loss in fitting if alike(loss, call) > -4]
             found.append(Form("step", (*fitting[:2], (call,)), call))
         elif gives_both(call, module):
@@ -179,10 +191,16 @@ def values_for(gradient, stem, rest, losses):
 
 def alike(loss, step):
     """How well the names of a loss and of a step go together: d_loss with d_step."""
-    same = {"disc": "d", "critic": "d", "gen": "g"}
-    found = [re.findall(r"(?:^|_)(d|disc|critic|g|gen)", call.name.lower()) for call in (loss, step)]
-    first, second = ({same.get(side, side) for side in sides} for sides in found)
+    first, second = sides_of(loss), sides_of(step)
     return 5 * bool(first & second) - 5 * bool(first ^ second) - sum(n not in step.needs for n in loss.needs)
+
+
+def sides_of(call):
+    """The players, "d" and "g", that the name of a function speaks of."""
+    same = {"disc": "d", "critic": "d", "gen": "g"}
+    return {
+        same.get(side, side) for side in re.findall(r"(?:^|_)(disc|critic|gen|d|g)(?=_|$|[a-z]*$)", call.name.lower())
+    }
 
 
 def gives_both(call, module):
@@ -235,7 +253,9 @@ def targets(module):
     found = {name: Target(name, f, None, (Form("rule", (), None),), module, "") for name, f in rules.items()}
     for form in forms({name: f for name, f in functions.items() if name not in rules}, module):
         if not form.name.startswith("_") or form.kind == "pair":
-            found[form.name] = of_function(form, functions[form.name], module)
+            before = found[form.name].forms if form.name in found else ()  # a step of both players
+            new = of_function(form, functions[form.name], module)
+            found[form.name] = new._replace(forms=(*before, form))
     for name, thing in own.items():
         if isinstance(thing, type) and not name.startswith("_"):
             target = of_class(thing, module, nodes[name])
@@ -244,7 +264,42 @@ def targets(module):
             empty = inspect.isabstract(thing) or any(map(is_unfilled, [nodes[name], *gradients]))
             if target.forms and not (base and empty):
                 found[name] = target
-    return {name: found[name] for name in nodes if name in found}
+    return left_over({name: found[name] for name in nodes if name in found}, own, module)
+
+
+def left_over(found, own, module):
+    """Add to {name: Target} the gradients that go with nothing, and are called by nothing that is checked."""
+    bodies = {}
+    for node in ast.walk(tree_of(module)):
+        if isinstance(node, ast.FunctionDef):
+            bodies.setdefault(node.name, []).append(node)
+    everywhere = names_used([form for target in found.values() for form in target.forms], bodies)
+    for name, thing in own.items():
+        kind = isinstance(thing, type)
+        known = names_used(found[name].forms if name in found else (), bodies) if kind else everywhere
+        methods = vars(thing) if kind else {name: thing}
+        left = tuple(k for k, f in methods.items() if k not in known and is_gradient(k, f))
+        if left:
+            target = found.get(name, Target(name, thing, thing if kind else None, (), module, ""))
+            found[name] = target._replace(left=left)
+    return found
+
+
+def names_used(forms, bodies):
+    """All names that the functions of these Forms speak of, and the functions of these names, and so on."""
+    calls = [call for form in forms for value in (*form.values, (form.gradient,)) for call in value if call is not None]
+    used, waiting = {call.name for call in calls}, [call.node for call in calls if call.node is not None]
+    while waiting:
+        names = {getattr(n, "attr", getattr(n, "id", "")) for n in ast.walk(waiting.pop())} - used
+        used |= names
+        waiting += [body for name in names for body in bodies.get(name, ())]
+    return used
+
+
+def is_gradient(name, function):
+    """Is it a function that computes a gradient, by its name, and not by nudging?"""
+    node = node_of(function) if isinstance(function, types.FunctionType) else None
+    return bool(node and not is_empty(node) and GRADIENT.fullmatch(name) and not NO_GRADIENT.fullmatch(name))
 
 
 def is_rule(name, needs):

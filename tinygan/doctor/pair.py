@@ -51,6 +51,8 @@ class Pair(Subject):
         """
         if fresh and self.target.owner is not None:
             return self.fresh().gradients(dout)
+        for path, old in self.elsewhere.items():
+            self.slots[path][...] = old
         if before:
             self.forward(self.other_args)
         if not kept:
@@ -60,6 +62,7 @@ class Pair(Subject):
         if between:
             type(self)(self.plan, self.setting).forward(self.other_args)
         named = self.bind(known, [float(d) if not d.shape else d for d in self.split(dout)])
+        named |= self.extra(self.form.gradient)
         lent = {**{name: v for name, v in named.items() if isinstance(v, np.ndarray)}, "out": self.parts(result)[0]}
         copies = {name: value.copy() for name, value in lent.items()}
         start = {leaf.path: (leaf.value, np.array(leaf.value)) for leaf in self.state()}
@@ -80,6 +83,16 @@ class Pair(Subject):
             douts = self.split(dout)[0]
             found = {p: g * douts if g is not None and g.shape == douts.shape else g for p, g in found.items()}
         return self.with_moves(found, self.moved(start), back)
+
+    @property
+    def player(self):
+        """The player whose step it is, by the name of the step, or by that of its loss."""
+        return player((self.form.gradient.name,)) or player((self.value[-1].name,))
+
+    @property
+    def of_both(self):
+        """Is it a step of both players, and this the loss of one?"""
+        return self.form.kind == "step" and self.player and not player((self.form.gradient.name,))
 
     def exchanged(self, returned, found):
         """Return the Fact that gradients of inputs that are alike come in another order than the inputs."""
@@ -154,8 +167,12 @@ class Pair(Subject):
         for leaf in self.state():
             value, old = start.get(leaf.path, (None, None))
             if leaf.path in self.slots and (leaf.value is not value or not np.array_equal(leaf.value, old)):
-                step = (old - leaf.value) / self.rate
+                step, new = (old - leaf.value) / self.rate, np.array(leaf.value)
                 leaf.put_back(value, old)
+                if self.of_both and self.player != player(leaf.path):
+                    if self.plan.after:  # as the other is then
+                        self.elsewhere[leaf.path], self.slots[leaf.path][...] = old, new
+                    continue
                 if leaf.path not in self.felt:
                     self.felt[leaf.path] = self.matters(self.slots[leaf.path])
                 if self.felt[leaf.path]:  # and is no running mean
@@ -170,8 +187,7 @@ class Pair(Subject):
             return found
         if step:
             found = dict.fromkeys(found) | self.copies(back)
-            mine = player((self.form.gradient.name,))
-            others = [path for path in moved if {mine, player(path)} == {"D", "G"}]
+            others = [path for path in moved if {self.player, player(path)} == {"D", "G"}]
             self.broken += [Fact("other player", display(path)) for path in others]
             moved = {path: g for path, g in moved.items() if path not in others}
         return {path: moved.get(path, g) for path, g in found.items()}

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 import time
+from dataclasses import replace
 from functools import lru_cache
-from itertools import combinations
+from itertools import combinations, product
 
 import numpy as np
 
 from tinygan.doctor import feeding
-from tinygan.doctor.feeding import Several, World
+from tinygan.doctor.feeding import Draw, Several, World
 from tinygan.doctor.finding import of_class
 from tinygan.doctor.games import Penalty, Step
-from tinygan.doctor.offers import candidates, documented
+from tinygan.doctor.offers import by_position, candidates, documented, used
 from tinygan.doctor.pair import Pair, free_arguments
 from tinygan.doctor.sandbox import Stopped, Unfilled, counted_lines
 from tinygan.doctor.subject import Both, Plan, Setting
@@ -92,6 +93,9 @@ def worlds(target, form, value):
     if first := next((found[name].shape for name in names if name in found), None):
         like = next((w.sizes for w in result if len(w.x.split()) == len(first.split()) and not w.last), {})
         result.insert(0, World("as documented", first, like))
+    given, _, sizes = used(target, value)
+    if given:
+        result.insert(0, World("as used", next(iter(given.values())).shape, sizes))
     return [w._replace(sizes={**w.sizes, "O": 1}) for w in result] if form.kind == "step" else result
 
 
@@ -112,7 +116,9 @@ def search(target, form, value, world, setting, example, stop, pairs=False):
         yield from ({**p, **q} for p, q in combinations(single if pairs else [], 2))
 
     choice, stuck = dict.fromkeys(space, 0), False
-    best = attempt(choice)
+    best, other = attempt(choice), choice | by_position(space)
+    if not best.done and other != choice and (second := attempt(other)).progress > best.progress:
+        best, choice = second, other
     while not (stuck or best.done or isinstance(best.error, Unfilled)):
         start, stuck = choice, True
         for change in changes():
@@ -124,6 +130,18 @@ def search(target, form, value, world, setting, example, stop, pairs=False):
             if best.done or (pairs and not stuck):
                 break
     return best
+
+
+def readings(plan, measured):
+    """Yield Plans in which data, without a gradient, is meant otherwise: as shares of 1; as an array, not a number."""
+    for name, role in feeding.roles([name for name in plan.given if name[:5] != "init."]).items():
+        now = plan.given[name]
+        data = role != "x" and name not in measured
+        if data and isinstance(now, (Draw, float)) and getattr(now, "values", "real") not in ("signs", "labels"):
+            shapes = [now.shape] if isinstance(now, Draw) else [plan.world.x, "N O", "N"]
+            for shape, kind in product(shapes, ("chances", "one-hot")):
+                if (shape, kind) != tuple(now if isinstance(now, Draw) else ()):
+                    yield replace(plan, given=plan.given | {name: Draw(shape, kind)})
 
 
 def nested(given):

@@ -8,6 +8,7 @@ held against the slopes that were measured.
 from __future__ import annotations
 
 import ast
+import contextlib
 import time
 from typing import NamedTuple
 
@@ -97,24 +98,30 @@ def attributes(subject):
 
 def mends(subject, holder, name, node, wanted, dout):
     """Is every gradient right with the function as it is now in its syntax tree?"""
-    made = {}
-    plain = ast.FunctionDef(node.name, node.args, node.body, [], None, None, lineno=1, col_offset=0)
-    plain.type_params = []
-    module = ast.Module([plain], [])
-    old = vars(holder)[name]
     try:
-        exec(compile(module, "<edited>", "exec"), getattr(old, "__func__", old).__globals__, made)
-        setattr(holder, name, staticmethod(made[node.name]) if isinstance(old, staticmethod) else made[node.name])
-        with time_limit(1):
+        with replaced(holder, name, node), time_limit(1):
             found = subject.gradients(dout)
     except (Stopped, TimeIsUp, SyntaxError, ValueError, TypeError, AttributeError, IndexError, KeyError, RuntimeError):
         return False
-    finally:
-        setattr(holder, name, old)
     return all(
         found.get(path) is not None and found[path].shape == n.shape and relative_error(found[path], n) < 1e-6
         for path, n in wanted.items()
     )
+
+
+@contextlib.contextmanager
+def replaced(holder, name, node):
+    """Let a function of a module or class be what this syntax tree says, in here."""
+    made, old = {}, vars(holder)[name]
+    plain = ast.FunctionDef(node.name, node.args, node.body, [], None, None, lineno=1, col_offset=0)
+    plain.type_params = []
+    code = compile(ast.Module([plain], []), "<edited>", "exec")
+    exec(code, getattr(old, "__func__", old).__globals__, made)
+    setattr(holder, name, staticmethod(made[node.name]) if isinstance(old, staticmethod) else made[node.name])
+    try:
+        yield
+    finally:
+        setattr(holder, name, old)
 
 
 def involved(subject):
