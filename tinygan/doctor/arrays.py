@@ -143,7 +143,7 @@ def fit(gradient, path):
     for mine, own in zip(reversed(g), reversed(n), strict=False):
         similar, equal = named_after(mine, own), plain(mine) == plain(own)
         if not similar and not equal:
-            return 0
+            return 1 if of_gradients and score and max(len(gradient), len(path)) < 4 else 0  # grad["v"] and par["v"]
         of_gradients = of_gradients or (similar and not equal)
         score += 1 + (similar or 3)
     return score if of_gradients else 0

@@ -207,7 +207,8 @@ def gives_both(call, module):
     """Does it return a value and a gradient, by its source, or nothing yet, or what another one returns that does?"""
     if f"{call.name}_by_definition" in vars(module):
         return True
-    if call.node is None or NO_LOSS.fullmatch(call.name):
+    moves = set(map(str, call.returns)) & set(call.needs)  # theta, c = descend(theta, c)
+    if call.node is None or NO_LOSS.fullmatch(call.name) or moves:
         return False
     if is_empty(call.node) and is_unfilled(call.node):
         return 1 <= len(call.needs) <= 2

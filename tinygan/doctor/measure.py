@@ -81,7 +81,7 @@ def measure(subject, label=""):
         chosen = np.sort(rng.permutation(x.size)[: max(int(share * x.size), min(x.size, 8))])
         found.append(compared(subject, label + names[path], path, gradients[path], x, out, dout, chosen))
     if subject.form.kind == "step" or subject.moves:
-        found = rescaled(found)
+        found = rescaled(found, lambda m, a: compared(subject, m.name, m.path, a, m.x, out, dout, np.arange(m.x.size)))
     return found
 
 
@@ -134,15 +134,15 @@ def finer(subject, x, n, suspicious, steps, dout):
     return n
 
 
-def rescaled(found):
+def rescaled(found, compared):
     """Forgive a training step one positive factor that all its arrays share: it belongs to the learning rate."""
-    good = [m for m in found if m.a.shape == m.n.shape]
-    pairs = [(np.sum(m.a * m.n), np.sum(m.n * m.n)) for m in good]
-    top, bottom = (sum(column) for column in zip(*pairs, strict=True)) if pairs else (0, 0)
+    pairs = [(m.a.ravel(), m.J @ m.dout) for m in found if m.a.shape == m.n.shape]
+    top, bottom = sum(a @ n for a, n in pairs), sum(n @ n for _, n in pairs)
     c = top / bottom if bottom else 1.0
-    if c > 0 and all(np.linalg.norm(m.a - c * m.n) <= 1e-6 * np.linalg.norm(m.a) + m.rounding for m in good):
-        return [m._replace(a=m.a / c, row=compare(m.name, m.a / c, m.n, 1e-6, rounding=m.rounding)) for m in found]
-    return found
+    if all(m.row.passed for m in found) or not c > 0:
+        return found
+    again = [compared(m, m.a / c) for m in found]
+    return again if all(m.row.error < 1e-6 for m in again) else found
 
 
 # ---- promises ----------------------------------------------------------------------------------------------

@@ -28,7 +28,10 @@ def candidates(target, names, value, gradient, world, example, instance):
     instance(kind, sizes) makes an object of one of the module's classes.
     """
     module, space, nth = target.module, constructing(target, world, instance), feeding.roles(names)
-    found, ours = documented(target, names) if world.name == "as documented" else ({}, {})
+    nodes = [step.node for step in (*value, gradient) if step is not None and step.node is not None]
+    inside = {name: inner_names(nodes, name, module) for name in names}
+    labels = [label for keys in inside.values() for _, label in keys]
+    found, ours = documented(target, [*names, *labels]) if world.name == "as documented" else ({}, {})
     if world.name == "as used":
         found, made, _ = used(target, value)
         space |= {name: [made[name], *offered] for name, offered in space.items() if name in made}
@@ -37,7 +40,6 @@ def candidates(target, names, value, gradient, world, example, instance):
             space[name] = [Size(ours[name[5:]]), *space[name]]
     own = own_lengths(target) if world.name == "rows" else []
     stateful = any(re.fullmatch(feeding.STATES, name) for name in names)
-    nodes = [step.node for step in (*value, gradient) if step is not None and step.node is not None]
     for name in names:
         offered = feeding.for_call(name, world, nth[name], target.text)
         if nth[name] == "more":
@@ -45,7 +47,6 @@ def candidates(target, names, value, gradient, world, example, instance):
         kinds = dict.fromkeys(c.values for c in offered if isinstance(c, Draw))
         offered += [Draw(f"N {length}", kind) for length in own for kind in kinds]
         offered += [Draw(f"{length} 1") for length in own if re.fullmatch(feeding.STATES, name)]
-        keys = inner_names(nodes, name, module)
         if name in found:
             kinds = list(kinds)
             first = sorted(kinds, key=lambda kind: kind != "labels") if kinds[0] == "labels" else kinds[:3]
@@ -54,10 +55,10 @@ def candidates(target, names, value, gradient, world, example, instance):
             space[name] = [found[name]._replace(values=kind) for kind in first] + offered
         elif made := initialized(module, name) or instances(module, name, instance):
             space[name] = [*made, *offered]
-        elif keys:
-            for key, label in keys:
-                entries = inner(label, world)
-                space[f"{name}[{key}]"] = feeding.recurrent(label, entries) if stateful else entries
+        elif inside[name]:
+            for key, label in inside[name]:
+                entries = feeding.recurrent(label, inner(label, world)) if stateful else inner(label, world)
+                space[f"{name}[{key}]"] = [*filter(None, [found.get(label)]), *entries]
         else:
             weight = nth[name] == "more" and offered[0] in [Draw(s) for s in (*feeding.WEIGHTS, *feeding.BIASES)]
             space[name] = feeding.recurrent(name, offered) if stateful and weight else offered
@@ -134,7 +135,7 @@ def by_position(space):
     """Return {"init.name": place in its candidates} where all numbers of a constructor are sizes, one by one."""
     found, symbols = {}, iter("IOMTVK")
     for name, offered in space.items():
-        number = isinstance(offered[0], (int, float, Size, Several)) and not isinstance(offered[0], bool)
+        number = isinstance(offered[0], (int, float, Size, Several, Draw)) and not isinstance(offered[0], bool)
         if name[:5] == "init." and number and not re.fullmatch(r"init\.(.*seed|lr|.*rate|eps\w*|\*)", name):
             space[name] = [*offered, Size(next(symbols, "M"))]
             found[name] = len(offered)

@@ -9,7 +9,7 @@ import numpy as np
 
 from tinygan.doctor.arrays import fit, generators_of, is_gradient_name, parts_of
 from tinygan.doctor.finding import CACHE, DOUT, TARGET
-from tinygan.doctor.sandbox import call, snapshot
+from tinygan.doctor.sandbox import Stopped, call, snapshot, where
 from tinygan.doctor.source import flat
 from tinygan.doctor.subject import Fact, Subject, display, main_argument, rated
 
@@ -51,6 +51,10 @@ class Pair(Subject):
         """
         if fresh and self.target.owner is not None:
             return self.fresh().gradients(dout)
+        made_up = [n for n in self.value[-1].needs if n not in self.form.gradient.needs]
+        if self.of_both and made_up:
+            said = f"{self.value[-1].name} takes {made_up[0]}, which {self.form.gradient.name} makes itself"
+            raise Stopped(f"{where(self.function(self.form.gradient))}: {said}")
         for path, old in self.elsewhere.items():
             self.slots[path][...] = old
         if before:
@@ -127,7 +131,7 @@ class Pair(Subject):
         targets = [name for name in own if TARGET.fullmatch(name)]
         named = {name: known[name] for name in gradient.needs if name in known}
         for name in [name for name in gradient.needs if name not in known]:
-            if CACHE.fullmatch(name):
+            if CACHE.fullmatch(name) or isinstance(self.cache, (dict, tuple)) and not DOUT.fullmatch(name):
                 named[name] = self.cache
             elif rated([name]):
                 named[name] = self.setting.rate

@@ -160,7 +160,11 @@ class Subject:
     def feed(self):
         """Return {name: what it is given}, drawn anew."""
         given = {k: v for k, v in self.plan.given.items() if k[:5] != "init."}
-        args = {name: realize(v, self.sizes, self.rng, self.setting.spread) for name, v in given.items()}
+        near = {
+            k for k, role in roles(list(given)).items() if role != "x" and getattr(given[k], "values", "") == "chances"
+        }
+        spreads = {name: "near" if name in near else self.setting.spread for name in given}
+        args = {name: realize(v, self.sizes, self.rng, spreads[name]) for name, v in given.items()}
         return {k: np.array(v) if isinstance(v, float) and self.has_gradient((k,)) else v for k, v in args.items()}
 
     def function(self, step):
@@ -218,7 +222,8 @@ class Subject:
         if not parts or any(part.size == 0 for part in parts):
             what = "None" if result is None else f"a {type(result).__name__}"
             raise Stopped(f"{place} {what}, and must return an array of floats, or a loss")
-        if self.form.kind in ("both", "step") and parts[0].size > 1:
+        loss = LOSS.fullmatch(step.name) or self.form.kind == "step"
+        if self.form.kind in ("both", "step") and (parts[0].size > 1 or parts[0].ndim and not loss):
             raise Stopped(f"{place} an array of shape {parts[0].shape} first, and must return (loss, gradient)")
         if self.form.kind == "both" and len(result if isinstance(result, (tuple, list)) else ()) < 2:
             raise Stopped(f"{place} one number, and must return (loss, gradient)")
@@ -342,8 +347,9 @@ class Subject:
 
     def matched(self, returned, names, changed):
         """Return {path: gradient or None} for what was returned, in which names, and what else was written."""
-        parameters_alone = {path: array for path, array in self.slots.items() if path[0] == "self"}
-        parts = [*returned, *((leaf.path, leaf.value) for leaf in self.state())]
+        state = [(leaf.path, leaf.value) for leaf in self.state()]
+        parameters_alone = {p: v for p, v in state if p in self.slots and p[0] == "self" and isinstance(v, np.ndarray)}
+        parts = [*returned, *state]
         sure = {path: parts[j][1] for path, j in beside(parameters_alone, parts).items()}
         given = [id(v) for v in sure.values()] + [id(v) for v in parameters_alone.values()]
         rest = {path: array for path, array in self.slots.items() if path not in sure}

@@ -24,11 +24,15 @@ LEFT_ALONE = re.compile(
 def variations(subject):
     """Yield (label, Plan, Setting) of what else the code may be given."""
     plan, setting = subject.plan, subject.setting
-    guessed = {k: c for k, c in plan.given.items() if isinstance(c, Draw) and c.values in ("chances", "positive")}
+    main = [k for k, role in feeding.roles([*subject.args]).items() if role == "x"]
+    guessed = {k: plan.given[k] for k in main if getattr(plan.given[k], "values", "") in ("chances", "positive")}
     if guessed:
         real = replace(plan, given=plan.given | {k: c._replace(values="real") for k, c in guessed.items()})
         yield "any number ", real, setting
         yield "any number, far ", real, replace(setting, spread="far")
+    for name, c in plan.given.items():
+        if isinstance(c, Draw) and c.values == "chances" and name not in main:
+            yield f"{name} one-hot ", replace(plan, given=plan.given | {name: c._replace(values="one-hot")}), setting
     for name, value in defaults(subject):
         for other in alternatives(subject, name.removeprefix("init."), value):
             label = f"{name.removeprefix('init.')}={'given' if isinstance(other, Draw) else other} "
