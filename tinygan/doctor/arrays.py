@@ -134,7 +134,7 @@ def fit(gradient, path):
     g = [part for part in gradient[:-1] if part not in GRADIENTS] + [gradient[-1]]
     n = [part for part in path[:-1] if part not in BOXES] + [path[-1]]
     of_gradients, score = len(g) < len(gradient), 0
-    if g[-1] in GRADIENTS and len(g) > 1:  # weight.grad belongs to weight.data
+    if g[-1] in GRADIENTS and len(g) > 1 and g[-1] != n[-1]:  # weight.grad belongs to weight.data
         g, of_gradients = g[:-1], True
     if n[-1] in BOXES and len(n) > 1:
         n.pop()

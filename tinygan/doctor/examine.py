@@ -134,7 +134,7 @@ def examine_form(report, form, setting, example, definition):
         try:
             other = adapter(form)(subject.plan, replace(setting, spread=spread))
             if spread == "far" or takes_large(other):
-                found = [m for m in measure(other, f"{spread} ") if np.any(m.n) or np.any(m.a)]
+                found = [m for m in measure(other, f"{spread} ") if told(m)]
                 found = guarded(other, found, f"{spread} ", report.remarks)
                 strict = definition or spread == "far"
                 found = [m for m in found if strict or not excused(m, report.remarks)]
@@ -150,13 +150,18 @@ def examine_form(report, form, setting, example, definition):
         report.unchecked += unreached(subject)
 
 
+def told(m):
+    """Does this gradient of a further pass say anything?"""
+    return "nothing was measured" not in m.row.note
+
+
 def varied(report, subject, definition):
     """Return what is wrong with the first other setting with which the code runs and is wrong."""
     stop = time.process_time() + SECONDS
     for label, plan, setting in [] if definition or subject.form.kind not in ("pair", "both") else variations(subject):
         try:
             other = adapter(plan.form)(plan, setting)
-            found = guarded(other, [m for m in measure(other, label) if np.any(m.n) or np.any(m.a)], label, [])
+            found = guarded(other, [m for m in measure(other, label) if told(m)], label, [])
         except (Stopped, ValueError, TypeError, IndexError, KeyError, AttributeError):
             continue  # it does not run so, and need not
         wrong = [m for m in found if not m.row.passed and not excused(m, report.remarks)]

@@ -80,9 +80,24 @@ def measure(subject, label=""):
         x = subject.slots[path]
         chosen = np.sort(rng.permutation(x.size)[: max(int(share * x.size), min(x.size, 8))])
         found.append(compared(subject, label + names[path], path, gradients[path], x, out, dout, chosen))
+
+    def anew(path, a):
+        x = subject.slots[path]
+        return compared(subject, label + names[path], path, a, x, out, dout, np.arange(x.size))
+
     if subject.form.kind == "step" or subject.moves:
-        found = rescaled(found, lambda m, a: compared(subject, m.name, m.path, a, m.x, out, dout, np.arange(m.x.size)))
-    return found
+        found = rescaled(found, lambda m, a: anew(m.path, a))
+    scale = max((np.linalg.norm(m.n) for m in found), default=0)
+    return [m._replace(row=told_of_rounding(m, scale)) for m in found]
+
+
+def told_of_rounding(m, scale):
+    """Return the Row of one gradient: what is smaller than rounding says nothing, unless others are far larger."""
+    if not m.row.passed or m.row.error < 0.1:
+        return m.row
+    if m.rounding < 1e-5 * scale:
+        return m.row._replace(error=0.0, note="zero but for rounding")
+    return m.row._replace(passed=False, note="smaller than rounding: nothing was measured")
 
 
 def timed(subject):
@@ -114,8 +129,6 @@ def compared(subject, name, path, a, x, out, dout, chosen):
         n = np.where(aside, a, n)
     rounding = np.linalg.norm(rounding)
     row = compare(name, a, n, TOLERANCE, aside, rounding, path in subject.vanishing)
-    if row.passed and row.error > 0.1:  # rounding beside rounding
-        row = row._replace(error=0.0, note="zero but for rounding")
     if not np.all(np.isfinite(a)):
         row = row._replace(passed=False, note="it is not finite")
     if len(chosen) < x.size:

@@ -47,7 +47,8 @@ def candidates(target, names, value, gradient, world, example, instance):
         kinds = dict.fromkeys(c.values for c in offered if isinstance(c, Draw))
         offered += [Draw(f"N {length}", kind) for length in own for kind in kinds]
         offered += [Draw(f"{length} 1") for length in own if re.fullmatch(feeding.STATES, name)]
-        if name in found:
+        keyed = inside[name] and not inside[name][0][0].isdigit()
+        if name in found and not keyed:
             kinds = list(kinds)
             first = sorted(kinds, key=lambda kind: kind != "labels") if kinds[0] == "labels" else kinds[:3]
             labels = ["labels"] * ("labels" in kinds and len(found[name].shape.split()) < 3 and kinds[0] != "real")

@@ -66,7 +66,8 @@ def all_axes(text):
 def axes_in(inside, constructor):
     """["N", "D"] of "N, D", or None if these are no axes."""
     axes = [axis.strip().replace(" ", "") for axis in inside.rstrip(", ").split(",")]
-    known = all(AXIS.fullmatch(axis) or axis in constructor for axis in axes)
+    formula = len(axes) == 1 and "," not in inside and re.fullmatch(r"[a-z]", axes[0])  # mean(x)
+    known = not formula and all(AXIS.fullmatch(axis) or axis in constructor for axis in axes)
     return axes if known and len(axes) < 5 and not (len(axes) > 1 and axes[0].isdigit() and axes[0] != "1") else None
 
 
