@@ -427,7 +427,7 @@ def loss(x):
     return np.sum(np.where(far, 5000, x)), np.where(far, 0.0, 1.0) * np.ones_like(x)
 """
     found, text = verdict(source)
-    assert found is Verdict.UNCHECKED and "line 7, where `x > 5000` was never true" in text
+    assert found is Verdict.UNCHECKED and "where `x > 5000` was never true" in text
 
 
 def test_a_gradient_that_belongs_to_nothing_is_said():

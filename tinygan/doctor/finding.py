@@ -260,10 +260,9 @@ def targets(module):
     for name, thing in own.items():
         if isinstance(thing, type) and not name.startswith("_"):
             target = of_class(thing, module, nodes[name])
-            base = any(isinstance(other, type) and thing in other.__mro__[1:] for other in vars(module).values())
             gradients = [form.gradient.node for form in target.forms if form.gradient and form.gradient.node]
             empty = inspect.isabstract(thing) or any(map(is_unfilled, [nodes[name], *gradients]))
-            if target.forms and not (base and empty):
+            if target.forms and not (is_base(thing, module) and empty):
                 found[name] = target
     return left_over({name: found[name] for name in nodes if name in found}, own, module)
 
@@ -278,12 +277,17 @@ def left_over(found, own, module):
     for name, thing in own.items():
         kind = isinstance(thing, type)
         known = names_used(found[name].forms if name in found else (), bodies) if kind else everywhere
-        methods = vars(thing) if kind else {name: thing}
+        methods = {} if is_base(thing, module) else vars(thing) if kind else {name: thing}
         left = tuple(k for k, f in methods.items() if k not in known and is_gradient(k, f))
         if left:
             target = found.get(name, Target(name, thing, thing if kind else None, (), module, ""))
             found[name] = target._replace(left=left)
     return found
+
+
+def is_base(kind, module):
+    """Is it a class on which another one of the module builds?"""
+    return any(isinstance(other, type) and kind in other.__mro__[1:] for other in vars(module).values())
 
 
 def names_used(forms, bodies):

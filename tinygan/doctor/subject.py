@@ -347,9 +347,10 @@ class Subject:
 
     def matched(self, returned, names, changed):
         """Return {path: gradient or None} for what was returned, in which names, and what else was written."""
-        state = [(leaf.path, leaf.value) for leaf in self.state()]
-        parameters_alone = {p: v for p, v in state if p in self.slots and p[0] == "self" and isinstance(v, np.ndarray)}
-        parts = [*returned, *state]
+        state = self.state()
+        own = {leaf.path: leaf.value for leaf in state if leaf.path in self.slots and leaf.path[0] == "self"}
+        parameters_alone = {path: array for path, array in own.items() if isinstance(array, np.ndarray)}
+        parts = [*returned, *((leaf.path, leaf.value) for leaf in state if isinstance(leaf.holder, tuple))]
         sure = {path: parts[j][1] for path, j in beside(parameters_alone, parts).items()}
         given = [id(v) for v in sure.values()] + [id(v) for v in parameters_alone.values()]
         rest = {path: array for path, array in self.slots.items() if path not in sure}

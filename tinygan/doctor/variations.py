@@ -77,8 +77,12 @@ def optional(subject, name):
     """Candidates for an array that is None by default."""
     if TARGETS.fullmatch(name):
         return []
-    offered = feeding.for_call(name, subject.plan.world, "more", subject.target.text)
-    return [c for c in offered if isinstance(c, Draw) and c.values != "labels"][:8]
+    kind = "mask" if "mask" in name.lower() else "positive"
+    offered = [
+        c for c in feeding.for_call(name, subject.plan.world, "more", subject.target.text) if isinstance(c, Draw)
+    ]
+    shapes = dict.fromkeys([subject.plan.world.x, "N 1", "N", *(c.shape for c in offered)])
+    return [Draw(shape, kind) for shape in shapes][:5]
 
 
 def words(module, name):
@@ -90,7 +94,8 @@ def words(module, name):
         elif isinstance(part, ast.Subscript) and getattr(part.slice, "attr", getattr(part.slice, "id", "")) == name:
             table = vars(module).get(getattr(part.value, "id", ""))
             found += list(table) if isinstance(table, dict) else []
-    return list(dict.fromkeys(word for word in found if isinstance(word, str)))
+    found = list(dict.fromkeys(word for word in found if isinstance(word, str)))
+    return [*found, "another"] if found else []
 
 
 def unreached(subject):
