@@ -130,10 +130,15 @@ def named_after(gradient, name):
 
 @lru_cache(10_000)
 def fit(gradient, path):
-    """How well the path of a gradient fits that of an array, 0 if not at all: the parts are compared from the end."""
-    g = [part for part in gradient[:-1] if part not in GRADIENTS] + [gradient[-1]]
-    n = [part for part in path[:-1] if part not in BOXES] + [path[-1]]
-    of_gradients, score = len(g) < len(gradient), 0
+    """How well the path of a gradient fits that of an array, 0 if not at all."""
+    return max(fit_from_the_end(gradient, path, boxes) for boxes in (BOXES, {"self"}))  # dWeights["a"], weights["a"]
+
+
+def fit_from_the_end(gradient, path, boxes):
+    """As ``fit``: the parts are compared from the end, without the names of boxes."""
+    g = [part for part in gradient[:-1] if part not in GRADIENTS | {"self"}] + [gradient[-1]]
+    n = [part for part in path[:-1] if part not in boxes] + [path[-1]]
+    of_gradients, score = len(g) < len([part for part in gradient if part != "self"]), 0
     if g[-1] in GRADIENTS and len(g) > 1 and g[-1] != n[-1]:  # weight.grad belongs to weight.data
         g, of_gradients = g[:-1], True
     if n[-1] in BOXES and len(n) > 1:

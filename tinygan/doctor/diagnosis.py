@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import ast
+import re
 from itertools import groupby
 from typing import NamedTuple
 
 import numpy as np
 
+from tinygan.doctor.arrays import named_after
 from tinygan.doctor.evidence import Evidence, NoEvidence
-from tinygan.doctor.intermediates import first_wrong
+from tinygan.doctor.intermediates import first_wrong, in_words
 from tinygan.doctor.mistakes import CATALOGUE, MAYBE
-from tinygan.doctor.repair import KINDS, repair
+from tinygan.doctor.repair import KINDS, involved, repair
 from tinygan.doctor.sandbox import Stopped, sandbox
+from tinygan.doctor.source import walk_own
 from tinygan.doctor.words import BROKEN
 
 
@@ -40,6 +44,8 @@ def diagnose(report):
         return []
     with sandbox(), np.errstate(all="ignore"):
         optimizer = [Finding(*words, {"": ""}) for words in report.named]
+        if {fact.kind for fact in report.facts} == {"second backward"}:  # or what follows from a wrong gradient
+            return of_gradients(report) or of_promises(report)
         return optimizer or of_promises(report) or of_gradients(report)
 
 
@@ -64,8 +70,10 @@ def of_gradients(report):
 
 def of_form(report, wrong):
     """Return the Findings for one form: known mistakes, or an edit that mends, or what may be missing."""
-    seen = named(wrong, CATALOGUE)
-    mended = repair(wrong[0], report, 0, named=bool(seen))
+    seen, mended = named(wrong, CATALOGUE), None
+    if not seen and (lines := suspects(report, wrong)):
+        mended = repair(wrong[0], report, 0, lines=lines) or repair(wrong[0], report, 1, lines=lines)
+    mended = mended or repair(wrong[0], report, 0, named=bool(seen))
     if not seen and not mended:
         seen = named(wrong, MAYBE)
     if not seen and not mended:
@@ -74,6 +82,23 @@ def of_form(report, wrong):
         return [Finding(*KINDS[mended.kind], str(mended), {e.name: "" for e in wrong})]
     place = f"in {mended.place}: {mended.before}" if mended else ""
     return [Finding(*mistake[:3], places, place) for mistake, places in seen.items()]
+
+
+def suspects(report, wrong):
+    """Return the lines that assign the first wrong array of backward, or else what is wrong while others are right."""
+    if first := first_wrong(wrong[0]):
+        return {first[0]}
+    names = [e.path[-1] for e in wrong]
+    if len(names) == len([m for m in report.measured if m.subject is wrong[0].subject]):
+        return set()
+    found = set()
+    for _, _, node in involved(wrong[0].subject):
+        for part in walk_own(node):
+            if isinstance(part, (ast.Assign, ast.AugAssign)):
+                target = ast.unparse(getattr(part, "targets", [getattr(part, "target", None)])[0])
+                words = re.findall(r"\w+", target)
+                found |= {part.lineno} if any(named_after(w, n) > 1 for w in words for n in names) else set()
+    return found
 
 
 def named(wrong, catalogue):
@@ -105,8 +130,9 @@ def pattern(report):
         lines.append(f"  right: {', '.join(right)}")
     if lines:
         with sandbox(), np.errstate(all="ignore"):
-            lines.append(first_wrong(wrong[0]))
-    return ["  no known mistake looks like this:", *filter(None, lines)] if lines else []
+            found = first_wrong(wrong[0])
+            lines += [in_words(wrong[0], found)] if found else []
+    return ["  no known mistake looks like this:", *lines] if lines else []
 
 
 def line(e):

@@ -226,7 +226,7 @@ CALL = [
     (r"(train\w*|is_train\w*|training)", [True]),
     (r"(w|theta|weights|coef\w*)", [Draw("I"), *(Draw(shape) for shape in WEIGHTS)]),
     (r"(params?|parameters|phi|state|config|cfg|hparams|opts?|\w+_param|layers)", [Several({})]),
-    (STATES, [Draw("N M"), Draw("N O"), Draw("N I"), Draw("M"), Draw("M N"), Draw("M 1")]),
+    (STATES, [Draw("N M"), Draw("T M"), Draw("N O"), Draw("N I"), Draw("M"), Draw("M N"), Draw("M 1")]),
     (r"\w*mask\w*", [Draw("N T", "mask"), Draw("N I", "mask"), Draw("N", "mask"), Draw("N 1", "mask")]),
     (PLAIN_IDS, [Draw("N", "labels"), Draw("N T", "labels")]),
     (BATCHES, [Make(lambda sizes, rng: pairs_of(sizes, rng))]),

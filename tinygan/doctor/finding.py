@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tinygan.doctor.arrays import named_after
 from tinygan.doctor.feeding import TARGETS as TARGET
 from tinygan.doctor.source import (
     flat,
@@ -33,7 +34,7 @@ from tinygan.doctor.source import (
 )
 
 # fmt: off
-GRADIENT = re.compile(r"(?P<before>.*?)_?(backward(_?pass|_?propagat\w+|_?prop)?|back_?prop\w*|bprop|bwd|(sub)?gradient(s|en)?|grads?|prime|deriv\w*|adjoint|vjp|pullback|ableitung(en)?)_?(?P<after>.*)", re.I)
+GRADIENT = re.compile(r"(?P<before>.*?)_?(backward(_?pass|_?propagat\w+|_?prop)?|back_?prop\w*|bprop|bwd|(sub)?gradient(s|en)?|grads?|prime|deriv\w*|adjoint|vjp|pullback|bptt|ableitung(en)?)_?(?P<after>.*)", re.I)
 FORWARD = r"(forward(_?pass|_?propagat\w+|_?prop)?|fprop|fwd|feed_?forward|__call__|call|predict|loss|cost|comp\w*|calc\w*|func\w*|fn|)"
 LOSS = re.compile(r".*(loss|cost|error|objective|criterion|energy|nll|entropy|mse|bce|penalty|divergence|energ\w*|kosten|verlust|fehler).*", re.I)
 STEP = re.compile(r"(?!.*(forward|backward|cell))(.*_)?(step|update)(_.*)?|train_?(d|g|disc\w*|gen\w*|critic|on_batch|batch|one_batch|\w*step)", re.I)
@@ -45,6 +46,8 @@ FLAG = re.compile(r"deriv\w*|prime|grad\w*|d|backward", re.I)  # of f(x, deriv=F
 GRADIENTS = {"grads", "gradients", "grad", "g", "dw", "grads_and_vars", "gradient", "dparams", "derivatives"}
 CACHE = re.compile(r"\w*cache\w*|ctx|context|saved\w*|memory|tape|mem|aux|residuals?|store", re.I)
 NO_LOSS = re.compile(r".*forward.*|(init|_|make|load|split|im2col|param|get_|fit|train|run|main|sample|generate).*|.*(shape|size).*")
+COMMON_WORDS = set("""loss cost function fn func nll objective error value compute calc calculate get eval forward backward gradient
+gradients grad grads derivative deriv prime d of the""".split())
 NO_GRADIENT = re.compile(r".*(num|check|test|clip|zero|norm|finite|approx|estimat|reset|plot|print|init|get_|set_|compare).*", re.I)
 IMPLIED = {  # what a backward pass may mean that names no loss
     "half the sum of squares": lambda out, target: 0.5 * np.sum((out - target) ** 2),
@@ -124,6 +127,7 @@ def forms(functions, module):
     for name, call in calls.items():
         flags = [p.name for p in parameters(functions[name]) if p.default is False and FLAG.fullmatch(p.name)]
         values = ((call,),) if flags else values_for(call, gradients[name], rest, losses) if name in gradients else ()
+        values = [tuple(with_optional(step, call.returns, functions) for step in value) for value in values]
         if values:
             found.append(Form("pair", tuple(values), call._replace(flag=flags[0]) if flags else call))
             used |= {call.name for call in values[0]}
@@ -153,6 +157,13 @@ def forms(functions, module):
     return found
 
 
+def with_optional(call, gradients, functions):
+    """The same Call, in need of arguments that are None by default, too, if there is a gradient of them."""
+    optional = [p.name for p in parameters(functions[call.name]) if p.default is None] if call.name in functions else []
+    felt = [n for n in optional if any(named_after(g, n) > 1 for g in flat(gradients) if isinstance(g, str))]
+    return call._replace(needs=tuple(dict.fromkeys((*call.needs, *felt))))
+
+
 def stem_of(name, calls):
     """What a function's name says that it is the gradient of, "" for backward; None if it is no gradient."""
     if match := GRADIENT.fullmatch(name):
@@ -168,7 +179,9 @@ def values_for(gradient, stem, rest, losses):
     ranked, alternatives, low = [], [], stem.lower()
     for call in rest.values():
         name = call.name.lower()
-        if stem and (name == low or re.fullmatch(rf"{re.escape(low)}_?{FORWARD}|{FORWARD}_?{re.escape(low)}", name)):
+        if stem and (core(call.name) == core(gradient.name) != set()):
+            score = 7
+        elif stem and (name == low or re.fullmatch(rf"{re.escape(low)}_?{FORWARD}|{FORWARD}_?{re.escape(low)}", name)):
             score = 8
         elif stem and (name.startswith(low) or low.endswith(name)) or not stem and LOSS.fullmatch(name):
             score = 5 if name in ("loss", "cost") else 4
@@ -187,6 +200,12 @@ def values_for(gradient, stem, rest, losses):
         if not targets or len(gradient.needs) == len(call.needs) or any(map(DOUT.fullmatch, known)):
             alternatives.append((call,))
     return alternatives
+
+
+def core(name):
+    """The words of a name that say what it is about: {"reg"} of gradient_reg and of costFunctionReg."""
+    words = re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+", name)
+    return {word.lower() for word in words} - COMMON_WORDS
 
 
 def alike(loss, step):

@@ -51,7 +51,10 @@ class Hook:
 
 
 def first_wrong(e):
-    """Return a line on the first array in backward that is wrong, where forward has one that it belongs to, or ""."""
+    """Return (line, name, names that are right before it) of the first array in backward that is wrong, or None.
+
+    Only those are known that belong to an array of forward: dz to z.
+    """
     subject, hook = e.subject, Hook()
     stop, right = time.process_time() + SECONDS, []
     with hooked(subject, hook):
@@ -70,10 +73,15 @@ def first_wrong(e):
             if not all(relative_error(array, n) > 1e-6 for n in slopes):
                 right.append(name)
             elif slopes:
-                before = f"; right before it: {', '.join(dict.fromkeys(right))}" if right else ""
-                where = spot(subject.target.module.__file__, line)
-                return f"  the first that is wrong on the way is {name} ({where}){before}"
-    return ""
+                return line, name, tuple(dict.fromkeys(right))
+    return None
+
+
+def in_words(e, found):
+    """Return what ``first_wrong`` has found as a sentence."""
+    line, name, right = found
+    before = f"; right before it: {', '.join(right)}" if right else ""
+    return f"  the first that is wrong on the way is {name} ({spot(e.subject.target.module.__file__, line)}){before}"
 
 
 def noted(hook, run):

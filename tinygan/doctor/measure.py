@@ -93,6 +93,8 @@ def measure(subject, label=""):
 
 def told_of_rounding(m, scale):
     """Return the Row of one gradient: what is smaller than rounding says nothing, unless others are far larger."""
+    if m.row.note.startswith("zero against zero") and scale and not np.any(m.J):
+        return m.row._replace(passed=True, note="zero, as measured")
     if not m.row.passed or m.row.error < 0.1:
         return m.row
     if m.rounding < 1e-5 * scale:

@@ -83,7 +83,8 @@ def used(target, value):
     batch = next(iter(draws.values())).shape.split()[:1] if draws else []
     shapes = {k: " ".join("N" if [n] == batch != ["1"] else n for n in d.shape.split()) for k, d in draws.items()}
     init = calls.get(getattr(getattr(target.thing, "__init__", None), "__code__", None), {})
-    plain = {f"init.{k}": v for k, v in init.items() if isinstance(v, (int, float, str)) or callable(v)}
+    kinds = (int, float, str, list, tuple, np.ndarray)
+    plain = {f"init.{k}": v for k, v in init.items() if isinstance(v, kinds) or callable(v)}
     return {k: draw._replace(shape=shapes[k]) for k, draw in draws.items()}, plain, {"N": int(*batch)} if batch else {}
 
 

@@ -16,7 +16,7 @@ from tinygan.doctor.finding import of_class
 from tinygan.doctor.games import Penalty, Step
 from tinygan.doctor.offers import by_position, candidates, documented, used
 from tinygan.doctor.pair import Pair, free_arguments
-from tinygan.doctor.sandbox import Stopped, Unfilled, counted_lines
+from tinygan.doctor.sandbox import Stopped, Unfilled, counted_lines, in_library
 from tinygan.doctor.subject import Both, Plan, Setting
 
 SECONDS = 6  # of computing that a search may take
@@ -30,8 +30,8 @@ def adapter(form):
 class Attempt:
     """What came of one choice: how far it ran, and why no farther.
 
-    progress  (stage, lines run): 0 constructor, 1 forward, 2 output, 3 backward, then 3.5 without any gradient, 4 with
-              gradients of the wrong shape, 5 with gradients
+    progress  (stage, lines run, how far in the last line); the stages are 0 constructor, 1 forward, 2 output, 3 backward,
+              then 3.5 without any gradient, 4 with gradients of the wrong shape, 5 with gradients
     """
 
     def __init__(self, plan, setting):
@@ -45,7 +45,7 @@ class Attempt:
                 fit, x = shapes and all(g == x for g, x in shapes), self.subject.main_input()
                 self.fits_partly = any(g == x for g, x in shapes)
                 felt = x is None or self.subject.matters(x)
-                self.progress = (5 if fit and felt else 4 if shapes else 3.5, 0)
+                self.progress = (5 if fit and felt else 4 if shapes else 3.5, 0, 0)
                 return
             except Stopped as error:
                 self.error = error
@@ -57,11 +57,20 @@ class Attempt:
                 KeyError,
             ) as error:  # what came back makes no sense
                 self.error = Stopped(f"{plan.target.name}: {error}")
-        self.progress = (getattr(self.subject, "stage", 0), lines[0])
+        self.progress = (getattr(self.subject, "stage", 0), lines[0], depth(self.error.__cause__))
 
     @property
     def done(self):
         return self.progress[0] >= 5
+
+
+def depth(error):
+    """How far an error is in its line: the place in the byte code of the learner's innermost function."""
+    place, trace = 0, getattr(error, "__traceback__", None)
+    while trace is not None:
+        place = trace.tb_lasti if not in_library(trace.tb_frame.f_code.co_filename) else place
+        trace = trace.tb_next
+    return place
 
 
 def plan_for(target, form, setting, example=None):
@@ -74,7 +83,7 @@ def plan_for(target, form, setting, example=None):
         for value, world in alternatives[: 1 if pairs else None]:
             if not world.last or last:
                 attempt = search(target, form, value, world, setting, example, stop, pairs)
-                farther = best is None or attempt.progress[: 1 + (best.progress[0] < 4)] > best.progress
+                farther = best is None or attempt.progress[: 3 if best.progress[0] < 4 else 1] > best.progress
                 best = attempt if farther else best
                 ran = world if ran is None and attempt.progress[0] >= 2 else ran
                 told = world.name == "as documented" and attempt.fits_partly and all_documented(target, form, value)

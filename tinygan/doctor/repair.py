@@ -60,10 +60,11 @@ class Repair(NamedTuple):
         return f"{self.place}: every gradient is right with `{self.after}` in place of `{self.before}`"
 
 
-def repair(e, report, level, named=False):
+def repair(e, report, level, named=False, lines=()):
     """Return the Repair that makes all gradients right, of this Evidence's form in all passes, or None.
 
     level  0 for edits of what is there, 1 for something added, moved or left out
+    lines  of the source, if only these are to be edited
     """
     subject, stop = e.subject, time.process_time() + (TO_PLACE if named else SECONDS[level])
     subjects = {m.subject: None for m in report.measured if m.subject.form is subject.form}
@@ -75,6 +76,8 @@ def repair(e, report, level, named=False):
         for edit in edits(node, level, names, numbers):
             if time.process_time() > stop:
                 return None
+            if lines and edit.statement.lineno not in lines:
+                continue
             line, before = edit.statement.lineno, first_line(edit.statement)
             edit.swap()
             try:

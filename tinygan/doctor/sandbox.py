@@ -116,10 +116,15 @@ def reset(generator, state):
         generator.set_state(state)
 
 
+def in_library(path):
+    """Is this no learner's file?"""
+    return path.startswith((*LIBRARIES, "<"))
+
+
 def own_frames(error):
     """The frames of an error's way that are in a learner's file."""
     frames = traceback.extract_tb(error.__traceback__)
-    return [f for f in frames if not f.filename.startswith((*LIBRARIES, "<")) and os.path.exists(f.filename)]
+    return [f for f in frames if not in_library(f.filename) and os.path.exists(f.filename)]
 
 
 @contextlib.contextmanager
@@ -128,7 +133,7 @@ def counted_lines():
     count, before = [0], sys.gettrace()
 
     def trace(frame, event, _):
-        if frame.f_code.co_filename.startswith((*LIBRARIES, "<")):
+        if in_library(frame.f_code.co_filename):
             return None
         count[0] += event == "line"
         return trace
