@@ -98,7 +98,7 @@ class Net:
         return dz @ self.W1.T
 """
     report = examine(planted_mistakes.run("mine.py", planted_mistakes.HEAD + source).Net)
-    assert report.findings == [] and "dz (mine.py, line 19); right before it: dh" in report.pattern[-1]
+    assert report.findings == [] and "dz (mine.py, line 17); right before it: dh" in report.pattern[-1]
 
 
 SHAPES = [(), (0,), (1,), (3,), (7,), (1, 3), (5, 1), (3, 7), (5, 3), (7, 7), (1, 7, 3), (5, 7, 3)]

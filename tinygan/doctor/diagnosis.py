@@ -70,14 +70,13 @@ def of_gradients(report):
 
 def of_form(report, wrong):
     """Return the Findings for one form: known mistakes, or an edit that mends, or what may be missing."""
-    seen, mended = named(wrong, CATALOGUE), None
-    if not seen and (lines := suspects(report, wrong)):
-        mended = repair(wrong[0], report, 0, lines=lines) or repair(wrong[0], report, 1, lines=lines)
-    mended = mended or repair(wrong[0], report, 0, named=bool(seen))
+    seen = named(wrong, CATALOGUE)
+    lines = suspects(report, wrong) if not seen else set()  # are searched first
+    mended = lines and repair(wrong[0], report, 0, lines=lines) or repair(wrong[0], report, 0, named=bool(seen))
     if not seen and not mended:
         seen = named(wrong, MAYBE)
     if not seen and not mended:
-        mended = repair(wrong[0], report, 1)
+        mended = lines and repair(wrong[0], report, 1, lines=lines) or repair(wrong[0], report, 1)
     if not seen and mended:
         return [Finding(*KINDS[mended.kind], str(mended), {e.name: "" for e in wrong})]
     place = f"in {mended.place}: {mended.before}" if mended else ""

@@ -48,7 +48,7 @@ CACHE = re.compile(r"\w*cache\w*|ctx|context|saved\w*|memory|tape|mem|aux|residu
 NO_LOSS = re.compile(r".*forward.*|(init|_|make|load|split|im2col|param|get_|fit|train|run|main|sample|generate).*|.*(shape|size).*")
 COMMON_WORDS = set("""loss cost function fn func nll objective error value compute calc calculate get eval forward backward gradient
 gradients grad grads derivative deriv prime d of the""".split())
-NO_GRADIENT = re.compile(r".*(num|check|test|clip|zero|norm|finite|approx|estimat|reset|plot|print|init|get_|set_|compare).*", re.I)
+NO_GRADIENT = re.compile(r".*(num|check|test|clip|zero|norm|finite|approx|estimat|reset|plot|print|init|get_|set_|compare|descen[td]|ascent).*", re.I)
 IMPLIED = {  # what a backward pass may mean that names no loss
     "half the sum of squares": lambda out, target: 0.5 * np.sum((out - target) ** 2),
     "half the mean of squares": lambda out, target: 0.5 * np.mean((out - target) ** 2),
@@ -296,7 +296,8 @@ def left_over(found, own, module):
     for name, thing in own.items():
         kind = isinstance(thing, type)
         known = names_used(found[name].forms if name in found else (), bodies) if kind else everywhere
-        methods = {} if is_base(thing, module) else vars(thing) if kind else {name: thing}
+        own_kinds = {form.kind for form in found[name].forms} <= {"pair", "both", "step"} if name in found else True
+        methods = {} if is_base(thing, module) or not own_kinds else vars(thing) if kind else {name: thing}
         left = tuple(k for k, f in methods.items() if k not in known and is_gradient(k, f))
         if left:
             target = found.get(name, Target(name, thing, thing if kind else None, (), module, ""))

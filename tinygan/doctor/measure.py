@@ -157,7 +157,8 @@ def rescaled(found, compared):
     if all(m.row.passed for m in found) or not c > 0:
         return found
     again = [compared(m, m.a / c) for m in found]
-    return again if all(m.row.error < 1e-6 for m in again) else found
+    again = [m._replace(row=compare(m.name, m.a, m.n, 1e-6, rounding=m.rounding)) for m in again]
+    return again if all(m.row.passed for m in again) else found
 
 
 # ---- promises ----------------------------------------------------------------------------------------------

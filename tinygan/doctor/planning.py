@@ -30,7 +30,7 @@ def adapter(form):
 class Attempt:
     """What came of one choice: how far it ran, and why no farther.
 
-    progress  (stage, lines run, how far in the last line); the stages are 0 constructor, 1 forward, 2 output, 3 backward,
+    progress  (stage, lines run, how far in the last line); stages are 0 constructor, 1 forward, 2 output, 3 backward,
               then 3.5 without any gradient, 4 with gradients of the wrong shape, 5 with gradients
     """
 
