@@ -48,7 +48,7 @@ CACHE = re.compile(r"\w*cache\w*|ctx|context|saved\w*|memory|tape|mem|aux|residu
 NO_LOSS = re.compile(r".*forward.*|(init|_|make|load|split|im2col|param|get_|fit|train|run|main|sample|generate).*|.*(shape|size).*")
 COMMON_WORDS = set("""loss cost function fn func nll objective error value compute calc calculate get eval forward backward gradient
 gradients grad grads derivative deriv prime d of the""".split())
-NO_GRADIENT = re.compile(r".*(num|check|test|clip|zero|norm|finite|approx|estimat|reset|plot|print|init|get_|set_|compare|descen[td]|ascent).*", re.I)
+NO_GRADIENT = re.compile(r"tangent.*|.*(num|check|test|clip|zero|norm|finite|approx|estimat|reset|plot|print|init|get_|set_|compare|descen[td]|ascent).*", re.I)
 IMPLIED = {  # what a backward pass may mean that names no loss
     "half the sum of squares": lambda out, target: 0.5 * np.sum((out - target) ** 2),
     "half the mean of squares": lambda out, target: 0.5 * np.mean((out - target) ** 2),
@@ -227,7 +227,7 @@ def gives_both(call, module):
     if f"{call.name}_by_definition" in vars(module):
         return True
     moves = set(map(str, call.returns)) & set(call.needs)  # theta, c = descend(theta, c)
-    if call.node is None or NO_LOSS.fullmatch(call.name) or moves:
+    if call.node is None or NO_LOSS.fullmatch(call.name) or moves and not LOSS.fullmatch(call.name):
         return False
     if is_empty(call.node) and is_unfilled(call.node):
         return 1 <= len(call.needs) <= 2
@@ -313,7 +313,8 @@ def is_base(kind, module):
 def names_used(forms, bodies):
     """All names that the functions of these Forms speak of, and the functions of these names, and so on."""
     calls = [call for form in forms for value in (*form.values, (form.gradient,)) for call in value if call is not None]
-    used, waiting = {call.name for call in calls}, [call.node for call in calls if call.node is not None]
+    used = {call.name for call in calls}
+    waiting = [node for call in calls for node in ([call.node] if call.node else bodies.get(call.name, []))]
     while waiting:
         names = {getattr(n, "attr", getattr(n, "id", "")) for n in ast.walk(waiting.pop())} - used
         used |= names
