@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import time
+import types
 from typing import NamedTuple
 
 import numpy as np
@@ -137,7 +138,7 @@ def involved(subject):
         method, name = waiting.pop(0)
         holder = next((k for k in owner.__mro__ if name in vars(k)), None) if method and owner else module
         function = vars(holder).get(name) if holder is not None else None
-        node = node_of(function) if callable(getattr(function, "__func__", function)) else None
+        node = node_of(function) if isinstance(getattr(function, "__func__", function), types.FunctionType) else None
         if node is None or any(node is other for _, _, other in found):
             continue
         found.append((holder, name, node))
