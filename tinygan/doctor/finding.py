@@ -192,6 +192,8 @@ def values_for(gradient, stem, rest, losses):
         alias = any(map(TARGET.fullmatch, call.needs))
         own = [n for n in known if n in (*call.needs, *flat(call.returns)) or alias and TARGET.fullmatch(n)]
         targets = [n for n in known if TARGET.fullmatch(n) and n not in own]
+        if stem and gives_output(call, gradient):
+            targets = []
         ranked.append((score + 3 * len(own) - 4 * len(targets), call, targets))
     for _, call, targets in sorted(ranked, key=lambda item: -item[0])[:3]:
         if targets and not LOSS.fullmatch(call.name):
@@ -206,6 +208,12 @@ def core(name):
     """The words of a name that say what it is about: {"reg"} of gradient_reg and of costFunctionReg."""
     words = re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+", name)
     return {word.lower() for word in words} - COMMON_WORDS
+
+
+def gives_output(call, gradient):
+    """Is y of f_vjp(v, y) the output of f(x), and no target?"""
+    known = {*call.needs, *flat(call.returns)}
+    return len(gradient.needs) == 2 and not known & set(gradient.needs) and not LOSS.fullmatch(call.name)
 
 
 def alike(loss, step):

@@ -8,7 +8,7 @@ import re
 import numpy as np
 
 from tinygan.doctor.arrays import fit, generators_of, is_gradient_name, parts_of
-from tinygan.doctor.finding import CACHE, DOUT, TARGET
+from tinygan.doctor.finding import CACHE, DOUT, TARGET, gives_output
 from tinygan.doctor.sandbox import Stopped, call, snapshot, where
 from tinygan.doctor.source import flat
 from tinygan.doctor.subject import Fact, Subject, display, main_argument, rated
@@ -26,6 +26,7 @@ def free_arguments(value, gradient, kind):
         free += [n for n in step.needs if n not in (main, *rates) and not (i and n in produced)]
         produced += flat(step.returns)
     alone = gradient is not None and len(gradient.needs) == len(value[-1].needs) == 1  # d_sigmoid(y)
+    alone = alone or gradient is not None and len(value) == 1 and gives_output(value[0], gradient)
     for name in gradient.needs if gradient is not None else ():
         made = name in produced or CACHE.fullmatch(name) or rated([name])
         alias = TARGET.fullmatch(name) and any(map(TARGET.fullmatch, free))  # the same under another name
@@ -150,7 +151,8 @@ class Pair(Subject):
             self.told = False  # a derivative: of the same arguments, under other names, or of the output
             out = len(free) == 1 and OUTPUT.fullmatch(free[0])
             return dict(zip(free, [self.main] if out else [known[name] for name in own], strict=False))
-        for name in [name for name in free if not DOUT.fullmatch(name)] if len(free) > len(douts) else []:
+        others = sorted((n for n in free if not DOUT.fullmatch(n)), key=lambda n: not OUTPUT.fullmatch(n))
+        for name in others if len(free) > len(douts) else []:
             if len(free) > len(douts):  # relu_backward(dout, z): the input, or the output, under another name
                 named[name] = self.main if bool(OUTPUT.fullmatch(name)) != self.plan.by_output else known[own[0]]
                 free.remove(name)
