@@ -26,6 +26,7 @@ from tinygan.doctor.variations import unreached, variations
 
 TRAINING = r"(?i)(.*_)?(d|g|disc\w*|gen\w*|critic|train)_?step|train_(d|g|step|batch|on_batch)\w*"  # no helper
 SECONDS = 6  # of computing that other settings may take
+CONSTANTS = r"noise|eps\w*|\w*mask|adj\w*|pe|pos_?enc\w*|freqs?|cos|sin"  # arrays that are meant to stay as they are
 MODES = r"(is_)?train(ing)?(_?mode)?"
 
 
@@ -119,7 +120,9 @@ def examine_form(report, form, setting, example, definition):
     report.facts += broken_promises(subject) + [Fact("shared", name) for name in shared(subject)]
     report.unchecked += missing(subject, found) + subject.left
     coarse = any(kind in (np.float32, np.float16) for kind in subject.types.values())
-    if coarse or any(2e-9 < m.row.error < 1e-7 and Evidence(report, m).blind_to_rounding() for m in found):
+    if subject.single:
+        report.remarks.append("it computes in single precision: measured with the step 0.01, above 0.001 is WRONG")
+    elif coarse or any(2e-9 < m.row.error < 1e-7 and Evidence(report, m).blind_to_rounding() for m in found):
         report.facts.append(Fact("precision", ""))
     add(report, subject, found, definition)
     if subject.plan.by_output and not re.search(
@@ -239,6 +242,7 @@ def missing(subject, found):
     have, names = {m.path for m in found}, []
     for path, array in subject.slots.items() if subject.form.kind != "step" else ():
         parameter = path[0] == "self" or len(path) > 1 and not re.fullmatch(BATCHES, str(path[0]))
-        if parameter and array.ndim and path not in have and subject.matters(array):
+        constant = re.fullmatch(CONSTANTS, str(path[-1]))
+        if parameter and array.ndim and path not in have and not constant and subject.matters(array):
             names.append(display(path))
     return names

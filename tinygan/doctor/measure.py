@@ -19,6 +19,7 @@ from tinygan.doctor.subject import Fact, display
 from tinygan.gradcheck import compare, nudged, remeasure
 
 STEP, TOLERANCE = 1e-5, 1e-7
+IN_SINGLE = 1e-2, 1e-3  # the same for code that computes in single precision
 SECONDS = 2.0  # for the nudges of one pass; where they would take longer, entries are sampled
 
 
@@ -111,7 +112,8 @@ def timed(subject):
 
 def compared(subject, name, path, a, x, out, dout, chosen):
     """Return the Measured of one array."""
-    steps = STEP * (x if subject.tiny(path) else np.maximum(1, np.abs(x)))
+    step, tolerance = IN_SINGLE if subject.single else (STEP, TOLERANCE)
+    steps = step * (x if subject.tiny(path) else np.maximum(1, np.abs(x)))
     J = np.zeros((x.size, out.size))
     for i in chosen:
         index = np.unravel_index(i, x.shape)
@@ -122,7 +124,7 @@ def compared(subject, name, path, a, x, out, dout, chosen):
     aside.ravel()[chosen] = False
     rounding = 4 * np.finfo(float).eps * np.sum(np.abs(dout * out)) / steps
     n = np.where(np.abs(n) > rounding, n, 0.0)
-    if a.shape == n.shape:
+    if a.shape == n.shape and not subject.single:
         suspicious = ~aside & (np.abs(a - n) > 0.1 * TOLERANCE * np.abs(n).max())
         if np.any(suspicious):
             n = finer(subject, x, n, suspicious, steps, dout)
@@ -130,7 +132,7 @@ def compared(subject, name, path, a, x, out, dout, chosen):
             aside |= kinks
         n = np.where(aside, a, n)
     rounding = np.linalg.norm(rounding)
-    row = compare(name, a, n, TOLERANCE, aside, rounding, path in subject.vanishing)
+    row = compare(name, a, n, tolerance, aside, rounding, path in subject.vanishing)
     if not np.all(np.isfinite(a)):
         row = row._replace(passed=False, note="it is not finite")
     if len(chosen) < x.size:

@@ -96,6 +96,7 @@ class Subject:
     """Code under check, made and fed as a Plan says."""
 
     moves = uses_rate = False
+    single = False  # are its own arrays of single precision? Then it is meant to compute so
 
     def __init__(self, plan, setting):
         self.plan, self.setting = plan, setting
@@ -135,6 +136,7 @@ class Subject:
             Network([thing], rng, np.float64)  # deals out W, b, dW, db
         for leaf in leaves(thing):
             array = isinstance(leaf.value, np.ndarray)
+            self.single = self.single or array and leaf.value.dtype == np.float32
             if array and leaf.value.dtype != np.float64 or not array and self.has_gradient(leaf.path):
                 leaf.put(np.array(leaf.value, np.float64))
         return thing
