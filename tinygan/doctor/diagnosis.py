@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 from itertools import groupby
 from typing import NamedTuple
 
@@ -84,20 +83,32 @@ def of_form(report, wrong):
 
 
 def suspects(report, wrong):
-    """Return the lines that assign the first wrong array of backward, or else what is wrong while others are right."""
+    """Return the lines that assign the first wrong array of backward, or else those that make wrong gradients only."""
     if first := first_wrong(wrong[0]):
-        return {first[0]}
-    names = [e.path[-1] for e in wrong]
-    if len(names) == len([m for m in report.measured if m.subject is wrong[0].subject]):
-        return set()
-    found = set()
+        return first[-1]
+    right = [m.path[-1] for m in report.measured if m.subject is wrong[0].subject and m.row.passed]
+    uses = {}  # {line: (names that it assigns, names that are in it)}
     for _, _, node in involved(wrong[0].subject):
         for part in walk_own(node):
             if isinstance(part, (ast.Assign, ast.AugAssign)):
-                target = ast.unparse(getattr(part, "targets", [getattr(part, "target", None)])[0])
-                words = re.findall(r"\w+", target)
-                found |= {part.lineno} if any(named_after(w, n) > 1 for w in words for n in names) else set()
-    return found
+                targets = getattr(part, "targets", [getattr(part, "target", None)])
+                uses[part.lineno] = (set().union(*map(names_in, targets)), names_in(part))
+    return made_of([e.path[-1] for e in wrong], uses) - made_of(right, uses) if right else set()
+
+
+def names_in(part):
+    """All names in a piece of source."""
+    return {getattr(n, "attr", getattr(n, "id", "")) for n in ast.walk(part)} - {"", "self", "np"}
+
+
+def made_of(parameters, uses):
+    """The lines in which the gradients of these parameters come about."""
+    lines, known = set(), {name for made, _ in uses.values() for name in made}
+    known = {name for name in known if any(named_after(name, own) > 1 for own in parameters)}
+    while more := {line for line, (made, _) in uses.items() if made & known} - lines:
+        lines |= more
+        known |= set().union(*(uses[line][1] for line in more))
+    return lines
 
 
 def named(wrong, catalogue):

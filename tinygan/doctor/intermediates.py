@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import copy
+import re
 import time
 
 import numpy as np
@@ -23,11 +24,11 @@ ENTRIES = 120  # of an array that is measured
 
 
 class Hooked(ast.NodeTransformer):
-    """Puts ``name = hook("name", line, name)`` behind every assignment to a name or an attribute."""
+    """Puts ``name = hook("name", line, name)`` behind every assignment."""
 
     def visit_Assign(self, node):
         parts = [part for target in node.targets for part in getattr(target, "elts", [target])]
-        names = [ast.unparse(part) for part in parts if isinstance(part, (ast.Name, ast.Attribute))]
+        names = [ast.unparse(part) for part in parts if isinstance(part, (ast.Name, ast.Attribute, ast.Subscript))]
         hooks = [ast.parse(f"{name} = __hook__({name!r}, {node.lineno}, {name})").body[0] for name in names]
         return [node, *hooks]
 
@@ -46,14 +47,16 @@ class Hook:
         if not is_number(value) or np.ndim(value) == 0:
             return value
         value = value + self.change if len(self.seen) == self.place else value
-        self.seen.append((name.rpartition(".")[2], line, value.copy()))
+        self.seen.append(
+            (re.sub(r"\[.*|.*\.", "", name), line, value)
+        )  # itself: what is done to it later belongs to it
         return value
 
 
 def first_wrong(e):
-    """Return (line, name, names that are right before it) of the first array in backward that is wrong, or None.
+    """Return (line, name, names that are right before it, lines between) of the first array of backward that is wrong.
 
-    Only those are known that belong to an array of forward: dz to z.
+    Only those are known that belong to an array of forward, dz to z. None if none of them is wrong.
     """
     subject, hook = e.subject, Hook()
     stop, right = time.process_time() + SECONDS, []
@@ -61,7 +64,8 @@ def first_wrong(e):
         forward = noted(hook, subject.out)
         computed = noted(hook, lambda: subject.gradients(e.m.dout))
         last = {name: line for name, line, _ in computed}
-        for name, line, array in computed:
+        begin = 0
+        for i, (name, line, array) in enumerate(computed):
             if not is_gradient_name(name) or line != last[name] or time.process_time() > stop:
                 continue
             places = [
@@ -71,15 +75,15 @@ def first_wrong(e):
             ]
             slopes = [slope(subject, hook, place, array.shape, e.m.dout) for place in places]
             if not all(relative_error(array, n) > 1e-6 for n in slopes):
-                right.append(name)
+                right, begin = [*right, name], i + 1
             elif slopes:
-                return line, name, tuple(dict.fromkeys(right))
+                return line, name, dict.fromkeys(right), {between for _, between, _ in computed[begin : i + 1]}
     return None
 
 
 def in_words(e, found):
     """Return what ``first_wrong`` has found as a sentence."""
-    line, name, right = found
+    line, name, right, _ = found
     before = f"; right before it: {', '.join(right)}" if right else ""
     return f"  the first that is wrong on the way is {name} ({spot(e.subject.target.module.__file__, line)}){before}"
 

@@ -136,7 +136,13 @@ def involved(subject):
     found, waiting = [], [(owner is not None, gradient.name)]
     while waiting and len(found) < 6:
         method, name = waiting.pop(0)
-        holder = next((k for k in owner.__mro__ if name in vars(k)), None) if method and owner else module
+        holder = (
+            method
+            if isinstance(method, type)
+            else next((k for k in owner.__mro__ if name in vars(k)), None)
+            if method and owner
+            else module
+        )
         function = vars(holder).get(name) if holder is not None else None
         node = node_of(function) if isinstance(getattr(function, "__func__", function), types.FunctionType) else None
         if node is None or any(node is other for _, _, other in found):
@@ -151,4 +157,7 @@ def involved(subject):
                 called = part.func.attr if own else getattr(part.func, "id", None)
                 if called and called not in kept:
                     waiting.append((own, called))
+                elif isinstance(part.func, ast.Attribute):  # of an inner layer
+                    kinds = [k for k in vars(module).values() if isinstance(k, type) and part.func.attr in vars(k)]
+                    waiting += [(kind, part.func.attr) for kind in kinds if kind.__module__ == module.__name__]
     return found
