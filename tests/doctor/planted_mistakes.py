@@ -605,7 +605,8 @@ PLANTED = [  # (what is edited, what stands there, what is put there, the doctor
     ("Polar", "dx * np.cos(self.angle) + dy * np.sin(self.angle)", "dx * np.cos(self.angle)", "one output forgotten"),
     ("Spread", "np.sum(dout * self.x, axis=0)", "dout * self.x", "own sample only"),
     # memory
-    ("Dense", "return x @ self.W + self.b", "self.n = getattr(self, 'n', 0) + 1; return x @ self.W + self.b / self.n", "not deterministic"),
+    ("Dense", "return x @ self.W + self.b", "self.n = getattr(self, 'n', 0) + 1; return x @ self.W + self.b / self.n", "state carried over"),
+    ("Dense", "return x @ self.W + self.b", "import random; return x @ self.W + random.SystemRandom().random()", "not deterministic"),
     ("Dense", "self.dW = self.x.T @ dout", "self.dW = getattr(self, 'dW', 0) + self.x.T @ dout", "gradients accumulated"),
     ("Dense", "self.x = x\n", "self.x = getattr(self, 'x', x)\n", "stale cache"),
     ("Dense", "self.x = x\n", "self.__dict__.setdefault('xs', []).append(x); self.x = self.xs[0]\n", "stale cache"),

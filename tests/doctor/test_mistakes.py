@@ -78,6 +78,29 @@ def test_what_nobody_knows_gets_no_name_but_a_description(name, old, new, seed):
     assert "no known mistake" in first and line.startswith("  x: ") and "entries are wrong" in line
 
 
+def test_where_nothing_fits_the_first_wrong_array_on_the_way_is_said():
+    source = """
+class Net:
+    def __init__(self, n_in, n_out):
+        self.W1, self.W2 = np.random.randn(n_in, 4), np.random.randn(4, n_out)
+
+    def forward(self, x):
+        self.x = x
+        self.z = x @ self.W1
+        self.h = np.tanh(self.z)
+        return self.h @ self.W2
+
+    def backward(self, dout):
+        dh = dout @ self.W2.T
+        dz = np.sinh(dh) * (1 - self.h**2) + np.cos(self.z)
+        self.dW2 = self.h.T @ dout
+        self.dW1 = self.x.T @ dz
+        return dz @ self.W1.T
+"""
+    report = examine(planted_mistakes.run("mine.py", planted_mistakes.HEAD + source).Net)
+    assert report.findings == [] and "dz (mine.py, line 17); right before it: dh" in report.pattern[-1]
+
+
 SHAPES = [(), (0,), (1,), (3,), (7,), (1, 3), (5, 1), (3, 7), (5, 3), (7, 7), (1, 7, 3), (5, 7, 3)]
 
 

@@ -217,6 +217,192 @@ def backward(dA, X, W, b):
         "q)",
     ),
     "a training step": (RIGHT["Player"], "2 * (fake - 1)", "2 * fake"),
+    "padding, where there is none by default": (
+        """
+class Neighbors:
+    def __init__(self, pad=0):
+        self.pad = pad
+
+    def forward(self, x):
+        self.n = x.shape[1]
+        self.p = np.pad(x, ((0, 0), (self.pad, self.pad)))
+        return self.p[:, 1:] * self.p[:, :-1]
+
+    def backward(self, dout):
+        dp = np.zeros_like(self.p)
+        dp[:, 1:] += dout * self.p[:, :-1]
+        dp[:, :-1] += dout * self.p[:, 1:]
+        return dp[:, self.pad : self.pad + self.n]
+""",
+        "self.pad : self.pad + self.n",
+        ": self.n",
+    ),
+    "an activation chosen by a word": (
+        """
+class Activation:
+    def __init__(self, kind="tanh"):
+        self.kind = kind
+
+    def forward(self, x):
+        self.out = np.tanh(x) if self.kind == "tanh" else 1 / (1 + np.exp(-x))
+        return self.out
+
+    def backward(self, dout):
+        if self.kind == "tanh":
+            return dout * (1 - self.out**2)
+        return dout * self.out * (1 - self.out)
+""",
+        "self.out * (1 - self.out)",
+        "self.out",
+    ),
+    "an optional weight": (
+        """
+def weighted(out, target, weight=None):
+    weight = 1.0 if weight is None else weight
+    return np.mean(weight * (out - target) ** 2)
+
+
+def weighted_grad(out, target, weight=None):
+    weight = 1.0 if weight is None else weight
+    return 2 * weight * (out - target) / out.size
+""",
+        "2 * weight * (out",
+        "2 * (out",
+    ),
+    "numbers that need not be probabilities": (
+        """
+def huber(p, t):
+    r = p - t
+    return np.mean(np.where(np.abs(r) <= 2, 0.5 * r**2, 2 * (np.abs(r) - 1)))
+
+
+def huber_gradient(p, t):
+    r = p - t
+    return np.where(np.abs(r) <= 2, r, 2 * np.sign(r)) / r.size
+""",
+        "2 * np.sign(r)",
+        "np.sign(r)",
+    ),
+    "rows of a target that sum to 1": (
+        """
+def softmax(z):
+    e = np.exp(z - z.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
+
+
+def divergence(z, p):
+    return np.sum(p * (np.log(p) - np.log(softmax(z)))) / len(z)
+
+
+def divergence_gradient(z, p):
+    return (softmax(z) - p) / len(z)
+""",
+        "(softmax(z) - p) / len(z)",
+        "(softmax(z) - p)",
+    ),
+    "pairs of a parameter and its gradient": (
+        """
+class Affine:
+    def __init__(self, n, m):
+        self.w, self.b, self.updates = np.random.randn(n, m), np.random.randn(1, m), []
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.w + self.b
+
+    def backward(self, d):
+        self.updates = [(self.w, self.x.T @ d), (self.b, d.sum(axis=0, keepdims=True))]
+        return d @ self.w.T
+""",
+        "self.x.T @ d)",
+        "self.x.T @ d / 2)",
+    ),
+    "sizes with short names, samples in columns": (
+        """
+class LowRank:
+    def __init__(self, p, q, r=2, seed=0):
+        rng = np.random.default_rng(seed)
+        self.A, self.B = rng.standard_normal((q, r)), rng.standard_normal((r, p))
+
+    def forward(self, x):
+        self.x = x
+        return self.A @ (self.B @ x)
+
+    def backward(self, dy):
+        self.dA = dy @ (self.B @ self.x).T
+        self.dB = self.A.T @ dy @ self.x.T
+        return self.B.T @ (self.A.T @ dy)
+""",
+        "self.A.T @ dy @ self.x.T",
+        "2 * self.A.T @ dy @ self.x.T",
+    ),
+    "any number of sizes": (
+        """
+class Net:
+    def __init__(self, *sizes):
+        rng = np.random.default_rng(0)
+        self.W = [rng.normal(size=(n, m)) for n, m in zip(sizes, sizes[1:])]
+
+    def forward(self, x):
+        self.a = [x]
+        for W in self.W:
+            self.a.append(np.tanh(self.a[-1] @ W))
+        return self.a[-1]
+
+    def backward(self, delta):
+        dW = [None] * len(self.W)
+        for i in reversed(range(len(self.W))):
+            delta = delta * (1 - self.a[i + 1] ** 2)
+            dW[i] = self.a[i].T @ delta
+            delta = delta @ self.W[i].T
+        return dW
+""",
+        "self.a = [x]",
+        "self.a = getattr(self, 'a', []) + [x]",
+    ),
+    "a penalty that backward adds": (
+        """
+class Ridge:
+    def __init__(self, n_in, n_out, l2=0.3):
+        self.W, self.l2 = np.random.randn(n_in, n_out), l2
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W
+
+    def penalty(self):
+        return 0.5 * self.l2 * np.sum(self.W**2)
+
+    def backward(self, dout):
+        self.dW = self.x.T @ dout + self.l2 * self.W
+        return dout @ self.W.T
+""",
+        "+ self.l2 * self.W",
+        "+ self.l2 * np.sign(self.W)",
+    ),
+    "a step of both players": (
+        """
+class Game:
+    def __init__(self, n_z, n_x, lr=0.1):
+        rng = np.random.default_rng(0)
+        self.lr, self.G, self.D = lr, rng.normal(size=(n_z, n_x)), rng.normal(size=(n_x, 1))
+
+    def d_loss(self, x, z):
+        return np.mean((x @ self.D - 1) ** 2) + np.mean((z @ self.G @ self.D) ** 2)
+
+    def g_loss(self, z):
+        return np.mean((z @ self.G @ self.D - 1) ** 2)
+
+    def train_step(self, x, z):
+        fake = z @ self.G
+        dD = 2 * x.T @ (x @ self.D - 1) / len(x) + 2 * fake.T @ (fake @ self.D) / len(z)
+        self.D = self.D - self.lr * dD
+        d = 2 * (z @ self.G @ self.D - 1) / len(z)
+        self.G = self.G - self.lr * z.T @ (d @ self.D.T)
+""",
+        "(d @ self.D.T)",
+        "(d @ np.abs(self.D.T))",
+    ),
 }
 
 
@@ -232,6 +418,16 @@ def test_a_mistake_in_this_style_is_seen(style):
     assert source.count(old) == 1
     found, text = verdict(source.replace(old, new))
     assert found is Verdict.WRONG, text
+
+
+def test_a_side_of_a_comparison_that_no_number_reached_is_said():
+    source = """
+def loss(x):
+    far = x > 5000
+    return np.sum(np.where(far, 5000, x)), np.where(far, 0.0, 1.0) * np.ones_like(x)
+"""
+    found, text = verdict(source)
+    assert found is Verdict.UNCHECKED and "where `x > 5000` was never true" in text
 
 
 def test_a_gradient_that_belongs_to_nothing_is_said():

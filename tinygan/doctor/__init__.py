@@ -11,6 +11,8 @@ The way through these files, each of which needs only those before it:
     games        the same for penalties and for the steps of a GAN
     planning     try arguments until the code runs
     measure      gradients against slopes, promises
+    excuses      guards, penalties of its own: what differs and is no mistake
+    variations   other settings than the defaults; sides of comparisons that no number reached
     rules        optimizers against their published rules
     report       all of it, near zero and far from it, and a verdict
     evidence     question a wrong gradient
@@ -18,6 +20,7 @@ The way through these files, each of which needs only those before it:
     mistakes     the catalogue: how each gives itself away
     edits        the ways to change one thing in a source
     repair       mend the source by one of them
+    intermediates  where nothing fits: the first array of backward that is wrong
     diagnosis    give what is wrong its name
 """
 

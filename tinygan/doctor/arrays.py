@@ -130,11 +130,16 @@ def named_after(gradient, name):
 
 @lru_cache(10_000)
 def fit(gradient, path):
-    """How well the path of a gradient fits that of an array, 0 if not at all: the parts are compared from the end."""
-    g = [part for part in gradient[:-1] if part not in GRADIENTS] + [gradient[-1]]
-    n = [part for part in path[:-1] if part not in BOXES] + [path[-1]]
-    of_gradients, score = len(g) < len(gradient), 0
-    if g[-1] in GRADIENTS and len(g) > 1:  # weight.grad belongs to weight.data
+    """How well the path of a gradient fits that of an array, 0 if not at all."""
+    return max(fit_from_the_end(gradient, path, boxes) for boxes in (BOXES, {"self"}))  # dWeights["a"], weights["a"]
+
+
+def fit_from_the_end(gradient, path, boxes):
+    """As ``fit``: the parts are compared from the end, without the names of boxes."""
+    g = [part for part in gradient[:-1] if part not in GRADIENTS | {"self"}] + [gradient[-1]]
+    n = [part for part in path[:-1] if part not in boxes] + [path[-1]]
+    of_gradients, score = len(g) < len([part for part in gradient if part != "self"]), 0
+    if g[-1] in GRADIENTS and len(g) > 1 and g[-1] != n[-1]:  # weight.grad belongs to weight.data
         g, of_gradients = g[:-1], True
     if n[-1] in BOXES and len(n) > 1:
         n.pop()
@@ -143,7 +148,7 @@ def fit(gradient, path):
     for mine, own in zip(reversed(g), reversed(n), strict=False):
         similar, equal = named_after(mine, own), plain(mine) == plain(own)
         if not similar and not equal:
-            return 0
+            return 1 if of_gradients and score and max(len(gradient), len(path)) < 4 else 0  # grad["v"] and par["v"]
         of_gradients = of_gradients or (similar and not equal)
         score += 1 + (similar or 3)
     return score if of_gradients else 0
@@ -183,6 +188,18 @@ def match(slots, args, returned, names, changed, choice):
         if j not in pairs.values() and (of_input and alike or len(alike) == 1 and is_gradient_name(named[j][-1])):
             pairs[alike[0]] = j
     return {path: values[j] for path, j in pairs.items()}, len(choices)
+
+
+def beside(slots, parts):
+    """Return {path: index} of gradients that stand behind the array that they belong to, (W, dW), in ``parts``."""
+    places, found = {path: j for j, (path, _) in enumerate(parts)}, {}
+    for path, array in parts:
+        j = places.get((*path[:-1], 1)) if path[-1] == 0 and len(path) > 1 else None
+        for slot, own in slots.items() if j is not None else ():
+            alike = np.shape(array) == np.shape(parts[j][1]) == own.shape
+            if alike and np.shares_memory(array, own) and not np.shares_memory(parts[j][1], own):
+                found[slot] = j
+    return found
 
 
 def rename(path, names, alone):

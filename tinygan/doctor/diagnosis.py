@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import ast
 from itertools import groupby
 from typing import NamedTuple
 
 import numpy as np
 
+from tinygan.doctor.arrays import named_after
 from tinygan.doctor.evidence import Evidence, NoEvidence
+from tinygan.doctor.intermediates import first_wrong, in_words
 from tinygan.doctor.mistakes import CATALOGUE, MAYBE
-from tinygan.doctor.repair import KINDS, repair
+from tinygan.doctor.repair import KINDS, involved, repair
 from tinygan.doctor.sandbox import Stopped, sandbox
+from tinygan.doctor.source import walk_own
 from tinygan.doctor.words import BROKEN
 
 
@@ -39,12 +43,14 @@ def diagnose(report):
         return []
     with sandbox(), np.errstate(all="ignore"):
         optimizer = [Finding(*words, {"": ""}) for words in report.named]
+        if {fact.kind for fact in report.facts} == {"second backward"}:  # or what follows from a wrong gradient
+            return of_gradients(report) or of_promises(report)
         return optimizer or of_promises(report) or of_gradients(report)
 
 
 def of_promises(report):
     """Name the promises that were broken; one that explains all others is named alone."""
-    found, first = {}, [fact for fact in report.facts if fact.kind in ("random", "in place")]
+    found, first = {}, [fact for fact in report.facts if fact.kind in ("random", "carried", "in place")]
     for fact in first or report.facts:
         found.setdefault(BROKEN[fact.kind], {})[fact.where] = ""
     return [Finding(*mistake[:3], places) for mistake, places in found.items()]
@@ -64,15 +70,45 @@ def of_gradients(report):
 def of_form(report, wrong):
     """Return the Findings for one form: known mistakes, or an edit that mends, or what may be missing."""
     seen = named(wrong, CATALOGUE)
-    mended = repair(wrong[0], report, 0, named=bool(seen))
+    lines = suspects(report, wrong) if not seen else set()  # are searched first
+    mended = lines and repair(wrong[0], report, 0, lines=lines) or repair(wrong[0], report, 0, named=bool(seen))
     if not seen and not mended:
         seen = named(wrong, MAYBE)
     if not seen and not mended:
-        mended = repair(wrong[0], report, 1)
+        mended = lines and repair(wrong[0], report, 1, lines=lines) or repair(wrong[0], report, 1)
     if not seen and mended:
         return [Finding(*KINDS[mended.kind], str(mended), {e.name: "" for e in wrong})]
     place = f"in {mended.place}: {mended.before}" if mended else ""
     return [Finding(*mistake[:3], places, place) for mistake, places in seen.items()]
+
+
+def suspects(report, wrong):
+    """Return the lines that assign the first wrong array of backward, or else those that make wrong gradients only."""
+    if first := first_wrong(wrong[0]):
+        return first[-1]
+    right = [m.path[-1] for m in report.measured if m.subject is wrong[0].subject and m.row.passed]
+    uses = {}  # {line: (names that it assigns, names that are in it)}
+    for _, _, node in involved(wrong[0].subject):
+        for part in walk_own(node):
+            if isinstance(part, (ast.Assign, ast.AugAssign)):
+                targets = getattr(part, "targets", [getattr(part, "target", None)])
+                uses[part.lineno] = (set().union(*map(names_in, targets)), names_in(part))
+    return made_of([e.path[-1] for e in wrong], uses) - made_of(right, uses) if right else set()
+
+
+def names_in(part):
+    """All names in a piece of source."""
+    return {getattr(n, "attr", getattr(n, "id", "")) for n in ast.walk(part)} - {"", "self", "np"}
+
+
+def made_of(parameters, uses):
+    """The lines in which the gradients of these parameters come about."""
+    lines, known = set(), {name for made, _ in uses.values() for name in made}
+    known = {name for name in known if any(named_after(name, own) > 1 for own in parameters)}
+    while more := {line for line, (made, _) in uses.items() if made & known} - lines:
+        lines |= more
+        known |= set().union(*(uses[line][1] for line in more))
+    return lines
 
 
 def named(wrong, catalogue):
@@ -102,6 +138,10 @@ def pattern(report):
     right = [m.name for m in report.measured if m.row.passed and m.path not in nearest]
     if lines and right:
         lines.append(f"  right: {', '.join(right)}")
+    if lines:
+        with sandbox(), np.errstate(all="ignore"):
+            found = first_wrong(wrong[0])
+            lines += [in_words(wrong[0], found)] if found else []
     return ["  no known mistake looks like this:", *lines] if lines else []
 
 

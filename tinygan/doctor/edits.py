@@ -266,9 +266,12 @@ def factors(node, text, names, numbers):
         yield "factor", parse(f"({text}) * {name}")
         yield "factor", parse(f"({text}) / {name}")
     yield "power", parse(f"({text}) ** 2")
+    yield "constant", parse(f"({text}) + 1")
+    yield "constant", parse(f"({text}) - 1")
     if not isinstance(node, ast.Call):
         for name in names:
             yield "derivative", parse(f"({text}) * (1 - {name})")
+            yield "derivative", parse(f"({text}) * {name} * (1 - {name})")
             yield "derivative", parse(f"({text}) * (1 - {name} ** 2)")
             yield "mask", parse(f"({text}) * ({name} > 0)")
 

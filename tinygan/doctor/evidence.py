@@ -189,7 +189,11 @@ class Evidence:
 
     def grows_with_batch(self, power):
         """Is the factor proportional to this power of N?"""
-        sizes = self.larger("N").subject.sizes["N"] / self.subject.sizes["N"]
+        try:
+            sizes = self.larger("N").subject.sizes["N"] / self.subject.sizes["N"]
+        except NoEvidence:  # the batch has one length; are other numbers multiplied alike?
+            other = self.again(seed=self.subject.setting.seed + 1)
+            return power == 0 and bool(np.isclose(other.ratio, self.ratio, rtol=1e-5))
         return bool(np.isclose(self.larger("N").ratio / self.ratio, sizes**power, rtol=1e-5))
 
     @cached_property

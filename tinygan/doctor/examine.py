@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
+import time
 import types
 from dataclasses import replace
 
@@ -16,13 +17,16 @@ from tinygan.doctor.excuses import against_definition, definition_of, excused, g
 from tinygan.doctor.feeding import BATCHES
 from tinygan.doctor.finding import IMPLIED, LOSS, Form, Target, call_of, forms, of_class, of_function
 from tinygan.doctor.measure import broken_promises, measure, of_ties, shared
-from tinygan.doctor.planning import Attempt, adapter, plan_for
+from tinygan.doctor.planning import Attempt, adapter, plan_for, readings
 from tinygan.doctor.report import Report, Verdict
 from tinygan.doctor.sandbox import Stopped, Unfilled, call, sandbox, where
 from tinygan.doctor.source import parameters, text_about, walk_own
 from tinygan.doctor.subject import Fact, Setting, display
+from tinygan.doctor.variations import unreached, variations
 
 TRAINING = r"(?i)(.*_)?(d|g|disc\w*|gen\w*|critic|train)_?step|train_(d|g|step|batch|on_batch)\w*"  # no helper
+SECONDS = 6  # of computing that other settings may take
+CONSTANTS = r"noise|eps\w*|\w*mask|adj\w*|pe|pos_?enc\w*|freqs?|cos|sin"  # arrays that are meant to stay as they are
 MODES = r"(is_)?train(ing)?(_?mode)?"
 
 
@@ -65,6 +69,11 @@ def examine(thing, example=None, definition=None, **setting):
                 except Stopped as error:
                     report.errors.append(error)
                     report.unchecked.append(form.name)
+    if target.left:
+        report.unchecked += target.left
+        report.errors.append(
+            Stopped(f"{where(target.thing)}: it is not clear what {', '.join(target.left)} belongs to")
+        )
     return report
 
 
@@ -79,6 +88,7 @@ def serves(form, target):
 
 def examine_form(report, form, setting, example, definition):
     """Add to a report what is found about one form; Stopped where it cannot be run."""
+    vars(report.target.module).get("outcomes", {}).clear()
     attempt, definition = (
         plan_for(report.target, form, setting, example),
         definition or definition_of(report.target, form),
@@ -110,7 +120,9 @@ def examine_form(report, form, setting, example, definition):
     report.facts += broken_promises(subject) + [Fact("shared", name) for name in shared(subject)]
     report.unchecked += missing(subject, found) + subject.left
     coarse = any(kind in (np.float32, np.float16) for kind in subject.types.values())
-    if coarse or any(2e-9 < m.row.error < 1e-7 and Evidence(report, m).blind_to_rounding() for m in found):
+    if subject.single:
+        report.remarks.append("it computes in single precision: measured with the step 0.01, above 0.001 is WRONG")
+    elif coarse or any(2e-9 < m.row.error < 1e-7 and Evidence(report, m).blind_to_rounding() for m in found):
         report.facts.append(Fact("precision", ""))
     add(report, subject, found, definition)
     if subject.plan.by_output and not re.search(
@@ -123,18 +135,48 @@ def examine_form(report, form, setting, example, definition):
         report.facts += of_ties(subject) + of_modes(subject, report.remarks)
     for spread in ("far", "large"):
         try:
-            subject = adapter(form)(subject.plan, replace(setting, spread=spread))
-            if spread == "far" or takes_large(subject):
-                found = [m for m in measure(subject, f"{spread} ") if np.any(m.n) or np.any(m.a)]
-                found = guarded(subject, found, f"{spread} ", report.remarks)
+            other = adapter(form)(subject.plan, replace(setting, spread=spread))
+            if spread == "far" or takes_large(other):
+                found = [m for m in measure(other, f"{spread} ") if told(m)]
+                found = guarded(other, found, f"{spread} ", report.remarks)
                 strict = definition or spread == "far"
                 found = [m for m in found if strict or not excused(m, report.remarks)]
-                add(report, subject, found, definition if spread == "far" else None)
+                add(report, other, found, definition if spread == "far" else None)
         except Stopped as error:
             if spread == "large" and definition:
                 report.facts.append(Fact("overflow", str(error)))
             elif spread == "large":
                 report.remarks.append(f"at numbers of ±800: {error}")
+    if all(m.row.passed for m in report.measured if m.subject.form is form):
+        report.measured += (wrong := varied(report, subject, definition))
+        report.rows += [m.row for m in wrong]
+        report.unchecked += unreached(subject)
+
+
+def told(m):
+    """Does this gradient of a further pass say anything?"""
+    return "nothing was measured" not in m.row.note
+
+
+def varied(report, subject, definition):
+    """Return what is wrong with the first other setting with which the code runs and is wrong."""
+    stop = time.process_time() + SECONDS
+    for label, plan, setting in [] if definition or subject.form.kind not in ("pair", "both") else variations(subject):
+        try:
+            other = adapter(plan.form)(plan, setting)
+            found = guarded(other, [m for m in measure(other, label) if told(m)], label, [])
+        except (Stopped, ValueError, TypeError, IndexError, KeyError, AttributeError):
+            continue  # it does not run so, and need not
+        wrong = [m for m in found if not m.row.passed and not excused(m, report.remarks)]
+        report.remarks += [
+            f"with {label}: {m.row.name.removeprefix(label)}: {m.row.note}" for m in wrong if m.row.error == np.inf
+        ]
+        if wrong := [m for m in wrong if m.row.error < np.inf]:
+            return wrong
+        if time.process_time() > stop:
+            report.remarks.append(f"no time was left to vary more than {label.strip()}")
+            break
+    return []
 
 
 def of_modes(subject, remarks):
@@ -170,10 +212,12 @@ def likeliest(attempt, setting):
     others = [replace(subject.plan, choice=i) for i in range(1, subject.choices)]
     if gradient is not None and len(gradient.needs) == 1 and not subject.told:
         others.append(replace(subject.plan, by_output=True))
+    others += [replace(subject.plan, after=True)] * bool(getattr(subject, "of_both", False))
+    others += readings(subject.plan, {m.path[0] for m in found})
     for plan in others if any(not m.row.passed for m in found) else ():
         other = Attempt(plan, setting)
         again = measure(other.subject) if other.progress[0] >= 4 else []
-        if again and all(m.row.passed for m in again):
+        if len(again) >= len(found) and all(m.row.passed for m in again):
             return other.subject, again
     return subject, found
 
@@ -198,6 +242,7 @@ def missing(subject, found):
     have, names = {m.path for m in found}, []
     for path, array in subject.slots.items() if subject.form.kind != "step" else ():
         parameter = path[0] == "self" or len(path) > 1 and not re.fullmatch(BATCHES, str(path[0]))
-        if parameter and array.ndim and path not in have and subject.matters(array):
+        constant = re.fullmatch(CONSTANTS, str(path[-1]))
+        if parameter and array.ndim and path not in have and not constant and subject.matters(array):
             names.append(display(path))
     return names

@@ -9,10 +9,12 @@ from itertools import product
 
 import numpy as np
 
+from tinygan.doctor.arrays import is_number
 from tinygan.doctor.measure import TOLERANCE, measure
 from tinygan.doctor.sandbox import Stopped, call
+from tinygan.doctor.source import required
 from tinygan.doctor.subject import Fact
-from tinygan.gradcheck import compare
+from tinygan.gradcheck import compare, numeric_gradient
 
 TARGETS_OF_A_GAME = {  # what the players of ``objectives.LeastSquares``, and of what builds on it, must pay
     "discriminator": lambda self, real, fake: 0.5 * np.mean((real - self.b) ** 2) + 0.5 * np.mean((fake - self.a) ** 2),
@@ -94,6 +96,7 @@ def excused(m, remarks):
 
 def guarded(subject, found, label, remarks):
     """Measure what is only a little wrong without the small numbers of the code, log(p + 1e-8); return what counts."""
+    found = without_penalty(subject, found, remarks)
     if all(m.row.passed for m in found) or any(m.row.error > 0.05 for m in found):
         return found
     try:
@@ -105,6 +108,38 @@ def guarded(subject, found, label, remarks):
         return found
     remarks.append("right but for a small number that keeps a logarithm, a root or a quotient finite")
     return again
+
+
+def without_penalty(subject, found, remarks):
+    """Let backward add the gradient of a penalty to that of the output, if a method such as kl() says which."""
+    wrong = [m for m in found if not m.row.passed]
+    if not wrong or any(m.a.shape != m.n.shape for m in wrong) or subject.form.kind != "pair" or subject.thing is None:
+        return found
+    used = {step.name for step in (*subject.value, subject.form.gradient)}
+    methods = {k: f for kind in type(subject.thing).__mro__ for k, f in vars(kind).items() if k[:2] != "__"}
+    for name in [k for k, f in methods.items() if k not in used and callable(f) and len(required(f)) == 1]:
+
+        def value(name=name):
+            subject.out()
+            return call(getattr(subject.thing, name))
+
+        try:
+            if not is_number(value()) or np.size(value()) > 1:
+                continue
+            slopes = [numeric_gradient(value, subject.slots[m.path]) for m in wrong]
+        except (Stopped, ValueError):
+            continue
+        rest = np.concatenate([(m.a - m.n).ravel() for m in wrong])
+        slope = np.concatenate([s.ravel() for s in slopes])
+        c = (slope @ rest) / max(slope @ slope, 1e-300)
+        if c > 0 and np.linalg.norm(rest - c * slope) < 1e-6 * np.linalg.norm(rest):
+            remarks.append(f"backward adds the gradient of {name}() to that of the output")
+            both = {m.path: m.n + c * s for m, s in zip(wrong, slopes, strict=True)}
+            return [
+                m._replace(n=both[m.path], row=compare(m.name, m.a, both[m.path])) if m.path in both else m
+                for m in found
+            ]
+    return found
 
 
 @contextlib.contextmanager

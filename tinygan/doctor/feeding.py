@@ -131,6 +131,21 @@ def one_hot(rng, shape, axis):
     return np.moveaxis(np.eye(shape[axis])[which], -1, axis)
 
 
+def like(array):
+    """Return the Draw of arrays such as this one."""
+    shape, kinds = " ".join(map(str, array.shape)), set(np.unique(array)[:3].tolist())
+    if array.dtype.kind in "iu":
+        kind = "labels"
+    elif kinds <= {-1.0, 1.0}:
+        kind = "signs"
+    elif kinds <= {0.0, 1.0}:
+        rows = array.ndim > 1 and np.all(array.sum(axis=-1) == 1)
+        kind = "one-hot" if rows else "hard"
+    else:
+        kind = "real" if array.min() <= 0 else "chances" if array.max() < 1 else "positive"
+    return Draw(shape, kind)
+
+
 # ---- candidates --------------------------------------------------------------------------------------
 
 SURELY_TARGETS = re.compile(
@@ -211,7 +226,7 @@ CALL = [
     (r"(train\w*|is_train\w*|training)", [True]),
     (r"(w|theta|weights|coef\w*)", [Draw("I"), *(Draw(shape) for shape in WEIGHTS)]),
     (r"(params?|parameters|phi|state|config|cfg|hparams|opts?|\w+_param|layers)", [Several({})]),
-    (STATES, [Draw("N M"), Draw("N O"), Draw("N I"), Draw("M"), Draw("M N"), Draw("M 1")]),
+    (STATES, [Draw("N M"), Draw("T M"), Draw("N O"), Draw("N I"), Draw("M"), Draw("M N"), Draw("M 1")]),
     (r"\w*mask\w*", [Draw("N T", "mask"), Draw("N I", "mask"), Draw("N", "mask"), Draw("N 1", "mask")]),
     (PLAIN_IDS, [Draw("N", "labels"), Draw("N T", "labels")]),
     (BATCHES, [Make(lambda sizes, rng: pairs_of(sizes, rng))]),
@@ -307,7 +322,9 @@ def targets(name, x, text):
     if re.search(r"\baxis\s*=\s*0", text) and not re.search(r"axis\s*=\s*-?1|, 1,|\(1,|\(-1,", text):
         kinds.insert(0, "one-hot columns")
     labels = [Draw("N", "labels"), Draw("N T", "labels"), Draw("1 N", "labels")]
-    dense = [*(Draw(x, kind) for kind in kinds), Draw("N O", kinds[0]), Draw("O N", kinds[0])]
+    column = rf"\b{name}(\.reshape\(\s*-\s*1\s*,\s*1\s*\)|\[:\s*,\s*(None|np\.newaxis)\s*\])"  # it has one axis, then
+    dense = [Draw("N", kinds[0])] * bool(re.search(column, text))
+    dense += [*(Draw(x, kind) for kind in kinds), Draw("N O", kinds[0]), Draw("O N", kinds[0])]
     rest = [Draw("N", kinds[0]), Draw("N 1", kinds[0]), Draw(x, "chances"), Draw(x)]
     if re.search(r"\[\s*(np\.)?arange\(.*?\)\s*,|class indices|integer labels", text):
         return [*labels, *dense, *rest]

@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tinygan.doctor.arrays import named_after
 from tinygan.doctor.feeding import TARGETS as TARGET
 from tinygan.doctor.source import (
     flat,
@@ -33,9 +34,9 @@ from tinygan.doctor.source import (
 )
 
 # fmt: off
-GRADIENT = re.compile(r"(?P<before>.*?)_?(backward(_?pass|_?propagat\w+|_?prop)?|back_?prop\w*|bprop|bwd|gradients?|grads?|prime|deriv\w*)_?(?P<after>.*)", re.I)
+GRADIENT = re.compile(r"(?P<before>.*?)_?(backward(_?pass|_?propagat\w+|_?prop)?|back_?prop\w*|bprop|bwd|(sub)?gradient(s|en)?|grads?|prime|deriv\w*|adjoint|vjp|pullback|bptt|ableitung(en)?)_?(?P<after>.*)", re.I)
 FORWARD = r"(forward(_?pass|_?propagat\w+|_?prop)?|fprop|fwd|feed_?forward|__call__|call|predict|loss|cost|comp\w*|calc\w*|func\w*|fn|)"
-LOSS = re.compile(r".*(loss|cost|error|objective|criterion|energy|nll|entropy|mse|bce).*", re.I)
+LOSS = re.compile(r".*(loss|cost|error|objective|criterion|energy|nll|entropy|mse|bce|penalty|divergence|energ\w*|kosten|verlust|fehler).*", re.I)
 STEP = re.compile(r"(?!.*(forward|backward|cell))(.*_)?(step|update)(_.*)?|train_?(d|g|disc\w*|gen\w*|critic|on_batch|batch|one_batch|\w*step)", re.I)
 RULE = re.compile(r"(?!.*(loss|layer)).*?(sgd|momentum|nesterov|nag|ada_?grad|rms_?prop|ada_?delta|adam\w*|gradient_?descent|optimi[sz]er|nadam)(_?\w*)", re.I)
 STEPS_OF_A_RULE = ("step", "update", "apply_gradients", "update_params", "apply", "__call__")
@@ -45,6 +46,9 @@ FLAG = re.compile(r"deriv\w*|prime|grad\w*|d|backward", re.I)  # of f(x, deriv=F
 GRADIENTS = {"grads", "gradients", "grad", "g", "dw", "grads_and_vars", "gradient", "dparams", "derivatives"}
 CACHE = re.compile(r"\w*cache\w*|ctx|context|saved\w*|memory|tape|mem|aux|residuals?|store", re.I)
 NO_LOSS = re.compile(r".*forward.*|(init|_|make|load|split|im2col|param|get_|fit|train|run|main|sample|generate).*|.*(shape|size).*")
+COMMON_WORDS = set("""loss cost function fn func nll objective error value compute calc calculate get eval forward backward gradient
+gradients grad grads derivative deriv prime d of the""".split())
+NO_GRADIENT = re.compile(r"tangent.*|.*(num|check|test|clip|zero|norm|finite|approx|estimat|reset|plot|print|init|get_|set_|compare|descen[td]|ascent).*", re.I)
 IMPLIED = {  # what a backward pass may mean that names no loss
     "half the sum of squares": lambda out, target: 0.5 * np.sum((out - target) ** 2),
     "half the mean of squares": lambda out, target: 0.5 * np.mean((out - target) ** 2),
@@ -95,6 +99,7 @@ class Target(NamedTuple):
     forms: tuple
     module: object
     text: str
+    left: tuple = ()  # gradients, by their names, of nothing that could be found
 
 
 # ---- forms ---------------------------------------------------------------------------------------------
@@ -122,23 +127,41 @@ def forms(functions, module):
     for name, call in calls.items():
         flags = [p.name for p in parameters(functions[name]) if p.default is False and FLAG.fullmatch(p.name)]
         values = ((call,),) if flags else values_for(call, gradients[name], rest, losses) if name in gradients else ()
+        values = [tuple(with_optional(step, call.returns, functions) for step in value) for value in values]
         if values:
             found.append(Form("pair", tuple(values), call._replace(flag=flags[0]) if flags else call))
             used |= {call.name for call in values[0]}
     for name, call in calls.items():
         both = LOSS.fullmatch(name) and gives_both(call, module)  # loss_and_grads(x)
         done = name in used or any(form.gradient is call for form in found)
-        if done or name in gradients and not both or GRADIENTS.intersection(call.needs):
+        if (
+            done
+            or GRADIENTS.intersection(call.needs)
+            or name in gradients
+            and not both
+            and any(map(DOUT.fullmatch, call.needs))
+        ):
             continue
         if STEP.fullmatch(name):
             fitting = sorted(
                 (loss for loss in rest.values() if LOSS.fullmatch(loss.name)), key=lambda loss: -alike(loss, call)
             )
+            sides = {side: loss for loss in fitting for side in sides_of(loss)}
+            if not sides_of(call) and len(sides) == 2:  # a step of both players
+                found += [Form("step", ((sides[side],),), call) for side in sorted(sides)]
+                continue
             fitting = [(loss,) for loss in fitting if alike(loss, call) > -4]
             found.append(Form("step", (*fitting[:2], (call,)), call))
         elif gives_both(call, module):
             found.append(Form("both", ((call,),), None))
     return found
+
+
+def with_optional(call, gradients, functions):
+    """The same Call, in need of arguments that are None by default, too, if there is a gradient of them."""
+    optional = [p.name for p in parameters(functions[call.name]) if p.default is None] if call.name in functions else []
+    felt = [n for n in optional if any(named_after(g, n) > 1 for g in flat(gradients) if isinstance(g, str))]
+    return call._replace(needs=tuple(dict.fromkeys((*call.needs, *felt))))
 
 
 def stem_of(name, calls):
@@ -156,7 +179,9 @@ def values_for(gradient, stem, rest, losses):
     ranked, alternatives, low = [], [], stem.lower()
     for call in rest.values():
         name = call.name.lower()
-        if stem and (name == low or re.fullmatch(rf"{re.escape(low)}_?{FORWARD}|{FORWARD}_?{re.escape(low)}", name)):
+        if stem and (core(call.name) == core(gradient.name) != set()):
+            score = 7
+        elif stem and (name == low or re.fullmatch(rf"{re.escape(low)}_?{FORWARD}|{FORWARD}_?{re.escape(low)}", name)):
             score = 8
         elif stem and (name.startswith(low) or low.endswith(name)) or not stem and LOSS.fullmatch(name):
             score = 5 if name in ("loss", "cost") else 4
@@ -167,6 +192,8 @@ def values_for(gradient, stem, rest, losses):
         alias = any(map(TARGET.fullmatch, call.needs))
         own = [n for n in known if n in (*call.needs, *flat(call.returns)) or alias and TARGET.fullmatch(n)]
         targets = [n for n in known if TARGET.fullmatch(n) and n not in own]
+        if stem and gives_output(call, gradient):
+            targets = []
         ranked.append((score + 3 * len(own) - 4 * len(targets), call, targets))
     for _, call, targets in sorted(ranked, key=lambda item: -item[0])[:3]:
         if targets and not LOSS.fullmatch(call.name):
@@ -177,19 +204,38 @@ def values_for(gradient, stem, rest, losses):
     return alternatives
 
 
+def core(name):
+    """The words of a name that say what it is about: {"reg"} of gradient_reg and of costFunctionReg."""
+    words = re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+", name)
+    return {word.lower() for word in words} - COMMON_WORDS
+
+
+def gives_output(call, gradient):
+    """Is y of f_vjp(v, y) the output of f(x), and no target?"""
+    known = {*call.needs, *flat(call.returns)}
+    return len(gradient.needs) == 2 and not known & set(gradient.needs) and not LOSS.fullmatch(call.name)
+
+
 def alike(loss, step):
     """How well the names of a loss and of a step go together: d_loss with d_step."""
-    same = {"disc": "d", "critic": "d", "gen": "g"}
-    found = [re.findall(r"(?:^|_)(d|disc|critic|g|gen)", call.name.lower()) for call in (loss, step)]
-    first, second = ({same.get(side, side) for side in sides} for sides in found)
+    first, second = sides_of(loss), sides_of(step)
     return 5 * bool(first & second) - 5 * bool(first ^ second) - sum(n not in step.needs for n in loss.needs)
+
+
+def sides_of(call):
+    """The players, "d" and "g", that the name of a function speaks of."""
+    same = {"disc": "d", "critic": "d", "gen": "g"}
+    return {
+        same.get(side, side) for side in re.findall(r"(?:^|_)(disc|critic|gen|d|g)(?=_|$|[a-z]*$)", call.name.lower())
+    }
 
 
 def gives_both(call, module):
     """Does it return a value and a gradient, by its source, or nothing yet, or what another one returns that does?"""
     if f"{call.name}_by_definition" in vars(module):
         return True
-    if call.node is None or NO_LOSS.fullmatch(call.name):
+    moves = set(map(str, call.returns)) & set(call.needs)  # theta, c = descend(theta, c)
+    if call.node is None or NO_LOSS.fullmatch(call.name) or moves and not LOSS.fullmatch(call.name):
         return False
     if is_empty(call.node) and is_unfilled(call.node):
         return 1 <= len(call.needs) <= 2
@@ -235,16 +281,59 @@ def targets(module):
     found = {name: Target(name, f, None, (Form("rule", (), None),), module, "") for name, f in rules.items()}
     for form in forms({name: f for name, f in functions.items() if name not in rules}, module):
         if not form.name.startswith("_") or form.kind == "pair":
-            found[form.name] = of_function(form, functions[form.name], module)
+            before = found[form.name].forms if form.name in found else ()  # a step of both players
+            new = of_function(form, functions[form.name], module)
+            found[form.name] = new._replace(forms=(*before, form))
     for name, thing in own.items():
         if isinstance(thing, type) and not name.startswith("_"):
             target = of_class(thing, module, nodes[name])
-            base = any(isinstance(other, type) and thing in other.__mro__[1:] for other in vars(module).values())
             gradients = [form.gradient.node for form in target.forms if form.gradient and form.gradient.node]
             empty = inspect.isabstract(thing) or any(map(is_unfilled, [nodes[name], *gradients]))
-            if target.forms and not (base and empty):
+            if target.forms and not (is_base(thing, module) and empty):
                 found[name] = target
-    return {name: found[name] for name in nodes if name in found}
+    return left_over({name: found[name] for name in nodes if name in found}, own, module)
+
+
+def left_over(found, own, module):
+    """Add to {name: Target} the gradients that go with nothing, and are called by nothing that is checked."""
+    bodies = {}
+    for node in ast.walk(tree_of(module)):
+        if isinstance(node, ast.FunctionDef):
+            bodies.setdefault(node.name, []).append(node)
+    everywhere = names_used([form for target in found.values() for form in target.forms], bodies)
+    for name, thing in own.items():
+        kind = isinstance(thing, type)
+        known = names_used(found[name].forms if name in found else (), bodies) if kind else everywhere
+        own_kinds = {form.kind for form in found[name].forms} <= {"pair", "both", "step"} if name in found else True
+        methods = {} if is_base(thing, module) or not own_kinds else vars(thing) if kind else {name: thing}
+        left = tuple(k for k, f in methods.items() if k not in known and is_gradient(k, f))
+        if left:
+            target = found.get(name, Target(name, thing, thing if kind else None, (), module, ""))
+            found[name] = target._replace(left=left)
+    return found
+
+
+def is_base(kind, module):
+    """Is it a class on which another one of the module builds?"""
+    return any(isinstance(other, type) and kind in other.__mro__[1:] for other in vars(module).values())
+
+
+def names_used(forms, bodies):
+    """All names that the functions of these Forms speak of, and the functions of these names, and so on."""
+    calls = [call for form in forms for value in (*form.values, (form.gradient,)) for call in value if call is not None]
+    used = {call.name for call in calls}
+    waiting = [node for call in calls for node in ([call.node] if call.node else bodies.get(call.name, []))]
+    while waiting:
+        names = {getattr(n, "attr", getattr(n, "id", "")) for n in ast.walk(waiting.pop())} - used
+        used |= names
+        waiting += [body for name in names for body in bodies.get(name, ())]
+    return used
+
+
+def is_gradient(name, function):
+    """Is it a function that computes a gradient, by its name, and not by nudging?"""
+    node = node_of(function) if isinstance(function, types.FunctionType) else None
+    return bool(node and not is_empty(node) and GRADIENT.fullmatch(name) and not NO_GRADIENT.fullmatch(name))
 
 
 def is_rule(name, needs):

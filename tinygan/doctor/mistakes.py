@@ -81,7 +81,7 @@ def _(e):
 @mistake("clipped")
 def _(e):
     got, true = e.a[e.off], e.n[e.off]
-    cut = got.size > 1 and np.ptp(np.abs(got)) == 0 < np.abs(got[0]) == np.abs(e.a).max()
+    cut = got.size > 1 and not e.is_loss and np.ptp(np.abs(got)) == 0 < np.abs(got[0]) == np.abs(e.a).max()
     return cut and np.all(got * true > 0) and np.all(np.abs(got) < np.abs(true)) and f"at {abs(got[0]):.6g}"
 
 
@@ -144,7 +144,7 @@ def _(e):
     if e.a.shape != e.n.shape:
         squares = [2 * (size,) for size in e.n.shape]
         return e.is_loss and e.a.shape in squares and e.shapes
-    return copies(e.a) and not copies(e.n)
+    return np.ptp(e.a) > 0 and copies(e.a) and not copies(e.n)
 
 
 @mistake("wrong shape")
@@ -203,7 +203,7 @@ def _(e):
 @mistake("not every sample counted")
 def _(e):
     if e.is_loss:
-        unit = e.a / max(np.linalg.norm(e.a), 1e-300)
+        unit = e.a / max(np.linalg.norm(e.a), 1e-300) if e.a.size > 1 else np.zeros(0)
         parts = ((which, e.of_sample(which)) for which in ("last", "first"))
         return next(
             (f"only the {which} sample" for which, n in parts if np.any(n) and same(unit, n / np.linalg.norm(n))), False
@@ -393,7 +393,7 @@ def _(e):
                     return f"along axis {axes}"
         return ""
 
-    return np.any(e.a) and not even(e.n) and even(e.rest)
+    return np.any(e.a) and not even(e.n) and not (e.is_loss and np.ptp(e.rest) < 1e-6) and even(e.rest)
 
 
 @mistake("norm taken as a constant", MAYBE)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import ast
-import inspect
 import re
 import types
+from functools import partial
 
 import numpy as np
 
 from tinygan.doctor import feeding, shapes
 from tinygan.doctor.arrays import leaves
-from tinygan.doctor.feeding import Draw, Make, Size
+from tinygan.doctor.feeding import Draw, Make, Several, Size
 from tinygan.doctor.sandbox import Stopped, call
-from tinygan.doctor.source import node_of, parameters, required, walk_own
+from tinygan.doctor.source import node_of, parameters, required, returns, walk_own
 from tinygan.layers import Dense, LeakyReLU, Sigmoid, Tanh
 from tinygan.network import Network
 
@@ -28,34 +28,38 @@ def candidates(target, names, value, gradient, world, example, instance):
     instance(kind, sizes) makes an object of one of the module's classes.
     """
     module, space, nth = target.module, constructing(target, world, instance), feeding.roles(names)
-    found, ours = documented(target, names) if world.name == "as documented" else ({}, {})
+    nodes = [step.node for step in (*value, gradient) if step is not None and step.node is not None]
+    inside = {name: inner_names(nodes, name, module) for name in names}
+    labels = [label for keys in inside.values() for _, label in keys]
+    found, ours = documented(target, [*names, *labels]) if world.name == "as documented" else ({}, {})
+    if world.name == "as used":
+        found, made, _ = used(target, value)
+        space |= {name: [made[name], *offered] for name, offered in space.items() if name in made}
     for name in space:
         if name[5:] in ours:
             space[name] = [Size(ours[name[5:]]), *space[name]]
     own = own_lengths(target) if world.name == "rows" else []
     stateful = any(re.fullmatch(feeding.STATES, name) for name in names)
-    nodes = [step.node for step in (*value, gradient) if step is not None and step.node is not None]
     for name in names:
         offered = feeding.for_call(name, world, nth[name], target.text)
         if nth[name] == "more":
             offered = feeding.without_batch(name, names, offered)
-        offered += [
-            Draw(f"N {length}", kind) for length in own for kind in {c.values for c in offered if isinstance(c, Draw)}
-        ]
-        keys = inner_names(nodes, name, module)
-        if name in found:
-            kinds = dict.fromkeys(c.values for c in offered if isinstance(c, Draw))
-            first = sorted(kinds, key=lambda kind: kind != "labels") if list(kinds)[0] == "labels" else list(kinds)[:3]
-            labels = ["labels"] * (
-                "labels" in kinds and len(found[name].shape.split()) < 3 and list(kinds)[0] != "real"
-            )
-            space[name] = [found[name]._replace(values=kind) for kind in dict.fromkeys((*labels, *first))] + offered
+        kinds = dict.fromkeys(c.values for c in offered if isinstance(c, Draw))
+        offered += [Draw(f"N {length}", kind) for length in own for kind in kinds]
+        offered += [Draw(f"{length} 1") for length in own if re.fullmatch(feeding.STATES, name)]
+        keyed = inside[name] and not inside[name][0][0].isdigit()
+        if name in found and not keyed:
+            kinds = list(kinds)
+            first = sorted(kinds, key=lambda kind: kind != "labels") if kinds[0] == "labels" else kinds[:3]
+            labels = ["labels"] * ("labels" in kinds and len(found[name].shape.split()) < 3 and kinds[0] != "real")
+            first = [found[name].values] if world.name == "as used" else dict.fromkeys((*labels, *first))
+            space[name] = [found[name]._replace(values=kind) for kind in first] + offered
         elif made := initialized(module, name) or instances(module, name, instance):
             space[name] = [*made, *offered]
-        elif keys:
-            for key, label in keys:
-                entries = inner(label, world)
-                space[f"{name}[{key}]"] = feeding.recurrent(label, entries) if stateful else entries
+        elif inside[name]:
+            for key, label in inside[name]:
+                entries = feeding.recurrent(label, inner(label, world)) if stateful else inner(label, world)
+                space[f"{name}[{key}]"] = [*filter(None, [found.get(label)]), *entries]
         else:
             weight = nth[name] == "more" and offered[0] in [Draw(s) for s in (*feeding.WEIGHTS, *feeding.BIASES)]
             space[name] = feeding.recurrent(name, offered) if stateful and weight else offered
@@ -66,12 +70,32 @@ def candidates(target, names, value, gradient, world, example, instance):
     return space
 
 
+def used(target, value):
+    """Return ({argument: Draw}, {"init.name": value}): what the file itself gives to these functions, to the class.
+
+    The first axis of the first array is called N, so that it can be made longer.
+    """
+    calls = getattr(target.module, "calls", {})
+    functions = [getattr(target.owner or target.module, step.name, None) for step in value]
+    given = [calls.get(getattr(function, "__code__", None), {}) for function in functions]
+    arrays = {k: v for known in given for k, v in known.items() if isinstance(v, np.ndarray) and 0 < v.size < 1000}
+    draws = {name: feeding.like(array) for name, array in arrays.items()}
+    batch = next(iter(draws.values())).shape.split()[:1] if draws else []
+    shapes = {k: " ".join("N" if [n] == batch != ["1"] else n for n in d.shape.split()) for k, d in draws.items()}
+    init = calls.get(getattr(getattr(target.thing, "__init__", None), "__code__", None), {})
+    kinds = (int, float, str, list, tuple, np.ndarray)
+    plain = {f"init.{k}": v for k, v in init.items() if isinstance(v, kinds) or callable(v)}
+    return {k: draw._replace(shape=shapes[k]) for k, draw in draws.items()}, plain, {"N": int(*batch)} if batch else {}
+
+
 def own_lengths(target):
-    """The lengths of the matrices of an object whose constructor needs none: of its inputs and outputs."""
-    if not isinstance(target.thing, type) or required(target.thing):
+    """The lengths of the matrices of a function's module, or of an object whose constructor needs none."""
+    kind = isinstance(target.thing, type)
+    if kind and required(target.thing):
         return []
     try:
-        shapes = [np.shape(leaf.value) for leaf in leaves(call(target.thing))]
+        things = call(target.thing) if kind else {k: v for k, v in vars(target.module).items() if k[:2] != "__"}
+        shapes = [np.shape(leaf.value) for leaf in leaves(things)]
     except Stopped:
         return []
     return list(dict.fromkeys(length for shape in shapes if len(shape) == 2 for length in shape))
@@ -100,10 +124,25 @@ def constructing(target, world, instance):
     for name in names:
         space[f"init.{name}"] = feeding.for_constructor(name, position)
         position += isinstance(space[f"init.{name}"][0], Size)
+    several = [p.name for p in parameters(target.thing) if p.kind is p.VAR_POSITIONAL]
+    if several and "init.*" not in space:
+        sizes = Several((Size("I"), Size("M"), Size("O")))
+        space["init.*"] = [Several((2, 0, 1)) if re.match("ax|perm|dims", several[0]) else sizes]
     for p in parameters(target.thing):
         if type(p.default) is int and p.default > 1 and SIZES.fullmatch(p.name):
             space[f"init.{p.name}"] = [p.default, *(Size(s) for s in "IOM")]
     return space
+
+
+def by_position(space):
+    """Return {"init.name": place in its candidates} where all numbers of a constructor are sizes, one by one."""
+    found, symbols = {}, iter("IOMTVK")
+    for name, offered in space.items():
+        number = isinstance(offered[0], (int, float, Size, Several, Draw)) and not isinstance(offered[0], bool)
+        if name[:5] == "init." and number and not re.fullmatch(r"init\.(.*seed|lr|.*rate|eps\w*|\*)", name):
+            space[name] = [*offered, Size(next(symbols, "M"))]
+            found[name] = len(offered)
+    return found
 
 
 def some_layers(sizes, rng):
@@ -163,15 +202,28 @@ def instances(module, name, instance):
 def initialized(module, name):
     """Candidates for parameters that a function of the module makes: init(n_in, n_hidden, n_out), or init([...])."""
     found = []
-    for key, function in vars(module).items() if PARAMETERS.fullmatch(name) else ():
-        if isinstance(function, types.FunctionType) and re.match(r"init|create|make|new|build", key):
-            given = [p for p in inspect.signature(function).parameters.values() if p.name != "seed"]
-            needs = [p for p in given if p.default is p.empty] or [p for p in given if isinstance(p.default, int)]
-            if len(needs) == 1:
-                found.append(Make(lambda sizes, rng, f=function: call(f, [sizes[s] for s in "IMO"])))
-            for order in dict.fromkeys(order[: len(needs)] for order in ("IMO", "IOM", "MIO", "OIM", "IIM")):
-                found.append(Make(lambda sizes, rng, f=function, order=order: call(f, *(sizes[s] for s in order))))
+    for key, function in vars(module).items():
+        makes = isinstance(function, types.FunctionType) and re.match(r"init|create|make|new|build", key)
+        names = (returns(node_of(function)) or [()])[-1] if makes else ()
+        part = names.index(name) if len(names) > 1 and name in names else None  # return G, D
+        if makes and (PARAMETERS.fullmatch(name) or part is not None):
+            found += [Make(partial(made_by, function, part, order)) for order in orders(function)]
     return found
+
+
+def orders(function):
+    """The sizes that a function may take: "IMO" one after the other, or [*"IMO"] as a list."""
+    given = [p for p in parameters(function) if p.name != "seed"]
+    needs = [p for p in given if p.default is p.empty] or [p for p in given if isinstance(p.default, int)]
+    in_turn = dict.fromkeys(order[: len(needs)] for order in ("IMO", "IOM", "MIO", "OIM", "IIM"))
+    return [[*"IMO"], *in_turn] if len(needs) == 1 else in_turn
+
+
+def made_by(function, part, order, sizes, rng):
+    """Return what a function makes of these sizes, or (not None) a part of it."""
+    lengths = [sizes[symbol] for symbol in order]
+    result = call(function, lengths) if isinstance(order, list) else call(function, *lengths)
+    return result if part is None else result[part]
 
 
 def inner(label, world):

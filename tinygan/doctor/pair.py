@@ -8,8 +8,8 @@ import re
 import numpy as np
 
 from tinygan.doctor.arrays import fit, generators_of, is_gradient_name, parts_of
-from tinygan.doctor.finding import CACHE, DOUT, TARGET
-from tinygan.doctor.sandbox import call, snapshot
+from tinygan.doctor.finding import CACHE, DOUT, TARGET, gives_output
+from tinygan.doctor.sandbox import Stopped, call, snapshot, where
 from tinygan.doctor.source import flat
 from tinygan.doctor.subject import Fact, Subject, display, main_argument, rated
 
@@ -26,6 +26,7 @@ def free_arguments(value, gradient, kind):
         free += [n for n in step.needs if n not in (main, *rates) and not (i and n in produced)]
         produced += flat(step.returns)
     alone = gradient is not None and len(gradient.needs) == len(value[-1].needs) == 1  # d_sigmoid(y)
+    alone = alone or gradient is not None and len(value) == 1 and gives_output(value[0], gradient)
     for name in gradient.needs if gradient is not None else ():
         made = name in produced or CACHE.fullmatch(name) or rated([name])
         alias = TARGET.fullmatch(name) and any(map(TARGET.fullmatch, free))  # the same under another name
@@ -51,6 +52,12 @@ class Pair(Subject):
         """
         if fresh and self.target.owner is not None:
             return self.fresh().gradients(dout)
+        made_up = [n for n in self.value[-1].needs if n not in self.form.gradient.needs]
+        if self.of_both and made_up:
+            said = f"{self.value[-1].name} takes {made_up[0]}, which {self.form.gradient.name} makes itself"
+            raise Stopped(f"{where(self.function(self.form.gradient))}: {said}")
+        for path, old in self.elsewhere.items():
+            self.slots[path][...] = old
         if before:
             self.forward(self.other_args)
         if not kept:
@@ -60,6 +67,7 @@ class Pair(Subject):
         if between:
             type(self)(self.plan, self.setting).forward(self.other_args)
         named = self.bind(known, [float(d) if not d.shape else d for d in self.split(dout)])
+        named |= self.extra(self.form.gradient)
         lent = {**{name: v for name, v in named.items() if isinstance(v, np.ndarray)}, "out": self.parts(result)[0]}
         copies = {name: value.copy() for name, value in lent.items()}
         start = {leaf.path: (leaf.value, np.array(leaf.value)) for leaf in self.state()}
@@ -80,6 +88,16 @@ class Pair(Subject):
             douts = self.split(dout)[0]
             found = {p: g * douts if g is not None and g.shape == douts.shape else g for p, g in found.items()}
         return self.with_moves(found, self.moved(start), back)
+
+    @property
+    def player(self):
+        """The player whose step it is, by the name of the step, or by that of its loss."""
+        return player((self.form.gradient.name,)) or player((self.value[-1].name,))
+
+    @property
+    def of_both(self):
+        """Is it a step of both players, and this the loss of one?"""
+        return self.form.kind == "step" and self.player and not player((self.form.gradient.name,))
 
     def exchanged(self, returned, found):
         """Return the Fact that gradients of inputs that are alike come in another order than the inputs."""
@@ -114,7 +132,7 @@ class Pair(Subject):
         targets = [name for name in own if TARGET.fullmatch(name)]
         named = {name: known[name] for name in gradient.needs if name in known}
         for name in [name for name in gradient.needs if name not in known]:
-            if CACHE.fullmatch(name):
+            if CACHE.fullmatch(name) or isinstance(self.cache, (dict, tuple)) and not DOUT.fullmatch(name):
                 named[name] = self.cache
             elif rated([name]):
                 named[name] = self.setting.rate
@@ -133,7 +151,8 @@ class Pair(Subject):
             self.told = False  # a derivative: of the same arguments, under other names, or of the output
             out = len(free) == 1 and OUTPUT.fullmatch(free[0])
             return dict(zip(free, [self.main] if out else [known[name] for name in own], strict=False))
-        for name in [name for name in free if not DOUT.fullmatch(name)] if len(free) > len(douts) else []:
+        others = sorted((n for n in free if not DOUT.fullmatch(n)), key=lambda n: not OUTPUT.fullmatch(n))
+        for name in others if len(free) > len(douts) else []:
             if len(free) > len(douts):  # relu_backward(dout, z): the input, or the output, under another name
                 named[name] = self.main if bool(OUTPUT.fullmatch(name)) != self.plan.by_output else known[own[0]]
                 free.remove(name)
@@ -154,8 +173,12 @@ class Pair(Subject):
         for leaf in self.state():
             value, old = start.get(leaf.path, (None, None))
             if leaf.path in self.slots and (leaf.value is not value or not np.array_equal(leaf.value, old)):
-                step = (old - leaf.value) / self.rate
+                step, new = (old - leaf.value) / self.rate, np.array(leaf.value)
                 leaf.put_back(value, old)
+                if self.of_both and self.player != player(leaf.path):
+                    if self.plan.after:  # as the other is then
+                        self.elsewhere[leaf.path], self.slots[leaf.path][...] = old, new
+                    continue
                 if leaf.path not in self.felt:
                     self.felt[leaf.path] = self.matters(self.slots[leaf.path])
                 if self.felt[leaf.path]:  # and is no running mean
@@ -170,8 +193,7 @@ class Pair(Subject):
             return found
         if step:
             found = dict.fromkeys(found) | self.copies(back)
-            mine = player((self.form.gradient.name,))
-            others = [path for path in moved if {mine, player(path)} == {"D", "G"}]
+            others = [path for path in moved if {self.player, player(path)} == {"D", "G"}]
             self.broken += [Fact("other player", display(path)) for path in others]
             moved = {path: g for path, g in moved.items() if path not in others}
         return {path: moved.get(path, g) for path, g in found.items()}

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import re
 import time
+from dataclasses import replace
 from functools import lru_cache
-from itertools import combinations
+from itertools import combinations, product
 
 import numpy as np
 
 from tinygan.doctor import feeding
-from tinygan.doctor.feeding import Several, World
+from tinygan.doctor.feeding import Draw, Several, World
 from tinygan.doctor.finding import of_class
 from tinygan.doctor.games import Penalty, Step
-from tinygan.doctor.offers import candidates, documented
+from tinygan.doctor.offers import by_position, candidates, documented, used
 from tinygan.doctor.pair import Pair, free_arguments
-from tinygan.doctor.sandbox import Stopped, Unfilled, counted_lines
+from tinygan.doctor.sandbox import Stopped, Unfilled, counted_lines, in_library
 from tinygan.doctor.subject import Both, Plan, Setting
 
 SECONDS = 6  # of computing that a search may take
@@ -29,12 +30,12 @@ def adapter(form):
 class Attempt:
     """What came of one choice: how far it ran, and why no farther.
 
-    progress  (stage, lines run): 0 constructor, 1 forward, 2 output, 3 backward, then 3.5 without any gradient, 4 with
-              gradients of the wrong shape, 5 with gradients
+    progress  (stage, lines run, how far in the last line); stages are 0 constructor, 1 forward, 2 output, 3 backward,
+              then 3.5 without any gradient, 4 with gradients of the wrong shape, 5 with gradients
     """
 
     def __init__(self, plan, setting):
-        self.plan, self.error, kind = plan, None, adapter(plan.form)
+        self.plan, self.error, self.fits_partly, kind = plan, None, False, adapter(plan.form)
         self.subject = kind.__new__(kind)
         with counted_lines() as lines:
             try:
@@ -42,8 +43,9 @@ class Attempt:
                 gradients = self.subject.gradients(np.ones_like(self.subject.out()))
                 shapes = [(g.shape, self.subject.slots[path].shape) for path, g in gradients.items() if g is not None]
                 fit, x = shapes and all(g == x for g, x in shapes), self.subject.main_input()
+                self.fits_partly = any(g == x for g, x in shapes)
                 felt = x is None or self.subject.matters(x)
-                self.progress = (5 if fit and felt else 4 if shapes else 3.5, 0)
+                self.progress = (5 if fit and felt else 4 if shapes else 3.5, 0, 0)
                 return
             except Stopped as error:
                 self.error = error
@@ -55,11 +57,20 @@ class Attempt:
                 KeyError,
             ) as error:  # what came back makes no sense
                 self.error = Stopped(f"{plan.target.name}: {error}")
-        self.progress = (getattr(self.subject, "stage", 0), lines[0])
+        self.progress = (getattr(self.subject, "stage", 0), lines[0], depth(self.error.__cause__))
 
     @property
     def done(self):
         return self.progress[0] >= 5
+
+
+def depth(error):
+    """How far an error is in its line: the place in the byte code of the learner's innermost function."""
+    place, trace = 0, getattr(error, "__traceback__", None)
+    while trace is not None:
+        place = trace.tb_lasti if not in_library(trace.tb_frame.f_code.co_filename) else place
+        trace = trace.tb_next
+    return place
 
 
 def plan_for(target, form, setting, example=None):
@@ -72,14 +83,21 @@ def plan_for(target, form, setting, example=None):
         for value, world in alternatives[: 1 if pairs else None]:
             if not world.last or last:
                 attempt = search(target, form, value, world, setting, example, stop, pairs)
-                farther = best is None or attempt.progress[: 1 + (best.progress[0] < 4)] > best.progress
+                farther = best is None or attempt.progress[: 3 if best.progress[0] < 4 else 1] > best.progress
                 best = attempt if farther else best
                 ran = world if ran is None and attempt.progress[0] >= 2 else ran
-                if best.done or isinstance(attempt.error, Unfilled):
-                    return best
+                told = world.name == "as documented" and attempt.fits_partly and all_documented(target, form, value)
+                if best.done or isinstance(attempt.error, Unfilled) or told:
+                    return attempt if told else best
         if best.progress[0] >= 4 and best.plan.world is ran:
             break
     return best
+
+
+def all_documented(target, form, value):
+    """Is the shape of every argument written beside the code? Then what does not fit is wrong."""
+    names = free_arguments(value, form.gradient, form.kind)
+    return set(names) <= set(documented(target, names)[0])
 
 
 def worlds(target, form, value):
@@ -92,6 +110,9 @@ def worlds(target, form, value):
     if first := next((found[name].shape for name in names if name in found), None):
         like = next((w.sizes for w in result if len(w.x.split()) == len(first.split()) and not w.last), {})
         result.insert(0, World("as documented", first, like))
+    given, _, sizes = used(target, value)
+    if given:
+        result.insert(0, World("as used", next(iter(given.values())).shape, sizes))
     return [w._replace(sizes={**w.sizes, "O": 1}) for w in result] if form.kind == "step" else result
 
 
@@ -112,7 +133,9 @@ def search(target, form, value, world, setting, example, stop, pairs=False):
         yield from ({**p, **q} for p, q in combinations(single if pairs else [], 2))
 
     choice, stuck = dict.fromkeys(space, 0), False
-    best = attempt(choice)
+    best, other = attempt(choice), choice | by_position(space)
+    if not best.done and other != choice and (second := attempt(other)).progress > best.progress:
+        best, choice = second, other
     while not (stuck or best.done or isinstance(best.error, Unfilled)):
         start, stuck = choice, True
         for change in changes():
@@ -124,6 +147,18 @@ def search(target, form, value, world, setting, example, stop, pairs=False):
             if best.done or (pairs and not stuck):
                 break
     return best
+
+
+def readings(plan, measured):
+    """Yield Plans in which data, without a gradient, is meant otherwise: as shares of 1; as an array, not a number."""
+    for name, role in feeding.roles([name for name in plan.given if name[:5] != "init."]).items():
+        now = plan.given[name]
+        data = role != "x" and name not in measured
+        if data and isinstance(now, (Draw, float)) and getattr(now, "values", "real") not in ("signs", "labels"):
+            shapes = [now.shape] if isinstance(now, Draw) else [plan.world.x, "N O", "N"]
+            for shape, kind in product(shapes, ("chances", "one-hot")):
+                if (shape, kind) != tuple(now if isinstance(now, Draw) else ()):
+                    yield replace(plan, given=plan.given | {name: Draw(shape, kind)})
 
 
 def nested(given):

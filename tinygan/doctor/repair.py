@@ -8,7 +8,9 @@ held against the slopes that were measured.
 from __future__ import annotations
 
 import ast
+import contextlib
 import time
+import types
 from typing import NamedTuple
 
 import numpy as np
@@ -59,10 +61,11 @@ class Repair(NamedTuple):
         return f"{self.place}: every gradient is right with `{self.after}` in place of `{self.before}`"
 
 
-def repair(e, report, level, named=False):
+def repair(e, report, level, named=False, lines=()):
     """Return the Repair that makes all gradients right, of this Evidence's form in all passes, or None.
 
     level  0 for edits of what is there, 1 for something added, moved or left out
+    lines  of the source, if only these are to be edited
     """
     subject, stop = e.subject, time.process_time() + (TO_PLACE if named else SECONDS[level])
     subjects = {m.subject: None for m in report.measured if m.subject.form is subject.form}
@@ -74,6 +77,8 @@ def repair(e, report, level, named=False):
         for edit in edits(node, level, names, numbers):
             if time.process_time() > stop:
                 return None
+            if lines and edit.statement.lineno not in lines:
+                continue
             line, before = edit.statement.lineno, first_line(edit.statement)
             edit.swap()
             try:
@@ -97,24 +102,30 @@ def attributes(subject):
 
 def mends(subject, holder, name, node, wanted, dout):
     """Is every gradient right with the function as it is now in its syntax tree?"""
-    made = {}
-    plain = ast.FunctionDef(node.name, node.args, node.body, [], None, None, lineno=1, col_offset=0)
-    plain.type_params = []
-    module = ast.Module([plain], [])
-    old = vars(holder)[name]
     try:
-        exec(compile(module, "<edited>", "exec"), getattr(old, "__func__", old).__globals__, made)
-        setattr(holder, name, staticmethod(made[node.name]) if isinstance(old, staticmethod) else made[node.name])
-        with time_limit(1):
+        with replaced(holder, name, node), time_limit(1):
             found = subject.gradients(dout)
     except (Stopped, TimeIsUp, SyntaxError, ValueError, TypeError, AttributeError, IndexError, KeyError, RuntimeError):
         return False
-    finally:
-        setattr(holder, name, old)
     return all(
         found.get(path) is not None and found[path].shape == n.shape and relative_error(found[path], n) < 1e-6
         for path, n in wanted.items()
     )
+
+
+@contextlib.contextmanager
+def replaced(holder, name, node):
+    """Let a function of a module or class be what this syntax tree says, in here."""
+    made, old = {}, vars(holder)[name]
+    plain = ast.FunctionDef(node.name, node.args, node.body, [], None, None, lineno=1, col_offset=0)
+    plain.type_params = []
+    code = compile(ast.Module([plain], []), "<edited>", "exec")
+    exec(code, getattr(old, "__func__", old).__globals__, made)
+    setattr(holder, name, staticmethod(made[node.name]) if isinstance(old, staticmethod) else made[node.name])
+    try:
+        yield
+    finally:
+        setattr(holder, name, old)
 
 
 def involved(subject):
@@ -125,9 +136,15 @@ def involved(subject):
     found, waiting = [], [(owner is not None, gradient.name)]
     while waiting and len(found) < 6:
         method, name = waiting.pop(0)
-        holder = next((k for k in owner.__mro__ if name in vars(k)), None) if method and owner else module
+        holder = (
+            method
+            if isinstance(method, type)
+            else next((k for k in owner.__mro__ if name in vars(k)), None)
+            if method and owner
+            else module
+        )
         function = vars(holder).get(name) if holder is not None else None
-        node = node_of(function) if callable(getattr(function, "__func__", function)) else None
+        node = node_of(function) if isinstance(getattr(function, "__func__", function), types.FunctionType) else None
         if node is None or any(node is other for _, _, other in found):
             continue
         found.append((holder, name, node))
@@ -140,4 +157,7 @@ def involved(subject):
                 called = part.func.attr if own else getattr(part.func, "id", None)
                 if called and called not in kept:
                     waiting.append((own, called))
+                elif isinstance(part.func, ast.Attribute):  # of an inner layer
+                    kinds = [k for k in vars(module).values() if isinstance(k, type) and part.func.attr in vars(k)]
+                    waiting += [(kind, part.func.attr) for kind in kinds if kind.__module__ == module.__name__]
     return found

@@ -9,11 +9,13 @@ import __future__
 
 import ast
 import contextlib
+import functools
 import importlib
 import inspect
 import io
 import json
 import linecache
+import operator
 import os
 import random
 import shlex
@@ -114,10 +116,15 @@ def reset(generator, state):
         generator.set_state(state)
 
 
+def in_library(path):
+    """Is this no learner's file?"""
+    return path.startswith((*LIBRARIES, "<"))
+
+
 def own_frames(error):
     """The frames of an error's way that are in a learner's file."""
     frames = traceback.extract_tb(error.__traceback__)
-    return [f for f in frames if not f.filename.startswith((*LIBRARIES, "<")) and os.path.exists(f.filename)]
+    return [f for f in frames if not in_library(f.filename) and os.path.exists(f.filename)]
 
 
 @contextlib.contextmanager
@@ -126,7 +133,7 @@ def counted_lines():
     count, before = [0], sys.gettrace()
 
     def trace(frame, event, _):
-        if frame.f_code.co_filename.startswith((*LIBRARIES, "<")):
+        if in_library(frame.f_code.co_filename):
             return None
         count[0] += event == "line"
         return trace
@@ -228,9 +235,12 @@ def text_of(path):
 def run(path, text):
     """Return the module of this source. Statements that fail are passed over, and noted."""
     os.environ.setdefault("MPLBACKEND", "Agg")  # no windows
-    tree = ast.parse(text, path)
+    tree = Watched().visit(ast.parse(text, path))
     module = types.ModuleType(f"checked_{Path(path).stem}")
     module.__file__, module.source_text, module.passed_over = path, text, []
+    module.calls = {}  # {code of a function: {argument: value}}
+    module.outcomes = {}  # {(line, comparison): what came of it, of True and False}
+    vars(module)["__compare__"] = functools.partial(compare, module.outcomes)
     linecache.cache[path] = (len(text), None, text.splitlines(True), path)
     sys.modules[module.__name__] = module  # where inspect looks for the source of a class
     sys.path.insert(0, str(Path(path).resolve().parent))
@@ -244,10 +254,56 @@ def run(path, text):
     return module
 
 
+@contextlib.contextmanager
+def noted_calls(module):
+    """Keep in ``module.calls`` what each function of a file was given first, where the file itself calls it."""
+
+    def watch(frame, event, _):
+        code = frame.f_code
+        if event == "call" and code.co_filename == module.__file__ and code not in module.calls:
+            names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+            module.calls[code] = {name: copied(frame.f_locals.get(name)) for name in names}
+
+    before = sys.getprofile()
+    sys.setprofile(watch)
+    try:
+        yield
+    finally:
+        sys.setprofile(before)
+
+
+def copied(value):
+    """Return a copy of an array, anything else as it is."""
+    return value.copy() if isinstance(value, np.ndarray) else value
+
+
+class Watched(ast.NodeTransformer):
+    """Lets comparisons note what came of them: ``a < b`` becomes ``__compare__((line, "a < b"), a, "Lt", b)``."""
+
+    def visit_Compare(self, node):
+        op = type(node.ops[0]).__name__
+        if len(node.ops) > 1 or op not in ("Lt", "LtE", "Gt", "GtE"):
+            return self.generic_visit(node)
+        place = ast.Constant((node.lineno, ast.unparse(node)))
+        left, right = self.visit(node.left), self.visit(node.comparators[0])
+        new = ast.Call(ast.Name("__compare__", ast.Load()), [place, left, ast.Constant(op), right], [])
+        return ast.fix_missing_locations(ast.copy_location(new, node))
+
+
+def compare(outcomes, place, left, op, right):
+    """Return ``left < right``, and note what came of it where it compares arrays of data, and is no guard against 0."""
+    result = {"Lt": operator.lt, "LtE": operator.le, "Gt": operator.gt, "GtE": operator.ge}[op](left, right)
+    guard = any(np.ndim(side) == 0 and 0 < abs(side) < 1e-3 for side in (left, right))
+    floats = any(isinstance(side, np.ndarray) and side.dtype.kind == "f" for side in (left, right))
+    if floats and not guard and np.size(result) > 1:
+        outcomes.setdefault(place, set()).update(np.unique(result).tolist())
+    return result
+
+
 def statement(code, module, node):
     """Run one statement of a module."""
     try:
-        with time_limit(SECONDS):
+        with time_limit(SECONDS), noted_calls(module):
             exec(code, module.__dict__)
     except TimeIsUp:
         module.passed_over.append(f"{spot(module.__file__, node.lineno)}: no end within {SECONDS} seconds")

@@ -44,26 +44,30 @@ def documented(names, text, constructor, everything=""):
 def prose(source):
     """Return the docstrings and comments of a source."""
     found = re.findall(r'''"""(.*?)"""|\'{3}(.*?)\'{3}|#([^\n]*)''', source, re.S)
-    return "\n".join("".join(parts) for parts in found)
+    return re.sub(r"\(\s*(?:of\s+)?shaped?\s*\(", "(", "\n".join("".join(parts) for parts in found))
 
 
 def axes_of(name, text, constructor):
     """The axes that the text gives for an argument, or None."""
-    for match in re.finditer(rf"(?<![\w.]){re.escape(name)}(?:[\s:=,\-]*[\w/]+){{0,5}}?[\s:=\-,]*\(([^()]*)\)", text):
-        if axes := axes_in(match[1], constructor):
-            return axes
-    return None
+    this = rf"(?<![\w.]){re.escape(name)}"
+    for pattern in (r"(?:[\s:=,\-]*[\w/]+){0,5}?[\s:=\-,]*\(([^()]*)\)", r"\s*:[^\n]*?shape\s*\(([^()]*)\)"):
+        for match in re.finditer(this + pattern, text):
+            if axes := axes_in(match[1], constructor):
+                return axes
+    vector = re.search(this + r"\s*:\s*(?:an? )?(?:array|vector|list) of (?:length )?([A-Z])\b", text)
+    return [vector[1]] if vector else None
 
 
 def all_axes(text):
     """Every shape that is spelled out in the text, "of shape (N,)"."""
-    return [axes for m in re.finditer(r"shape\s*\(([^()]*)\)", text) if (axes := axes_in(m[1], ()))]
+    return [axes for m in re.finditer(r"shaped?\s*\(([^()]*)\)", text) if (axes := axes_in(m[1], ()))]
 
 
 def axes_in(inside, constructor):
     """["N", "D"] of "N, D", or None if these are no axes."""
     axes = [axis.strip().replace(" ", "") for axis in inside.rstrip(", ").split(",")]
-    known = all(AXIS.fullmatch(axis) or axis in constructor for axis in axes)
+    formula = len(axes) == 1 and "," not in inside and re.fullmatch(r"[a-z]", axes[0])  # mean(x)
+    known = not formula and all(AXIS.fullmatch(axis) or axis in constructor for axis in axes)
     return axes if known and len(axes) < 5 and not (len(axes) > 1 and axes[0].isdigit() and axes[0] != "1") else None
 
 

@@ -18,7 +18,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tinygan.doctor.arrays import generators_of, is_gradient_name, is_number, leaves, match, named_after, parts_of
+from tinygan.doctor.arrays import (
+    beside,
+    generators_of,
+    is_gradient_name,
+    is_number,
+    leaves,
+    match,
+    named_after,
+    parts_of,
+)
 from tinygan.doctor.feeding import SIZES, Draw, realize, roles, signed
 from tinygan.doctor.finding import CACHE, LOSS, RATE, TARGET
 from tinygan.doctor.sandbox import Stopped, call, reset, snapshot, where
@@ -46,6 +55,7 @@ class Setting:
     curved    False: a discriminator that is made for a penalty consists of straight pieces
     rate      the learning rate, where code asks for one
     mode      "train" or so, an argument or an attribute that is False, after one call where it was True
+    given     (("stride", 2), ...): arguments that have a default, "init.stride" of the constructor, given otherwise
     """
 
     seed: int = 0
@@ -54,6 +64,7 @@ class Setting:
     curved: bool = True
     rate: float = 0.1
     mode: str = ""
+    given: tuple = ()
 
 
 @dataclass(frozen=True)
@@ -67,6 +78,7 @@ class Plan:
     world: object
     choice: int = 0  # of the arguments that gradients without names may belong to
     by_output: bool = False  # a derivative that is given f(x) in place of x
+    after: bool = False  # a step of both players: this one meets the other as it is after its own update
 
 
 def display(path):
@@ -84,6 +96,7 @@ class Subject:
     """Code under check, made and fed as a Plan says."""
 
     moves = uses_rate = False
+    single = False  # are its own arrays of single precision? Then it is meant to compute so
 
     def __init__(self, plan, setting):
         self.plan, self.setting = plan, setting
@@ -96,7 +109,7 @@ class Subject:
         self.globals = self.globals_of()
         self.args, self.other_args = self.feed(), self.feed()
         self.stage = 1
-        self.evaluating, self.felt = False, {}
+        self.evaluating, self.felt, self.elsewhere = False, {}, {}
         self.slots = self.find_slots()
         if setting.mode:
             self.forward(self.other_args)
@@ -111,7 +124,8 @@ class Subject:
         kind, rng = self.target.owner, np.random.default_rng([self.setting.seed, 7])
         if kind is None:
             return None
-        given = {k[5:]: realize(v, self.sizes, rng, "near") for k, v in self.plan.given.items() if k[:5] == "init."}
+        all_given = {**self.plan.given, **dict(self.setting.given)}
+        given = {k[5:]: realize(v, self.sizes, rng, "near") for k, v in all_given.items() if k[:5] == "init."}
         if not isinstance(self.target.thing, type):
             thing = call(copy.deepcopy, self.target.thing)
         else:
@@ -122,6 +136,7 @@ class Subject:
             Network([thing], rng, np.float64)  # deals out W, b, dW, db
         for leaf in leaves(thing):
             array = isinstance(leaf.value, np.ndarray)
+            self.single = self.single or array and leaf.value.dtype == np.float32
             if array and leaf.value.dtype != np.float64 or not array and self.has_gradient(leaf.path):
                 leaf.put(np.array(leaf.value, np.float64))
         return thing
@@ -134,14 +149,24 @@ class Subject:
 
     def globals_of(self):
         """The arrays of the module that a function uses, for these are parameters, too."""
-        codes = [getattr(self.function(step), "__code__", None) for step in self.value if self.target.owner is None]
-        names = {name for code in codes if code for name in code.co_names}
-        return {k: v for k, v in vars(self.target.module).items() if k in names and isinstance(v, np.ndarray)}
+        waiting = [self.function(step) for step in self.value] if self.target.owner is None else []
+        space, names = vars(self.target.module), set()
+        while waiting:
+            code = getattr(waiting.pop(), "__code__", None)
+            new = set(code.co_names if code else ()) - names
+            names |= new
+            waiting += [space[name] for name in new if name in space]
+        kinds = (np.ndarray, dict, list) if self.form.kind == "step" else np.ndarray
+        return {k: v for k, v in space.items() if k in names and isinstance(v, kinds)}
 
     def feed(self):
         """Return {name: what it is given}, drawn anew."""
         given = {k: v for k, v in self.plan.given.items() if k[:5] != "init."}
-        args = {name: realize(v, self.sizes, self.rng, self.setting.spread) for name, v in given.items()}
+        near = {
+            k for k, role in roles(list(given)).items() if role != "x" and getattr(given[k], "values", "") == "chances"
+        }
+        spreads = {name: "near" if name in near else self.setting.spread for name in given}
+        args = {name: realize(v, self.sizes, self.rng, spreads[name]) for name, v in given.items()}
         return {k: np.array(v) if isinstance(v, float) and self.has_gradient((k,)) else v for k, v in args.items()}
 
     def function(self, step):
@@ -171,7 +196,7 @@ class Subject:
             named = {name: self.main if name == main else known.get(name, self.setting.rate) for name in step.needs}
             if self.evaluating and self.setting.mode in [p.name for p in parameters(self.function(step))]:
                 named[self.setting.mode] = False
-            result = self.in_order(call(self.function(step), **named))
+            result = self.in_order(call(self.function(step), **named, **self.extra(step)))
             if result is None and self.thing is not None:  # it has stored it
                 result = next((v for v in (getattr(self.thing, n, None) for n in STORED) if v is not None), None)
             self.main = self.outputs(result)[0]
@@ -180,6 +205,12 @@ class Subject:
             parts = zip(step.returns, result if isinstance(result, tuple) else (result,), strict=False)
             known |= {name: part for name, part in parts if isinstance(name, str) and name not in args}
         return result, known
+
+    def extra(self, step):
+        """Return {argument: value} of those of a function that are given otherwise than by default."""
+        names, rng = [p.name for p in parameters(self.function(step))], np.random.default_rng([self.setting.seed, 9])
+        given = [(name, value) for name, value in self.setting.given if name in names]
+        return {name: realize(value, self.sizes, rng, self.setting.spread) for name, value in given}
 
     def in_order(self, result):
         """Return what a call has returned with the value in front."""
@@ -193,7 +224,8 @@ class Subject:
         if not parts or any(part.size == 0 for part in parts):
             what = "None" if result is None else f"a {type(result).__name__}"
             raise Stopped(f"{place} {what}, and must return an array of floats, or a loss")
-        if self.form.kind in ("both", "step") and parts[0].size > 1:
+        loss = LOSS.fullmatch(step.name) or self.form.kind == "step"
+        if self.form.kind in ("both", "step") and (parts[0].size > 1 or parts[0].ndim and not loss):
             raise Stopped(f"{place} an array of shape {parts[0].shape} first, and must return (loss, gradient)")
         if self.form.kind == "both" and len(result if isinstance(result, (tuple, list)) else ()) < 2:
             raise Stopped(f"{place} one number, and must return (loss, gradient)")
@@ -317,7 +349,16 @@ class Subject:
 
     def matched(self, returned, names, changed):
         """Return {path: gradient or None} for what was returned, in which names, and what else was written."""
-        pairs, self.choices = match(self.slots, self.args, returned, names, changed, self.plan.choice)
+        state = self.state()
+        own = {leaf.path: leaf.value for leaf in state if leaf.path in self.slots and leaf.path[0] == "self"}
+        parameters_alone = {path: array for path, array in own.items() if isinstance(array, np.ndarray)}
+        parts = [*returned, *((leaf.path, leaf.value) for leaf in state if isinstance(leaf.holder, tuple))]
+        sure = {path: parts[j][1] for path, j in beside(parameters_alone, parts).items()}
+        given = [id(v) for v in sure.values()] + [id(v) for v in parameters_alone.values()]
+        rest = {path: array for path, array in self.slots.items() if path not in sure}
+        returned = [part for part in returned if id(part[1]) not in given] if sure else returned
+        pairs, self.choices = match(rest, self.args, returned, names, changed, self.plan.choice)
+        pairs |= sure
         used, needs = (
             {id(value) for value in pairs.values()},
             [p.name for step in self.value for p in parameters(self.function(step))],

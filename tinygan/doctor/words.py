@@ -22,6 +22,8 @@ class Mistake(NamedTuple):
 BROKEN = {kind: Mistake(*words) for kind, words in {
     "random": ("not deterministic", "the same input, run twice, gives two outputs, although every generator was set back",
         "f(x + h) - f(x - h) is a slope only of a function: take the generator, or the noise, as an argument"),
+    "carried": ("state carried over", "the same input, run twice, gives two outputs: the second forward begins with what the first has left",
+        "h = 0 at the start of every forward; or take the state as an argument and return it, out, h = forward(x, h)"),
     "in place": ("changed in place", "an array that was only lent, or handed out, is not what it was, and somebody else still needs it",
         "operations like x *= ..., x[mask] = ..., out=x; write x = x * ... instead, or copy first"),
     "parameters": ("parameters changed in backward", "backward has moved a parameter; it is to compute gradients, and the step comes after all of them",

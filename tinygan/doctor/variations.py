@@ -1,0 +1,109 @@
+"""Vary what the first measurement took as given: what is right with the defaults may be wrong with other settings.
+
+Another stride, another activation by name, an optional mask, numbers that need not be probabilities: each is measured
+where the code runs with it, and is no matter where it does not.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import replace
+
+from tinygan.doctor import feeding
+from tinygan.doctor.feeding import TARGETS, Draw
+from tinygan.doctor.source import parameters, tree_of
+
+# fmt: off
+LEFT_ALONE = re.compile(
+    r".*(seed|rng|random|eps|verbose|debug|inplace|copy|check|dtype|name|iter|steps|epoch|train|lr|learn|momentum|path).*"
+    r"|mode|tol|cache|out|training|deriv\w*|prime|grad\w*|backward|d", re.I)
+# fmt: on
+
+
+def variations(subject):
+    """Yield (label, Plan, Setting) of what else the code may be given."""
+    plan, setting = subject.plan, subject.setting
+    main = [k for k, role in feeding.roles([*subject.args]).items() if role == "x"]
+    guessed = {k: plan.given[k] for k in main if getattr(plan.given[k], "values", "") in ("chances", "positive")}
+    if guessed:
+        real = replace(plan, given=plan.given | {k: c._replace(values="real") for k, c in guessed.items()})
+        yield "any number ", real, setting
+        yield "any number, far ", real, replace(setting, spread="far")
+    for name, c in plan.given.items():
+        if isinstance(c, Draw) and c.values == "chances" and name not in main:
+            yield f"{name} one-hot ", replace(plan, given=plan.given | {name: c._replace(values="one-hot")}), setting
+    for name, value in defaults(subject):
+        for other in alternatives(subject, name.removeprefix("init."), value):
+            label = f"{name.removeprefix('init.')}={'given' if isinstance(other, Draw) else other} "
+            yield label, plan, replace(setting, given=((name, other),))
+
+
+def defaults(subject):
+    """Return [(argument, "init.argument" of the constructor; what it is by default, or was given)]."""
+    found, thing = {}, subject.target.thing
+    if isinstance(thing, type):
+        found = {f"init.{p.name}": p.default for p in parameters(thing)}
+        found |= {k: v for k, v in subject.plan.given.items() if k in found}
+    steps = [step for step in subject.value if step.function is None]
+    gradient = subject.form.gradient
+    known = {p.name for p in parameters(subject.function(gradient))} if gradient and subject.thing is None else None
+    for step in steps:
+        own = {p.name: p.default for p in parameters(subject.function(step)) if p.default is not p.empty}
+        remembers = known is None or subject.told and len(step.returns) > 1  # in the object, or in a cache
+        found |= {name: value for name, value in own.items() if remembers or name in known}
+    plain = (bool, int, float, str, type(None))
+    return [
+        (k, v)
+        for k, v in found.items()
+        if isinstance(v, plain) and not LEFT_ALONE.fullmatch(k.removeprefix("init.")) and k not in subject.args
+    ]
+
+
+def alternatives(subject, name, value):
+    """Return other values for an argument."""
+    if value is None:
+        return optional(subject, name)
+    if isinstance(value, bool):
+        return [not value]
+    if isinstance(value, str):
+        return [word for word in words(subject.target.module, name) if word != value]
+    if isinstance(value, int):
+        return [value + 1, value - 1] if value > 1 else [value + 1]
+    return [0.3 * value] if abs(value) > 1e-3 else []
+
+
+def optional(subject, name):
+    """Candidates for an array that is None by default."""
+    if TARGETS.fullmatch(name):
+        return []
+    kind = "mask" if "mask" in name.lower() else "positive"
+    offered = [
+        c for c in feeding.for_call(name, subject.plan.world, "more", subject.target.text) if isinstance(c, Draw)
+    ]
+    shapes = dict.fromkeys([subject.plan.world.x, "N 1", "N", *(c.shape for c in offered)])
+    return [Draw(shape, kind) for shape in shapes][:5]
+
+
+def words(module, name):
+    """The words that the source compares a name with, or by which it looks something up."""
+    found = []
+    for part in ast.walk(tree_of(module)):
+        if isinstance(part, ast.Compare) and getattr(part.left, "attr", getattr(part.left, "id", "")) == name:
+            found += [c.value for right in part.comparators for c in ast.walk(right) if isinstance(c, ast.Constant)]
+        elif isinstance(part, ast.Subscript) and getattr(part.slice, "attr", getattr(part.slice, "id", "")) == name:
+            table = vars(module).get(getattr(part.value, "id", ""))
+            found += list(table) if isinstance(table, dict) else []
+    found = list(dict.fromkeys(word for word in found if isinstance(word, str)))
+    return [*found, "another"] if found else []
+
+
+def unreached(subject):
+    """Return what comparisons of data had the same outcome every time: their other side was never measured."""
+    steps = [step for step in (*subject.value, subject.form.gradient) if step is not None and step.node is not None]
+    lines = [range(step.node.lineno, step.node.end_lineno + 1) for step in steps]
+    return [
+        f"line {line}, where `{text}` was {'always' if True in found else 'never'} true"
+        for (line, text), found in vars(subject.target.module).get("outcomes", {}).items()
+        if len(found) == 1 and any(line in part for part in lines)
+    ]
