@@ -74,22 +74,30 @@ def feature_matching(real_features, fake_features):
 
 # ---- networks ------------------------------------------------------------------------------------
 
+POOL = 1 << 20  # numbers that a Noise draws at once
+
 
 class Noise(Layer):
-    """out = x + sigma·ε with ε ~ N(0, 1), drawn anew by ``rng`` in each forward; out = x within ``inference``."""
+    """out = x + sigma·ε with ε ~ N(0, 1), another ε in each forward; out = x within ``Network.inference``.
+
+    rng  numpy Generator that draws ε
+    """
 
     def __init__(self, sigma, rng):
         super().__init__()
         self.sigma, self.rng = sigma, rng
+        self.drawn = np.empty(0)
 
     def forward(self, x):
         if not self.training:
             return x
-        out = self.work_array("out", x.shape, x.dtype)
-        self.rng.standard_normal(out=out, dtype=x.dtype)
-        out *= self.sigma
-        out += x
-        return out
+        # Trick: drawing takes as long as a matrix product. A million numbers are drawn once, and each pass takes a
+        # piece of them that begins anywhere.
+        if len(self.drawn) < 2 * x.size:
+            self.drawn = self.sigma * self.rng.standard_normal(max(POOL, 2 * x.size), dtype=x.dtype)
+        start = self.rng.integers(len(self.drawn) - x.size)
+        noise = self.drawn[start : start + x.size].reshape(x.shape)
+        return np.add(x, noise, out=self.work_array("out", x.shape, x.dtype))
 
     def backward(self, dout, param_grads=True, input_grad=True):
         return dout  # ε does not depend on x
