@@ -116,19 +116,17 @@ class Recipe(NamedTuple):
     """Every choice of a run, but the data and the seed."""
 
     hidden: tuple[int, ...] = (500, 250, 250)  # of D, the last of them are its features
-    g_hidden: tuple[int, ...] = (500, 500)
+    g_hidden: tuple[int, ...] = (256,)
     latent_dim: int = 100
     noise: tuple[float, float] = (0.3, 0.5)  # σ on D's pixels, and behind each hidden layer
-    slope: float = 0.0
-    fixed: bool = True
     matching: bool = True  # G matches features; False: G minimizes -log D(G(z))
     moves: tuple[float, float] = (0.0, 0.0)  # real images are shifted by up to so many pixels, rotated by degrees
     batch: int = 100
-    lr: float = 1e-3
+    lr: float = 5e-3
     beta1: float = 0.5
     decay_from: float = 0.5  # share of the run after which lr falls linearly to zero
     average: float = 0.999  # decay of the moving average of D's weights, which is what reads
-    steps: int = 10_000
+    steps: int = 20_000
 
 
 def discriminator_layers(recipe, pixels, classes, rng):
@@ -137,7 +135,7 @@ def discriminator_layers(recipe, pixels, classes, rng):
     layers = [Noise(on_pixels, rng)]
     sizes = pixels, *recipe.hidden
     for n_in, n_out in zip(sizes[:-1], sizes[1:], strict=True):
-        layers += [Dense(n_in, n_out), LeakyReLU(recipe.slope), Noise(on_hidden, rng)]
+        layers += [Dense(n_in, n_out), LeakyReLU(0), Noise(on_hidden, rng)]
     return [*layers, Dense(sizes[-1], classes, "xavier")]
 
 
@@ -145,7 +143,7 @@ def generator_layers(recipe, pixels):
     """Return the layers latent_dim -> g_hidden... -> I pixels in [0, 1], with batch normalization."""
     layers, sizes = [], (recipe.latent_dim, *recipe.g_hidden)
     for n_in, n_out in zip(sizes[:-1], sizes[1:], strict=True):
-        layers += [Dense(n_in, n_out), BatchNorm(n_out), LeakyReLU(0.0)]
+        layers += [Dense(n_in, n_out), BatchNorm(n_out), LeakyReLU(0)]
     return [*layers, Dense(sizes[-1], pixels, "xavier"), Sigmoid()]
 
 
@@ -202,10 +200,8 @@ class FewLabels:
         self.discriminator = Network(discriminator_layers(recipe, pixels, classes, rng), rng, dtype)
         self.reader = Network(discriminator_layers(recipe, pixels, classes, rng), np.random.default_rng(0), dtype)
         self.generator = Network(generator_layers(recipe, pixels), rng, dtype)
-        if recipe.fixed:
-            normalize(self.discriminator, as_floats(dataset.x[rng.integers(len(dataset.x), size=500)]).astype(dtype))
-        hidden = [layer for layer in self.discriminator.layers if isinstance(layer, Dense)][:-1]
-        self.lengths = [(layer.W, np.linalg.norm(layer.W, axis=0)) for layer in hidden if recipe.fixed]
+        normalize(self.discriminator, as_floats(dataset.x[rng.integers(len(dataset.x), size=500)]).astype(dtype))
+        self.lengths = hidden_lengths(self.discriminator)
         self.average = MovingAverage(self.discriminator.params, recipe.average)
         self.d_optimizer, self.g_optimizer = Adam(recipe.lr, recipe.beta1), Adam(recipe.lr, recipe.beta1)
         self.labeled = Minibatches(dataset.x[rows], min(recipe.batch, len(rows)), rng, dtype)
@@ -224,8 +220,7 @@ class FewLabels:
         x_fake = self.generator.forward(z.astype(x_real.dtype))
         d_loss = self.discriminator_gradients(x_labeled, self.labels[self.labeled.rows], x_real, x_fake)
         self.d_optimizer.step(self.discriminator.params, self.discriminator.grads)
-        for W, length in self.lengths:
-            W *= length / np.sqrt(np.einsum("io,io->o", W, W))
+        keep(self.lengths)
         g_loss = self.generator_gradients(x_real, x_fake)
         self.g_optimizer.step(self.generator.params, self.generator.grads)
         self.average.update(self.discriminator.params)
@@ -282,6 +277,21 @@ def normalize(network, x):
             layer.b[...] = -out.mean(axis=0) / std
             layer.W /= std
         x = layer.forward(x)
+
+
+def hidden_lengths(network):
+    """Return [(W, the length of each of its columns)], of all Dense layers but the last."""
+    hidden = [layer for layer in network.layers if isinstance(layer, Dense)][:-1]
+    return [(layer.W, np.linalg.norm(layer.W, axis=0)) for layer in hidden]
+
+
+def keep(lengths):
+    """Give the weights of each hidden unit their length again: else they grow until the noise is not felt any more.
+
+    It is weight normalization (Salimans and Kingma 2016, eq. 2) with a g that is not learned.
+    """
+    for W, length in lengths:
+        W *= length / np.sqrt(np.einsum("io,io->o", W, W))
 
 
 def through(layers, x):
