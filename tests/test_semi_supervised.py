@@ -164,7 +164,7 @@ def frozen(run):
     """The same noise in each pass, and parameters at which no bias's gradient is small."""
     for layer in run.discriminator.layers:
         if isinstance(layer, Noise):
-            layer.drawn = layer.sigma * rng(3).standard_normal(3000)
+            layer._work["drawn"] = layer.sigma * rng(3).standard_normal(3000)
             layer.rng = SameNumbers()
     for network in (run.generator, run.discriminator):
         network.params += 0.1 * rng(5).normal(size=network.params.size)

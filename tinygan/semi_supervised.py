@@ -43,10 +43,11 @@ def log_sum_exp(logits):
 def any_class(logits, target):
     """Return the cross-entropy of "real", D(x) = Z/(Z + 1) with Z = Σ_k exp(logits[n, k]), and d(loss)/d(logits).
 
-    ``target`` is 1 for real samples and 0 for fakes. Salimans et al. 2016, section 5.
+    logits (N, K); target (N, 1), or one number for all: 1 for real samples, 0 for fakes. Salimans et al. 2016,
+    section 5.
     """
     s, slope = log_sum_exp(logits)
-    loss, ds = bce_with_logits(s, target)  # Z/(Z + 1) = σ(log Z)
+    loss, ds = bce_with_logits(s, np.broadcast_to(np.asarray(target, s.dtype), s.shape))  # Z/(Z + 1) = σ(log Z)
     return loss, ds * slope
 
 
@@ -86,17 +87,18 @@ class Noise(Layer):
     def __init__(self, sigma, rng):
         super().__init__()
         self.sigma, self.rng = sigma, rng
-        self.drawn = np.empty(0)
 
     def forward(self, x):
         if not self.training:
             return x
         # Trick: drawing takes as long as a matrix product. A million numbers are drawn once, and each pass takes a
         # piece of them that begins anywhere.
-        if len(self.drawn) < 2 * x.size:
-            self.drawn = self.sigma * self.rng.standard_normal(max(POOL, 2 * x.size), dtype=x.dtype)
-        start = self.rng.integers(len(self.drawn) - x.size)
-        noise = self.drawn[start : start + x.size].reshape(x.shape)
+        drawn = self._work.get("drawn")
+        if drawn is None or len(drawn) < 2 * x.size:
+            drawn = self.sigma * self.rng.standard_normal(max(POOL, 2 * x.size), dtype=x.dtype)
+            self._work["drawn"] = drawn
+        start = self.rng.integers(len(drawn) - x.size)
+        noise = drawn[start : start + x.size].reshape(x.shape)
         return np.add(x, noise, out=self.work_array("out", x.shape, x.dtype))
 
     def backward(self, dout, param_grads=True, input_grad=True):

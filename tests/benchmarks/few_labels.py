@@ -4,8 +4,9 @@
     python tests/benchmarks/few_labels.py --ways matching --draws 0 1    some of them
     python tests/benchmarks/few_labels.py --labels 1000 --ways alone moved imagined
 
-Draw r chooses the labeled images and seeds the run. Seconds are those of one core, for the training alone. The Fréchet distance of 10,000
-samples is measured in the features of the package's classifier, which has seen all labels; the errors have not.
+Draw r chooses the labeled images and seeds the run. The Fréchet distance of 10,000 samples is measured in the
+features of the package's classifier, which has seen all labels; the errors have nothing to do with it. Seconds are
+those of one core, for the training alone.
 """
 
 from __future__ import annotations
@@ -97,10 +98,10 @@ WAYS = {  # how, and what is not as in the recipe
     "alone": (supervised, {}, {}),
     "moved": (supervised, MOVED, {}),
     "imagined": (supervised, {}, {"imagined": True}),
-    "moved and imagined": (supervised, MOVED, {"imagined": True}),
+    "moved+imagined": (supervised, MOVED, {"imagined": True}),
     "matching": (semi_supervised, {}, {}),
-    "matching, moved": (semi_supervised, MOVED, {}),
-    "usual game": (semi_supervised, {"matching": False}, {}),
+    "matching+moved": (semi_supervised, MOVED, {}),
+    "usual": (semi_supervised, {"matching": False}, {}),
 }
 
 
