@@ -81,7 +81,8 @@ for name, found in runs.items():
 
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained", sharex=True, sharey=True)
 plane = np.stack(np.meshgrid(np.linspace(0, 1, 120), np.linspace(0, 1, 120)), axis=2).reshape(-1, 2)
-for ax, (name, [(run, wrong), *_]) in zip(axes, runs.items(), strict=True):
+for ax, (name, found) in zip(axes, runs.items(), strict=True):
+    run, wrong = found[1]  # of the second draw
     classes = run.predict(plane.astype(np.float32)).reshape(120, 120)
     ax.contourf(*plane.T.reshape(2, 120, 120), classes, levels=[-1, 0.5, 2], colors=["#cfe2f3", "#fce5cd"])
     if name != "six points":
@@ -89,7 +90,7 @@ for ax, (name, [(run, wrong), *_]) in zip(axes, runs.items(), strict=True):
         fakes = generate(run.generator, draw_latents(rng, 300, 2))
         ax.plot(*fakes.T, "x", color="#674ea7", markersize=4, label="generated")
     for k, color in enumerate(("#0b5394", "#b45f06")):
-        mine = points.x[draws[0]][points.labels[draws[0]] == k]
+        mine = points.x[draws[1]][points.labels[draws[1]] == k]
         ax.plot(*mine.T, "o", color=color, markersize=8, label=f"labeled {k}")
     ax.set(title=name, xlabel=f"{wrong:.1f} % wrong", xlim=(0, 1), ylim=(0, 1))
 axes[1].legend(loc="upper right")
@@ -116,7 +117,7 @@ hundred = Dataset("labeled", train.x[rows], train.labels[rows], train.shape)
 print("                               wrong, %   Fréchet distance")
 pictures = []
 for name, data, which, recipe in (
-    ("its labels alone", hundred, np.arange(100), SHORT),
+    ("these 100 images alone", hundred, np.arange(100), SHORT),
     ("all images, the usual game", train, rows, SHORT._replace(matching=False)),
     ("all images, feature matching", train, rows, SHORT),
 ):
