@@ -31,6 +31,7 @@ from tinygan import (
     normalization,
     objectives,
     optimizers,
+    semi_supervised,
 )
 from tinygan.app.output import aside, say
 from tinygan.doctor import RULER, Stopped, Verdict, as_target, examine, load, targets
@@ -46,6 +47,7 @@ MODULES = (
     optimizers,
     gan,
     gradient_penalty,
+    semi_supervised,
 )
 
 
@@ -95,6 +97,7 @@ def examined(things, told):
 def own_targets():
     """Return {name: Target} of everything in the package that computes a gradient."""
     found = {name: thing for module in MODULES for name, thing in targets(module).items()}
+    del found["Noise"]  # hands dout on; the numbers that it keeps are drawn, and have no gradient
     found |= {type(layer).__name__: as_target(layer) for layer in fed_layers()}
     rng = np.random.default_rng(0)
     generator = network.Network([layers.Dense(3, 4), layers.LeakyReLU(), layers.Dense(4, 7), layers.Tanh()], rng)
