@@ -14,7 +14,8 @@ from typing import NamedTuple
 import numpy as np
 
 from tinygan import data, optimizers, synthetic
-from tinygan.conditions import Condition
+from tinygan.codes import Coded
+from tinygan.conditions import Condition, class_counts
 from tinygan.convolution import Conv2D, ConvTranspose2D
 from tinygan.gan import GAN
 from tinygan.gradient_penalty import R1, WGANGP
@@ -133,6 +134,9 @@ class Config:
     )
     batch_norm: bool = choice(False, OneOf((False, True)), "normalize batches as DCGAN does; needs channels")
     conditional: bool = choice(False, OneOf((False, True)), "draw what is asked for: both networks are told the label")
+    codes: int = choice(0, Range(int, 0, 1000), "values of a code that G shows and D guesses: classes without labels")
+    continuous: int = choice(0, Range(int, 0, 1000), "how many numbers of z D guesses as well")
+    code_weight: float = choice(1.0, POSITIVE, "what both players pay for wrong guesses of codes, in losses")
     centered: bool = choice(False, OneOf((False, True)), "D sees pixels from -1 to 1, and G ends in a Tanh")
     init: str = choice("he", OneOf(INITS), "first weights of the hidden layers")
     slope: float = choice(0.2, SHARE, "LeakyReLU's slope on the left")
@@ -166,6 +170,14 @@ class Config:
             raise ValueError("pack: a discriminator with channels judges images one by one")
         if self.conditional and self.pack > 1:
             raise ValueError("pack: a conditional discriminator judges samples one by one")
+        if self.codes == 1:
+            raise ValueError("codes: a code with one value says nothing; name at least 2")
+        if self.conditional and self.codes:
+            raise ValueError("codes: are for runs without labels; leave out conditional, or codes")
+        if self.continuous > self.latent_dim:
+            raise ValueError(f"continuous: z has {self.latent_dim} numbers, so that D cannot guess {self.continuous}")
+        if (self.codes or self.continuous) and self.pack > 1:
+            raise ValueError("pack: a discriminator that guesses codes judges samples one by one")
         if self.batch_norm and not self.channels:
             raise ValueError("batch_norm: is for networks with channels")
         if self.workers and self.workers > self.most_workers():
@@ -283,7 +295,8 @@ def discriminator_layers(config, shape, classes=0):
     """Return the layers samples (packed, if so chosen) -> hidden, reversed... -> one logit.
 
     With ``channels`` there are images in front, each half as large as the one before. With ``classes`` a
-    label is appended to what the first Dense layer sees.
+    label is appended to what the first Dense layer sees; but where these are ``codes``, D guesses them, and
+    the continuous ones, beside the logit.
     """
     head = [Scale(2, -1)] if config.centered else []
     head += [Pack(config.pack)] if config.pack > 1 else []
@@ -296,8 +309,11 @@ def discriminator_layers(config, shape, classes=0):
             head += [Conv2D((height, width, n), m, init=config.init), *between, LeakyReLU(config.slope)]
             height, width, n = height // 2, width // 2, m
         n_in = height * width * n
-    head += [Condition(classes)] if classes else []
-    return [*head, *mlp((n_in + classes, *reversed(config.hidden), 1), config.init, last_init(config), config.slope)]
+    if classes and not config.codes:
+        head += [Condition(classes)]
+        n_in += classes
+    sizes = n_in, *reversed(config.hidden), 1 + config.codes + config.continuous
+    return [*head, *mlp(sizes, config.init, last_init(config), config.slope)]
 
 
 def normalization(config, channels, group=None):
@@ -324,6 +340,9 @@ def last_init(config):
 def build_gan(config, shape, rng, dtype=np.float32, classes=0):
     """Return the GAN that ``config`` describes, for samples of this shape: (2,), (28, 28) or (32, 32, 3)."""
     objective = OBJECTIVES[config.objective]
+    objective = objective(*config.coding) if config.objective == "least-squares" else objective()
+    if config.codes or config.continuous:
+        objective = Coded(objective, config.codes, config.continuous, config.code_weight)
     make = OPTIMIZERS[config.optimizer]
     extra = {"beta1": config.beta1} if config.optimizer == "adam" else {}
     penalties = {
@@ -335,11 +354,19 @@ def build_gan(config, shape, rng, dtype=np.float32, classes=0):
     return GAN(
         Network(generator_layers(config, shape, classes), rng, dtype),
         Network(discriminator_layers(config, shape, classes), rng, dtype),
-        objective(*config.coding) if config.objective == "least-squares" else objective(),
+        objective,
         make(config.lr, **extra),
         make(config.lr, **extra),
         penalties[config.penalty],
     )
+
+
+def counts_of(config, labels):
+    """Return how often each class, or each value of a code, is asked for, as a tuple; () where there is neither.
+
+    ValueError for labels (N,) that are no classes, where the run is conditional.
+    """
+    return class_counts(labels) if config.conditional else (1,) * config.codes
 
 
 # ---- what is learned from ------------------------------------------------------------------------
