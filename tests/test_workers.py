@@ -100,6 +100,7 @@ def test_ten_steps_of_every_game_are_those_of_one_process(n, threads):
         dict(beta1=0.0, penalty_every=1, decay_from=0.0, gamma_end=0.01),
         dict(hidden=(5,), channels=(4, 3), centered=True),
         dict(conditional=True),
+        dict(codes=4, continuous=2),
     ],
     ids=lambda choices: next(iter(choices)),
 )

@@ -155,5 +155,6 @@ def score(training, examiner):
     latent_dim = training.config.latent_dim
     z = draw_latents(np.random.default_rng(0), n, latent_dim, training.class_counts)
     asked = z[:, latent_dim:].argmax(axis=1) if training.class_counts else None
-    guess = partial(guessed_labels, training.gan.discriminator, training.config.codes) if training.config.codes else None
+    codes = training.config.codes
+    guess = partial(guessed_labels, training.gan.discriminator, codes) if codes else None
     say_scores(examiner, examiner.scores(training.generate(z), asked=asked, guess=guess), training.step)
