@@ -1,0 +1,197 @@
+"""Lesson 17: codes nobody gave. D guesses what G was given, and both pay where the guess is wrong."""
+
+# %% setup
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from tinygan.app.cache import load_classifier
+from tinygan.codes import Coded, code_loss, guessed_labels
+from tinygan.conditions import with_labels
+from tinygan.data import Minibatches, as_floats
+from tinygan.gan import draw_latents
+from tinygan.gradcheck import numeric_gradient, relative_error
+from tinygan.optimizers import MovingAverage
+from tinygan.recipes import PRESETS, build_gan, load_data
+from tinygan.scoring.classifier import Classifier
+from tinygan.scoring.metrics import best_matching, mode_report
+from tinygan.scoring.scores import matched
+from tinygan.synthetic import MIXTURES, ring
+from tinygan.training import Training
+
+QUICK = bool(os.environ.get("LESSON_QUICK"))  # the tests' form: same code, fewer steps
+IMAGES = Path(os.environ.get("LESSON_IMAGES") or "runs/lessons")  # where the pictures go
+IMAGES.mkdir(parents=True, exist_ok=True)
+rng = np.random.default_rng(0)
+
+# %% the bound
+x = np.linspace(-12, 12, 2401)
+
+
+def posterior(distance):
+    """P(c = 1|x) and p(x): two values, equally likely, that draw bell curves this far apart."""
+    left, right = (np.exp(-((x - c) ** 2) / 2) / np.sqrt(2 * np.pi) for c in (-distance / 2, distance / 2))
+    return right / (left + right), (left + right) / 2
+
+
+def expected(values, p):
+    """The mean of values over x: an integral."""
+    return np.sum(p * values) * (x[1] - x[0])
+
+
+def log_of_true(P, Q):
+    """E[log Q(c|x)] at each x, where c = 1 has the probability P, and Q says that it has the probability Q."""
+    return P * np.log(Q) + (1 - P) * np.log(1 - Q)
+
+
+GUESSERS = {  # Q(c = 1|x), made of P
+    "knows P(c|x)": lambda P: P,
+    "too timid": lambda P: 0.5 + 0.5 * (P - 0.5),
+    "too sure": lambda P: P**3 / (P**3 + (1 - P) ** 3),
+    "says 1/2": lambda P: 0 * P + 0.5,
+    "mixes them up": lambda P: 1 - P,
+}
+DISTANCES = 0, 1, 2, 4
+print("curves apart by " + "".join(f"{distance:8}" for distance in DISTANCES))
+exact = [np.log(2) + expected(log_of_true(P, P), p) for P, p in map(posterior, DISTANCES)]
+print("I(c; x), nats   " + "".join(f"{value:8.3f}" for value in exact))
+for name, guess in GUESSERS.items():
+    cells = []
+    for information, (P, p) in zip(exact, map(posterior, DISTANCES), strict=True):
+        Q = guess(P)
+        bound = np.log(2) + expected(log_of_true(P, Q), p)
+        gap = expected(log_of_true(P, P) - log_of_true(P, Q), p)  # KL(P(c|x), Q(c|x)), never below 0
+        assert gap > -1e-12 and np.isclose(bound, information - gap, atol=1e-9)
+        cells.append(f"{bound:8.3f}")
+    print(f"{name:16}" + "".join(cells))
+
+# %% the loss of a guess
+N, K, C = 6, 4, 2
+guesses, labels, values = rng.standard_normal((N, K + C)), rng.integers(K, size=N), rng.standard_normal((N, C))
+
+
+def naive_code_loss(guesses):
+    """The same, sample by sample, as it is defined."""
+    total = 0.0
+    for guess, label, value in zip(guesses, labels, values, strict=True):
+        p = np.exp(guess[:K]) / np.sum(np.exp(guess[:K]))
+        density = np.exp(-0.5 * (value - guess[K:]) ** 2) / np.sqrt(2 * np.pi)
+        total -= np.log(p[label]) + np.sum(np.log(density))
+    return total / N
+
+
+loss, dguesses = code_loss(guesses, labels, values)
+constant = C * 0.5 * np.log(2 * np.pi)
+assert np.isclose(loss + constant, naive_code_loss(guesses))
+error = relative_error(dguesses, numeric_gradient(lambda: naive_code_loss(guesses), guesses))
+print(f"{loss:.4f} and the constant {constant:.4f}; gradient {dguesses.shape}, relative error ~{error:.0e}")
+
+# %% who pays
+DATA, SAMPLES = ring(20_000, np.random.default_rng(0)), 2500
+TOY = replace(PRESETS["points"], hidden=(64,) * 3, batch=128, gamma=0.003, gamma_end=None, init="xavier", codes=8)
+TURNS = 5 if QUICK else 1000
+
+
+class DPaysAlone(Coded):
+    """D learns to guess, and G has nothing from being guessed."""
+
+    def generator(self, fake):
+        loss, dfake = self.objective.generator(fake[:, :1])
+        return loss, np.pad(dfake, ((0, 0), (0, fake.shape[1] - 1)))
+
+
+def play(config, g_steps=1, kind=Coded):
+    """A game: points of G's average, the codes that they were made of, and D."""
+    rng, counts = np.random.default_rng(config.seed), (1,) * config.codes
+    gan = build_gan(config, (2,), rng, classes=config.codes)
+    gan.objective.__class__ = kind
+    average, batches = MovingAverage(gan.generator.params, config.average), Minibatches(DATA.x, config.batch, rng)
+
+    def draw(n=config.batch, rng=rng):
+        gan.objective.z = draw_latents(rng, n, 2, counts)
+        return gan.generator.forward(gan.objective.z)
+
+    for _ in range(TURNS):
+        x_fake = draw()
+        gan.discriminator_step(batches.next(), x_fake)
+        gan.generator_step(x_fake)
+        for _ in range(g_steps - 1):
+            gan.generator_step(draw())
+        average.update(gan.generator.params)
+    gan.generator.params[:] = average.params
+    points = draw(SAMPLES, np.random.default_rng(1))
+    return points, gan.objective.z[:, 2:].argmax(axis=1), gan.discriminator
+
+
+def measured(g_steps=1, kind=Coded, **choices):
+    """Of three seeds: modes of each; then means: within 3σ, guessed right by D, code against mode, in data and fakes."""
+    rows, modes = [], []
+    for seed in range(3):
+        config = replace(TOY, seed=seed, **choices)
+        points, given, d = play(config, g_steps, kind)
+        report = mode_report(points, *MIXTURES["ring"])
+        modes.append(f"~{report.modes}")
+        seen = np.argmin(np.sum((points[:, None] - MIXTURES["ring"].centers) ** 2, axis=2), axis=1)
+        real, labels = DATA.x[:SAMPLES], DATA.labels[:SAMPLES]
+        guessed, read = (guessed_labels(d, config.codes, each) for each in (points, real))
+        rows.append(
+            (
+                report.high_quality,
+                np.mean(guessed == given),
+                np.mean(matched(given, seen) == seen),
+                np.mean(matched(read, labels) == labels),
+            )
+        )
+    return " ".join(modes), *(f"~{value:.2f}" for value in np.mean(rows, axis=0))
+
+
+HEAD = "{:24}{:10}{:11}{:11}{:12}{}"
+print(HEAD.format("three seeds", "modes", "within 3σ", "D guesses", "drawn mode", "read mode"))
+for name, kind, weight in (("D alone pays", DPaysAlone, 1.0), ("both pay", Coded, 1.0), ("both pay, λ = 0.1", Coded, 0.1)):
+    print(HEAD.format(name, *measured(kind=kind, code_weight=weight)), flush=True)
+
+# %% a remedy?
+print(HEAD.format("three seeds", "modes", "within 3σ", "D guesses", "drawn mode", "read mode"))
+for codes in (2, 8, 16):
+    print(HEAD.format(f"R1, {codes} codes", *measured(codes=codes)), flush=True)
+for codes in (2, 8, 16):
+    print(HEAD.format(f"hasty, {codes} codes", *measured(3, codes=codes, penalty="none")), flush=True)
+print(HEAD.format("hasty, D alone pays", *measured(3, DPaysAlone, penalty="none")), flush=True)
+
+# %% MNIST
+train, test = (load_data("auto", split) for split in ("train", "test"))
+if train.name != "mnist":
+    print("MNIST is not on this machine, so drawn digits stand in for it; `tinygan train` fetches it")
+classifier = Classifier.train(train, steps=30) if QUICK else load_classifier(train, print)
+config = replace(PRESETS["infogan"], steps=3 if QUICK else 4000)
+run = Training(config, train)
+for _ in run.run():
+    pass
+K, L = config.codes, config.latent_dim
+read = guessed_labels(run.gan.discriminator, K, as_floats(test.x))
+counts = np.zeros((K, 10), int)
+np.add.at(counts, (read, test.labels), 1)
+stands_for = best_matching(counts)
+order = np.argsort(stands_for)
+print("class       " + "".join(f"{k:6}" for k in range(10)))
+for code in order:
+    print(f"code {code} = {stands_for[code]}  " + "".join(f"{f'~{count}':>6}" for count in counts[code]))
+print(f"read by D: ~{np.mean(stands_for[read] == test.labels):.3f} of the test images")
+
+# %% rows and columns
+COLUMNS = 14
+z = draw_latents(rng, COLUMNS, L)
+same, values = np.tile(z[:1], (COLUMNS, 1)), np.linspace(-2, 2, COLUMNS)
+fig, axes = plt.subplots(1, 3, figsize=(12, 3.4), layout="constrained")
+for ax, vary in zip(axes, (None, 0, 1), strict=True):
+    shown = z.copy() if vary is None else same.copy()
+    if vary is not None:
+        shown[:, vary] = values
+    x = run.generate(with_labels(np.tile(shown, (K, 1)), order.repeat(COLUMNS), K))
+    ax.imshow(x.reshape(K, COLUMNS, 28, 28).swapaxes(1, 2).reshape(28 * K, -1), cmap="gray", vmin=0, vmax=1)
+    label = "one z in each column" if vary is None else f"continuous code {vary}, from −2 to 2"
+    ax.set(yticks=14 + 28 * np.arange(K), yticklabels=order, xticks=[], xlabel=label, ylabel="code")
+fig.savefig(IMAGES / "17_codes.png", dpi=110)
