@@ -31,42 +31,33 @@ rng = np.random.default_rng(0)
 x = np.linspace(-12, 12, 2401)
 
 
-def posterior(distance):
-    """P(c = 1|x) and p(x): two values, equally likely, that draw bell curves this far apart."""
-    left, right = (np.exp(-((x - c) ** 2) / 2) / np.sqrt(2 * np.pi) for c in (-distance / 2, distance / 2))
-    return right / (left + right), (left + right) / 2
-
-
 def expected(values, p):
     """The mean of values over x: an integral."""
     return np.sum(p * values) * (x[1] - x[0])
 
 
-def log_of_true(P, Q):
-    """E[log Q(c|x)] at each x, where c = 1 has the probability P, and Q says that it has the probability Q."""
-    return P * np.log(Q) + (1 - P) * np.log(1 - Q)
+def log_of_true(s, guess):
+    """E[log Q(c|x)] at each x, where log(P/(1 - P)) is s for the code 1, and the guesser takes it for ``guess``."""
+    P = 1 / (1 + np.exp(-s))
+    return -P * np.logaddexp(0, -guess) - (1 - P) * np.logaddexp(0, guess)
 
 
-GUESSERS = {  # Q(c = 1|x), made of P
-    "knows P(c|x)": lambda P: P,
-    "too timid": lambda P: 0.5 + 0.5 * (P - 0.5),
-    "too sure": lambda P: P**3 / (P**3 + (1 - P) ** 3),
-    "says 1/2": lambda P: 0 * P + 0.5,
-    "mixes them up": lambda P: 1 - P,
-}
+GUESSERS = {"knows P(c|x)": 1, "too timid": 0.3, "too sure": 3, "says 1/2": 0, "mixes them up": -1}
 DISTANCES = 0, 1, 2, 4
+table = {"I(c; x), nats": [], **{name: [] for name in GUESSERS}}
+for distance in DISTANCES:
+    left, right = (np.exp(-((x - c) ** 2) / 2) / np.sqrt(2 * np.pi) for c in (-distance / 2, distance / 2))
+    p, s = (left + right) / 2, distance * x  # log(right/left) is a straight line
+    information = np.log(2) + expected(log_of_true(s, s), p)
+    table["I(c; x), nats"].append(information)
+    for name, factor in GUESSERS.items():
+        bound = np.log(2) + expected(log_of_true(s, factor * s), p)
+        gap = expected(log_of_true(s, s) - log_of_true(s, factor * s), p)  # the mean of KL(P(c|x), Q(c|x))
+        assert gap >= 0 and np.isclose(bound, information - gap)
+        table[name].append(bound)
 print("curves apart by " + "".join(f"{distance:8}" for distance in DISTANCES))
-exact = [np.log(2) + expected(log_of_true(P, P), p) for P, p in map(posterior, DISTANCES)]
-print("I(c; x), nats   " + "".join(f"{value:8.3f}" for value in exact))
-for name, guess in GUESSERS.items():
-    cells = []
-    for information, (P, p) in zip(exact, map(posterior, DISTANCES), strict=True):
-        Q = guess(P)
-        bound = np.log(2) + expected(log_of_true(P, Q), p)
-        gap = expected(log_of_true(P, P) - log_of_true(P, Q), p)  # KL(P(c|x), Q(c|x)), never below 0
-        assert gap > -1e-12 and np.isclose(bound, information - gap, atol=1e-9)
-        cells.append(f"{bound:8.3f}")
-    print(f"{name:16}" + "".join(cells))
+for name, values in table.items():
+    print(f"{name:16}" + "".join(f"{value:8.3f}" for value in values))
 
 # %% the loss of a guess
 N, K, C = 6, 4, 2

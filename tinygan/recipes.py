@@ -224,6 +224,8 @@ PRESETS = {
     "conditional": Config(
         conditional=True, gamma=0.3, hidden=(256,), channels=(16, 8), g_slope=0.0, lr=4e-3, steps=4_000
     ),
+    # Kinds of digits that nobody has named: InfoGAN.
+    "infogan": Config(codes=10, continuous=2, steps=24_000),
     "dcgan": Config(
         penalty="none",
         hidden=(),

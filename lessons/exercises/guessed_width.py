@@ -4,7 +4,7 @@
 
 The number v is guessed to be m, give or take exp(s): Q(v|x) is a bell curve of mean m and width exp(s). With the error
 d = m - v it is exp(-½ (d/exp(s))²) / (exp(s) √(2π)). A network can return any s, so its width is never below 0.
-Logarithm, minus, mean; then the slopes. Shapes: N batch, C numbers; d and s (N, C).
+Its logarithm, minus, the mean; then the slopes. Shapes: N batch, C numbers; d and s (N, C).
 """
 
 import numpy as np
@@ -12,7 +12,8 @@ import numpy as np
 
 def guessed_width_by_definition(d, s):
     """What the loss must be."""
-    return -np.mean(np.log(np.exp(-0.5 * (d / np.exp(s)) ** 2) / (np.exp(s) * np.sqrt(2 * np.pi))))
+    log_density = -0.5 * (d / np.exp(s)) ** 2 - np.log(np.exp(s)) - np.log(np.sqrt(2 * np.pi))
+    return -np.mean(log_density)
 
 
 def guessed_width(d, s):
