@@ -14,15 +14,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_runs import TINY, assert_same_state, images, points, trained, write_folder
 
-from tinygan import codes
 from tinygan.app import runs
 from tinygan.app.cli import main
-from tinygan.codes import Coded, code_loss, codes_in, guessed_labels
-from tinygan.gan import draw_latents
+from tinygan.codes import InfoGAN, codes_in, gaussian_loss, guessed_labels
+from tinygan.distortion import Distortion
+from tinygan.gan import GAN, draw_latents
 from tinygan.gradient_penalty import R1, WGANGP
 from tinygan.layers import Dense, LeakyReLU
 from tinygan.network import Network
-from tinygan.objectives import NonSaturating, Wasserstein
+from tinygan.objectives import NonSaturating
 from tinygan.recipes import PRESETS, build_gan
 from tinygan.scoring.metrics import best_matching
 from tinygan.scoring.scores import matched
@@ -38,70 +38,26 @@ def rng(seed=0):
 # ---- the loss ------------------------------------------------------------------------------------
 
 
-def guesses_of(seed=0, n=5, n_labels=4, n_values=2):
-    """Guesses, labels and values, in float64."""
-    draw = rng(seed)
-    return draw.normal(size=(n, n_labels + n_values)), draw.integers(n_labels, size=n), draw.normal(size=(n, n_values))
+def test_the_loss_of_a_number_is_minus_the_log_of_a_bell_curve():
+    means, values = rng().normal(size=(2, 5, 3))
+    density = np.exp(-0.5 * (means - values) ** 2)  # without its constant
+    expected = -np.mean(np.log(np.prod(density, axis=1)))
+    assert gaussian_loss(means, values)[0] == pytest.approx(expected, rel=1e-12)
 
 
-def test_the_code_loss_is_minus_the_log_of_what_was_guessed():
-    guesses, labels, values = guesses_of()
-    expected = 0.0
-    for guess, label, value in zip(guesses, labels, values, strict=True):
-        p = np.exp(guess[:4]) / np.exp(guess[:4]).sum()
-        gaussian = np.exp(-0.5 * (guess[4:] - value) ** 2)  # without its constant
-        expected -= (np.log(p[label]) + np.log(gaussian).sum()) / len(guesses)
-    assert code_loss(guesses, labels, values)[0] == pytest.approx(expected, rel=1e-12)
+@pytest.mark.parametrize("n_values", [1, 3])
+def test_the_gradient_of_the_loss_of_a_number_is_the_measured_one(n_values):
+    means, values = rng().normal(size=(2, 5, n_values))
+    expected = measured_gradient(lambda: gaussian_loss(means, values)[0], means)
+    assert_gradient("d(loss)/d(means)", gaussian_loss(means, values)[1], expected)
 
 
-SIZES = [(4, 2), (4, 0), (2, 1), (0, 1), (0, 3)]
-
-
-@pytest.mark.parametrize("n_labels, n_values", SIZES)
-def test_the_gradient_of_the_code_loss_is_the_measured_one(n_labels, n_values):
-    draw = rng(1)
-    guesses, values = draw.normal(size=(5, n_labels + n_values)), draw.normal(size=(5, n_values))
-    labels = draw.integers(n_labels, size=5) if n_labels else None
-    _, dguesses = code_loss(guesses, labels, values)
-    expected = measured_gradient(lambda: code_loss(guesses, labels, values)[0], guesses)
-    assert_gradient("d(loss)/d(guesses)", dguesses, expected)
-
-
-def mean_over_the_values(guesses, labels, values):
-    loss, dguesses = code_loss(guesses, labels, values)
-    dguesses[:, -2:] /= 2
-    return loss, dguesses
-
-
-def sign_of_the_values(guesses, labels, values):
-    loss, dguesses = code_loss(guesses, labels, values)
-    dguesses[:, -2:] *= -1
-    return loss, dguesses
-
-
-def ends_exchanged(guesses, labels, values):
-    loss, dguesses = code_loss(guesses, labels, values)
-    return loss, np.roll(dguesses, 2, axis=1)
-
-
-def labels_of_neighbors(guesses, labels, values):
-    return code_loss(guesses, labels, values)[0], code_loss(guesses, np.roll(labels, 1), values)[1]
-
-
-def a_thousandth(guesses, labels, values):
-    loss, dguesses = code_loss(guesses, labels, values)
-    return loss, 1.001 * dguesses
-
-
-LOSS_MISTAKES = [mean_over_the_values, sign_of_the_values, ends_exchanged, labels_of_neighbors, a_thousandth]
-
-
-@pytest.mark.parametrize("mistake", LOSS_MISTAKES)
-def test_a_planted_mistake_in_the_loss_is_caught(mistake):
-    guesses, labels, values = guesses_of()
-    expected = measured_gradient(lambda: mistake(guesses, labels, values)[0], guesses)
+@pytest.mark.parametrize("factor", [-1, 1 / 3, 5, 1.001], ids=["sign", "mean over C", "sum over N", "a thousandth"])
+def test_a_planted_mistake_in_the_loss_is_caught(factor):
+    means, values = rng().normal(size=(2, 5, 3))
+    expected = measured_gradient(lambda: gaussian_loss(means, values)[0], means)
     with pytest.raises(AssertionError):
-        assert_gradient("d(loss)/d(guesses)", mistake(guesses, labels, values)[1], expected)
+        assert_gradient("d(loss)/d(means)", factor * gaussian_loss(means, values)[1], expected)
 
 
 # ---- the steps -----------------------------------------------------------------------------------
@@ -114,7 +70,7 @@ def coded_gan(seed=0, **choices):
     for network in (gan.generator, gan.discriminator):
         network.params += 0.1 * rng(seed + 1).normal(size=network.params.size)
     z = draw_latents(rng(seed + 3), 4, config.latent_dim, (1,) * config.codes).astype(float)
-    gan.objective.z = z
+    gan.z = z
     return gan, rng(seed + 2).normal(size=(4, 2)), z
 
 
@@ -147,36 +103,58 @@ def test_so_do_those_with_one_kind_of_code_and_of_another_game(choices):
     check_step(*coded_gan(seed=1, **choices))
 
 
-class GuessesForNothing(Coded):
-    """A planted mistake: G's loss has the code loss, and its gradient has not."""
+class GuessesForNothing(InfoGAN):
+    """A planted mistake: G's loss has the guesses, and its gradient has not."""
 
-    def generator(self, fake):
-        loss, dfake = super().generator(fake)
-        dfake[:, 1:] = 0
-        return loss, dfake
-
-
-class OnRealToo(Coded):
-    """A planted mistake: the guesses about real samples, which have no code, get a gradient as well."""
-
-    def discriminator(self, real, fake):
-        loss, dreal, dfake = super().discriminator(real, fake)
-        dreal[:, 1:] = dfake[:, 1:]
-        return loss, dreal, dfake
+    def guess(self, out, dout):
+        loss = super().guess(out, dout)
+        if len(dout) == len(self.z):
+            dout[:, 1:] = 0
+        return loss
 
 
-class WeightInTheValueOnly(Coded):
+class OfNeighbors(InfoGAN):
+    """A planted mistake: each guess gets the gradient of another sample's."""
+
+    def guess(self, out, dout):
+        loss = super().guess(out, dout)
+        dout[:, 1:] = np.roll(dout[:, 1:], 1, axis=0)
+        return loss
+
+
+class WeightInTheValueOnly(InfoGAN):
     """A planted mistake: the gradient is not weighted."""
 
-    def code_loss(self, fake):
-        loss, dguesses = super().code_loss(fake)
-        return loss, dguesses / self.weight
+    def guess(self, out, dout):
+        loss = super().guess(out, dout)
+        dout[:, 1:] /= self.weight
+        return loss
 
 
-@pytest.mark.parametrize("mistake", [GuessesForNothing, OnRealToo, WeightInTheValueOnly])
-def test_a_planted_mistake_in_the_game_is_caught(mistake):
+class OnRealToo(InfoGAN):
+    """A planted mistake: the guesses about real samples, which have no code, get a gradient as well."""
+
+    def discriminator_gradients(self, x_real, x_fake):
+        backward = self.discriminator.backward
+        n = len(x_real)
+
+        def mistaken(dout, **which):
+            dout[:n, 1:] = dout[n : 2 * n, 1:]
+            return backward(dout, **which)
+
+        self.discriminator.backward = mistaken
+        result = super().discriminator_gradients(x_real, x_fake)
+        self.discriminator.backward = backward
+        return result
+
+
+MISTAKES = [GuessesForNothing, OfNeighbors, WeightInTheValueOnly, OnRealToo]
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_planted_mistake_in_the_steps_is_caught(mistake):
     gan, x_real, z = coded_gan()
-    gan.objective.__class__ = mistake
+    gan.__class__ = mistake
     with pytest.raises(AssertionError):
         check_step(gan, x_real, z)
 
@@ -186,14 +164,14 @@ def test_both_players_pay_for_wrong_guesses_and_for_nothing_else_more_than_witho
     plain = NonSaturating()
     x_fake = gan.generator.forward(z).copy()
     real, fake = (gan.discriminator.forward(x).copy() for x in (x_real, x_fake))
-    guesses, labels = fake[:, 1:], z[:, 3:].argmax(axis=1)
-    code = 0.7 * code_loss(guesses, labels, z[:, :2])[0]
-    d_loss = plain.discriminator(real[:, :1], fake[:, :1])[0]
-    assert gan.discriminator_gradients(x_real, x_fake).loss == pytest.approx(d_loss + code, rel=1e-12)
-    assert gan.generator_gradients(gan.generator.forward(z)) == pytest.approx(
-        plain.generator(fake[:, :1])[0] + code, rel=1e-12
-    )
-    assert gan.objective.score(real).shape == (4, 1)
+    p = np.exp(fake[:, 1:5]) / np.exp(fake[:, 1:5]).sum(axis=1, keepdims=True)
+    guesses = -np.log(np.sum(p * z[:, 3:], axis=1)) + 0.5 * np.sum((fake[:, 5:] - z[:, :2]) ** 2, axis=1)
+    code = 0.7 * guesses.mean()
+    result = gan.discriminator_gradients(x_real, x_fake)
+    assert result.loss == pytest.approx(plain.discriminator(real[:, :1], fake[:, :1])[0] + code, rel=1e-12)
+    assert_same_bits("logits", result.real_logits, gan.discriminator.forward(np.vstack([x_real, x_fake]))[:4, :1])
+    g_loss = gan.generator_gradients(gan.generator.forward(z))
+    assert g_loss == pytest.approx(plain.generator(fake[:, :1])[0] + code, rel=1e-12)
 
 
 def test_a_penalty_feels_the_logit_and_not_the_guesses():
@@ -213,10 +191,8 @@ def test_a_penalty_feels_the_logit_and_not_the_guesses():
 
 
 def test_the_game_without_codes_is_the_plain_one():
-    assert type(build_gan(TINY, (2,), rng()).objective) is NonSaturating
-    for name, objective in (("non-saturating", NonSaturating), ("wasserstein", Wasserstein)):
-        coded = build_gan(replace(CODED, objective=name), (2,), rng(), classes=4).objective
-        assert coded.equilibrium == objective.equilibrium
+    assert type(build_gan(TINY, (2,), rng())) is GAN
+    assert type(build_gan(CODED, (2,), rng(), classes=4)) is InfoGAN
 
 
 def test_the_codes_in_latents_are_those_that_were_drawn():
@@ -232,6 +208,60 @@ def test_guessed_labels_do_not_depend_on_how_many_are_read_at_once():
     x = rng(1).normal(size=(7, 2)).astype(np.float32)
     expected = d.forward(x)[:, 1:5].argmax(axis=1)
     np.testing.assert_array_equal(guessed_labels(d, 4, x, chunk=3), expected)
+
+
+# ---- distortion ----------------------------------------------------------------------------------
+
+
+class Fixed(Distortion):
+    """The same distortions in every pass, so that a loss can be measured again."""
+
+    def forward(self, x):
+        self.rng = rng(5)
+        return super().forward(x)
+
+
+@pytest.mark.parametrize("shape", [(9, 8), (8, 8, 3)])
+def test_a_distortion_hands_each_gradient_back_to_where_its_pixel_came_from(shape):
+    distortion, (x, dout) = Fixed(rng(), shape, 1.0), rng(1).normal(size=(2, 3, np.prod(shape)))
+    distortion.forward(x)
+    expected = measured_gradient(lambda: np.sum(dout * distortion.forward(x)), x)
+    assert_gradient("dx", distortion.backward(dout), expected)
+
+
+def test_without_strength_nothing_is_distorted_and_with_it_every_image_in_its_own_way():
+    x = np.tile(rng().random((1, 784), np.float32), (4, 1))
+    assert_same_bits("x", Distortion(rng(), (28, 28), 0.0).forward(x), x)
+    bent = Distortion(rng(), (28, 28), 1.0).forward(x)
+    assert bent.dtype == np.float32 and len(np.unique(bent, axis=0)) == 4
+
+
+def distorted_gan():
+    """An InfoGAN of images of 4 x 4 pixels in float64, a batch and its latents."""
+    gan = build_gan(replace(CODED, distort=1.0, penalty="none", code_weight=0.7), (4, 4), rng(), np.float64, classes=4)
+    for network in (gan.generator, gan.discriminator):
+        network.params += 0.1 * rng(1).normal(size=network.params.size)
+    gan.distortion = Fixed(rng(), (4, 4), 1.0)
+    gan.z = draw_latents(rng(3), 4, 3, (1,) * 4).astype(float)
+    return gan, rng(2).random((4, 16)), gan.z
+
+
+def test_the_steps_with_distorted_samples_follow_their_gradients():
+    check_step(*distorted_gan())
+
+
+class ForgetsToBendBack(Fixed):
+    """A planted mistake: the gradient stays where the distorted pixel is."""
+
+    def backward(self, dout):
+        return dout
+
+
+def test_a_gradient_that_is_not_bent_back_is_caught():
+    gan, x_real, z = distorted_gan()
+    gan.distortion = ForgetsToBendBack(rng(), (4, 4), 1.0)
+    with pytest.raises(AssertionError):
+        check_step(gan, x_real, z)
 
 
 # ---- code against class --------------------------------------------------------------------------
@@ -268,8 +298,10 @@ def test_a_code_that_splits_a_class_stands_for_none():
 # ---- runs ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("data", [images, points])
-@pytest.mark.parametrize("choices", [{}, dict(codes=0), dict(continuous=0)], ids=str)
+@pytest.mark.parametrize(
+    "data, choices",
+    [(points, {}), (points, dict(codes=0)), (points, dict(continuous=0)), (images, dict(distort=0.5))],
+)
 def test_a_resumed_run_with_codes_is_the_undisturbed_one(data, choices):
     config = replace(CODED, **choices)
     whole, first = trained(config, data()), trained(config, data(), steps=3)
@@ -280,17 +312,16 @@ def test_a_resumed_run_with_codes_is_the_undisturbed_one(data, choices):
     assert_same_state(second.state(), whole.state())
 
 
-def test_d_has_to_guess_what_g_was_given(monkeypatch):
-    training = Training(CODED, points())
+def test_d_has_to_guess_what_g_was_given():
+    training = Training(replace(CODED, d_steps=2), points())
     given, asked = [], []
-    forward = training.gan.generator.forward
+    forward, guess = training.gan.generator.forward, training.gan.guess
     training.gan.generator.forward = lambda z: given.append(z.copy()) or forward(z)
-    monkeypatch.setattr(codes, "code_loss", lambda *a: asked.append(a[1:]) or code_loss(*a))
+    training.gan.guess = lambda *parts: asked.append(training.gan.z.copy()) or guess(*parts)
     training.train_step()
-    assert len(given) == 1 and len(asked) == 2  # D's step and G's
-    for labels, values in asked:
-        np.testing.assert_array_equal(np.eye(4)[labels], given[0][:, 3:])
-        np.testing.assert_array_equal(values, given[0][:, :2])
+    assert len(given) == 2 and len(asked) == 3  # two steps of D, and one of G with the latents of the second
+    for theirs, ours in zip(asked, [*given, given[-1]], strict=True):
+        assert_same_bits("z", theirs, ours)
 
 
 def test_no_label_is_needed():
@@ -322,6 +353,8 @@ def test_a_ring_of_eight_is_divided_among_eight_codes():
         (dict(continuous=1, pack=2), "pack"),
         (dict(continuous=4), "continuous"),
         (dict(codes=2, code_weight=0), "code_weight"),
+        (dict(distort=1.0), "distort"),
+        (dict(codes=2, distort=3.0), "distort"),
     ],
     ids=str,
 )
@@ -340,6 +373,8 @@ def test_codes_that_no_run_can_have_are_refused(choices, name):
         ("--continuous 9", "--continuous"),
         ("--code-weight 2", "--code-weight"),
         ("--codes 4 --code-weight 0", "--code-weight"),
+        ("--distort 1", "--distort"),
+        ("--codes 4 --distort 1", "--distort"),
     ],
 )
 def test_what_does_not_fit_together_is_refused_in_a_line(words, name, capsys, tmp_path):

@@ -7,67 +7,77 @@ last layer has K + C outputs beside the logit, its guesses, which it makes of th
 What a right guess is worth is a lower bound of the mutual information between code and sample (InfoGAN,
 Chen et al. 2016, eq. 4 and 5): the generator has to show its code in what it draws. No label is needed.
 
-Shapes: N batch, L latent_dim, K values of the categorical code, C continuous codes.
+Shapes: N batch, I inputs of a sample, L latent_dim, K values of the categorical code, C continuous codes.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from tinygan.gan import GAN, DiscriminatorResult
 from tinygan.losses import least_squares, softmax_cross_entropy
 
 
-def code_loss(guesses, labels, values):
-    """Return mean(-log Q(code|x)) without its constants, in nats, and d(loss)/d(guesses), (N, K + C).
+def gaussian_loss(means, values):
+    """Return mean(-log Q(values|x)) without its constant, in nats, and d(loss)/d(means); all (N, C).
 
-    guesses (N, K + C) are K logits of the categorical code and C means of the continuous ones, around
-    which Q is a Gaussian of width 1; labels (N,) and values (N, C) are what the generator was given.
+    Q is a Gaussian of width 1 around each guess, and so -log Q is ½ Σ_c (mean - value)².
     """
-    n_values = values.shape[1]
-    n_labels = guesses.shape[1] - n_values
-    loss, dguesses = 0.0, np.zeros_like(guesses)
-    if n_labels:
-        loss, dguesses[:, :n_labels] = softmax_cross_entropy(guesses[:, :n_labels], labels)
-    if n_values:  # -log of a Gaussian is ½ Σ_c (mean - value)²; least_squares takes the mean over c
-        squares, dmeans = least_squares(guesses[:, n_labels:], values)
-        loss = loss + n_values * squares
-        dguesses[:, n_labels:] = n_values * dmeans
-    return loss, dguesses
+    loss, dmeans = least_squares(means, values)  # the mean over all N·C numbers
+    return means.shape[1] * loss, means.shape[1] * dmeans
 
 
-class Coded:
-    """The game of another objective, in which both players also pay ``weight`` times the code loss of the fakes.
+class InfoGAN(GAN):
+    """A GAN in which both players also pay ``weight`` times the losses of the guesses about generated samples.
 
-    D's outputs are (N, 1 + K + C): the logit, and the guesses. ``z``, (N, L + K), is what the generator
-    made the fakes of; it is set before.
+    D's outputs are (N, 1 + K + C): the logit, and the guesses. ``z``, (N, L + K), is what x_fake was made of;
+    it is set before each step. With a ``Distortion`` the categorical code is guessed from distorted samples.
     """
 
-    def __init__(self, objective, codes, continuous, weight=1.0):
-        self.objective, self.codes, self.continuous, self.weight = objective, codes, continuous, weight
-        self.equilibrium = objective.equilibrium  # where every guess is right
+    def __init__(self, g, d, objective, g_optimizer, d_optimizer, penalty, codes, continuous, weight, distortion=None):
+        super().__init__(g, d, objective, g_optimizer, d_optimizer, penalty)
+        self.codes, self.continuous, self.weight, self.distortion = codes, continuous, weight, distortion
         self.z = None
 
-    def score(self, out):
-        """Return what D(x) means, (N, 1)."""
-        return self.objective.score(out[:, :1])
+    def discriminator_gradients(self, x_real, x_fake):
+        """Fill discriminator.grads; as in a GAN, but that D pays for its guesses as well."""
+        n = len(x_real)
+        out = self.discriminator.forward(np.concatenate([x_real, x_fake, *self.distorted(x_fake)])).copy()
+        dout = np.zeros_like(out)
+        real_logits, fake_logits = out[:n, :1], out[n : 2 * n, :1]
+        loss, dout[:n, :1], dout[n : 2 * n, :1] = self.objective.discriminator(real_logits, fake_logits)
+        loss += self.guess(out[n:], dout[n:])  # real samples have no code
+        self.discriminator.backward(dout, input_grad=False)
+        penalty = self.penalty(self.discriminator, x_real, x_fake) if self.penalty else 0.0
+        return DiscriminatorResult(loss + penalty, penalty, real_logits, fake_logits)
 
-    def discriminator(self, real, fake):
-        """Return D's loss and its derivatives by D's outputs of real and of generated samples, (N, 1 + K + C)."""
-        loss, dreal, dfake = self.objective.discriminator(real[:, :1], fake[:, :1])
-        code, dguesses = self.code_loss(fake)
-        return loss + code, np.hstack([dreal, np.zeros_like(dguesses)]), np.hstack([dfake, dguesses])
+    def generator_gradients(self, x_fake):
+        """Fill generator.grads; as in a GAN, but that G pays for what D cannot guess as well."""
+        n = len(x_fake)
+        out = self.discriminator.forward(np.concatenate([x_fake, *self.distorted(x_fake)]))
+        dout = np.zeros_like(out)
+        loss, dout[:n, :1] = self.objective.generator(out[:n, :1])
+        loss += self.guess(out, dout)
+        dx = self.discriminator.backward(dout, param_grads=False)
+        dx_fake = dx[:n] + self.distortion.backward(dx[n:]) if self.distortion else dx
+        self.generator.backward(dx_fake, input_grad=False)
+        return loss
 
-    def generator(self, fake):
-        """Return G's loss and its derivative by D's outputs of generated samples, (N, 1 + K + C)."""
-        loss, dfake = self.objective.generator(fake[:, :1])
-        code, dguesses = self.code_loss(fake)
-        return loss + code, np.hstack([dfake, dguesses])
+    def distorted(self, x_fake):
+        """Return [] or [x_fake, each sample distorted], which D sees behind the others."""
+        return [self.distortion.forward(x_fake)] if self.distortion else []
 
-    def code_loss(self, fake):
-        """Return the weighted code loss, and its derivative by the guesses."""
+    def guess(self, out, dout):
+        """Return the weighted loss of the guesses, and write its gradient into dout; rows as (x_fake, distorted)."""
         labels, values = codes_in(self.z, self.codes, self.continuous)
-        loss, dguesses = code_loss(fake[:, 1:], labels, values)
-        return self.weight * loss, self.weight * dguesses
+        n, end, loss = len(values), 1 + self.codes, 0.0
+        if self.codes:
+            loss, dout[-n:, 1:end] = softmax_cross_entropy(out[-n:, 1:end], labels)
+        if self.continuous:
+            squares, dout[:n, end:] = gaussian_loss(out[:n, end:], values)
+            loss += squares
+        dout[:, 1:] *= self.weight
+        return self.weight * loss
 
 
 def codes_in(z, codes, continuous):

@@ -14,9 +14,10 @@ from typing import NamedTuple
 import numpy as np
 
 from tinygan import data, optimizers, synthetic
-from tinygan.codes import Coded
+from tinygan.codes import InfoGAN
 from tinygan.conditions import Condition, class_counts
 from tinygan.convolution import Conv2D, ConvTranspose2D
+from tinygan.distortion import Distortion
 from tinygan.gan import GAN
 from tinygan.gradient_penalty import R1, WGANGP
 from tinygan.layers import INITS, Dense, LeakyReLU, Pack, Scale, Sigmoid, Tanh
@@ -137,6 +138,9 @@ class Config:
     codes: int = choice(0, Range(int, 0, 1000), "values of a code that G shows and D guesses: classes without labels")
     continuous: int = choice(0, Range(int, 0, 1000), "how many numbers of z D guesses as well")
     code_weight: float = choice(1.0, POSITIVE, "what both players pay for wrong guesses of codes, in losses")
+    distort: float = choice(
+        0.0, Range(float, 0, 2), "how strongly images are bent at random before D guesses their code"
+    )
     centered: bool = choice(False, OneOf((False, True)), "D sees pixels from -1 to 1, and G ends in a Tanh")
     init: str = choice("he", OneOf(INITS), "first weights of the hidden layers")
     slope: float = choice(0.2, SHARE, "LeakyReLU's slope on the left")
@@ -176,6 +180,8 @@ class Config:
             raise ValueError("codes: are for runs without labels; leave out conditional, or codes")
         if self.continuous > self.latent_dim:
             raise ValueError(f"continuous: z has {self.latent_dim} numbers, so that D cannot guess {self.continuous}")
+        if self.distort and not self.codes:
+            raise ValueError("distort: is for images whose code D guesses, and there is none; add codes")
         if (self.codes or self.continuous) and self.pack > 1:
             raise ValueError("pack: a discriminator that guesses codes judges samples one by one")
         if self.batch_norm and not self.channels:
@@ -269,6 +275,8 @@ def generator_layers(config, shape, classes=0):
     """
     slope = config.slope if config.g_slope is None else config.g_slope
     latent_dim, is_image = config.latent_dim + classes, len(shape) > 1
+    if config.distort and not is_image:
+        raise ValueError("distort: is for images, which these samples are not")
     end = []
     if is_image:
         end = [Tanh(), Scale(0.5, 0.5)] if config.centered else [Sigmoid()]
@@ -342,9 +350,6 @@ def last_init(config):
 def build_gan(config, shape, rng, dtype=np.float32, classes=0):
     """Return the GAN that ``config`` describes, for samples of this shape: (2,), (28, 28) or (32, 32, 3)."""
     objective = OBJECTIVES[config.objective]
-    objective = objective(*config.coding) if config.objective == "least-squares" else objective()
-    if config.codes or config.continuous:
-        objective = Coded(objective, config.codes, config.continuous, config.code_weight)
     make = OPTIMIZERS[config.optimizer]
     extra = {"beta1": config.beta1} if config.optimizer == "adam" else {}
     penalties = {
@@ -353,14 +358,18 @@ def build_gan(config, shape, rng, dtype=np.float32, classes=0):
         "wgan-gp": WGANGP(rng, config.gamma),
         "clip": None,  # not a term of the loss: the training loop does it
     }
-    return GAN(
+    players = (
         Network(generator_layers(config, shape, classes), rng, dtype),
         Network(discriminator_layers(config, shape, classes), rng, dtype),
-        objective,
+        objective(*config.coding) if config.objective == "least-squares" else objective(),
         make(config.lr, **extra),
         make(config.lr, **extra),
         penalties[config.penalty],
     )
+    if not (config.codes or config.continuous):
+        return GAN(*players)
+    distortion = Distortion(rng, shape, config.distort) if config.distort else None
+    return InfoGAN(*players, config.codes, config.continuous, config.code_weight, distortion)
 
 
 def counts_of(config, labels):

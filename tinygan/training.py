@@ -25,7 +25,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tinygan.codes import Coded
+from tinygan.codes import InfoGAN
 from tinygan.conditions import Condition, one_hot, with_labels
 from tinygan.data import Minibatches, as_bytes
 from tinygan.gan import draw_latents, generate
@@ -138,8 +138,8 @@ class Training:
         for _ in range(config.d_steps):
             z, x_real = self.draw(), self.batches.next()
             z = self.told(z) if config.conditional else z
-            if isinstance(gan.objective, Coded):
-                gan.objective.z = z
+            if isinstance(gan, InfoGAN):
+                gan.z = z
             x_fake = gan.generator.forward(z)
             d = gan.discriminator_step(x_real, x_fake)
             if config.penalty == "clip":
