@@ -9,9 +9,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from tinygan.app.cache import load_classifier
-from tinygan.codes import Coded, code_loss, guessed_labels
+from tinygan.codes import InfoGAN, gaussian_loss, guessed_labels
 from tinygan.conditions import with_labels
 from tinygan.data import Minibatches, as_floats
+from tinygan.distortion import Distortion
 from tinygan.gan import draw_latents
 from tinygan.gradcheck import numeric_gradient, relative_error
 from tinygan.optimizers import MovingAverage
@@ -59,26 +60,22 @@ print("curves apart by " + "".join(f"{distance:8}" for distance in DISTANCES))
 for name, values in table.items():
     print(f"{name:16}" + "".join(f"{value:8.3f}" for value in values))
 
-# %% the loss of a guess
-N, K, C = 6, 4, 2
-guesses, labels, values = rng.standard_normal((N, K + C)), rng.integers(K, size=N), rng.standard_normal((N, C))
+# %% the loss of a number
+N, C = 6, 2
+means, values = rng.standard_normal((2, N, C))
 
 
-def naive_code_loss(guesses):
-    """The same, sample by sample, as it is defined."""
-    total = 0.0
-    for guess, label, value in zip(guesses, labels, values, strict=True):
-        p = np.exp(guess[:K]) / np.sum(np.exp(guess[:K]))
-        density = np.exp(-0.5 * (value - guess[K:]) ** 2) / np.sqrt(2 * np.pi)
-        total -= np.log(p[label]) + np.sum(np.log(density))
-    return total / N
+def naive_loss():
+    """The same, number by number, as it is defined."""
+    density = np.exp(-0.5 * (values - means) ** 2) / np.sqrt(2 * np.pi)
+    return -sum(np.log(density[n, c]) for n in range(N) for c in range(C)) / N
 
 
-loss, dguesses = code_loss(guesses, labels, values)
+loss, dmeans = gaussian_loss(means, values)
 constant = C * 0.5 * np.log(2 * np.pi)
-assert np.isclose(loss + constant, naive_code_loss(guesses))
-error = relative_error(dguesses, numeric_gradient(lambda: naive_code_loss(guesses), guesses))
-print(f"{loss:.4f} and the constant {constant:.4f}; gradient {dguesses.shape}, relative error ~{error:.0e}")
+assert np.isclose(loss + constant, naive_loss())
+error = relative_error(dmeans, numeric_gradient(naive_loss, means))
+print(f"{loss:.4f}, and the constant {constant:.4f}; gradient {dmeans.shape}, relative error ~{error:.0e}")
 
 # %% who pays
 DATA, SAMPLES = ring(20_000, np.random.default_rng(0)), 2500
@@ -86,24 +83,26 @@ TOY = replace(PRESETS["points"], hidden=(64,) * 3, batch=128, gamma=0.003, gamma
 TURNS = 5 if QUICK else 1000
 
 
-class DPaysAlone(Coded):
+class DPaysAlone(InfoGAN):
     """D learns to guess, and G has nothing from being guessed."""
 
-    def generator(self, fake):
-        loss, dfake = self.objective.generator(fake[:, :1])
-        return loss, np.pad(dfake, ((0, 0), (0, fake.shape[1] - 1)))
+    def generator_gradients(self, x_fake):
+        weight, self.weight = self.weight, 0.0
+        loss = super().generator_gradients(x_fake)
+        self.weight = weight
+        return loss
 
 
-def play(config, g_steps=1, kind=Coded):
+def play(config, g_steps=1, kind=InfoGAN):
     """A game: points of G's average, the codes that they were made of, and D."""
     rng, counts = np.random.default_rng(config.seed), (1,) * config.codes
     gan = build_gan(config, (2,), rng, classes=config.codes)
-    gan.objective.__class__ = kind
+    gan.__class__ = kind
     average, batches = MovingAverage(gan.generator.params, config.average), Minibatches(DATA.x, config.batch, rng)
 
     def draw(n=config.batch, rng=rng):
-        gan.objective.z = draw_latents(rng, n, 2, counts)
-        return gan.generator.forward(gan.objective.z)
+        gan.z = draw_latents(rng, n, 2, counts)
+        return gan.generator.forward(gan.z)
 
     for _ in range(TURNS):
         x_fake = draw()
@@ -114,11 +113,11 @@ def play(config, g_steps=1, kind=Coded):
         average.update(gan.generator.params)
     gan.generator.params[:] = average.params
     points = draw(SAMPLES, np.random.default_rng(1))
-    return points, gan.objective.z[:, 2:].argmax(axis=1), gan.discriminator
+    return points, gan.z[:, 2:].argmax(axis=1), gan.discriminator
 
 
-def measured(g_steps=1, kind=Coded, **choices):
-    """Of three seeds: modes of each; then means: within 3σ, guessed right by D, code against mode, in data and fakes."""
+def measured(g_steps=1, kind=InfoGAN, **choices):
+    """Of three seeds: modes of each; then means: within 3σ, guessed right, code against mode in fakes and in data."""
     rows, modes = [], []
     for seed in range(3):
         config = replace(TOY, seed=seed, **choices)
@@ -141,8 +140,9 @@ def measured(g_steps=1, kind=Coded, **choices):
 
 HEAD = "{:24}{:10}{:11}{:11}{:12}{}"
 print(HEAD.format("three seeds", "modes", "within 3σ", "D guesses", "drawn mode", "read mode"))
-for name, kind, weight in (("D alone pays", DPaysAlone, 1.0), ("both pay", Coded, 1.0), ("both pay, λ = 0.1", Coded, 0.1)):
-    print(HEAD.format(name, *measured(kind=kind, code_weight=weight)), flush=True)
+print(HEAD.format("D alone pays", *measured(kind=DPaysAlone)), flush=True)
+for weight in (0.1, 1.0):
+    print(HEAD.format(f"both pay, λ = {weight}", *measured(code_weight=weight)), flush=True)
 
 # %% a remedy?
 print(HEAD.format("three seeds", "modes", "within 3σ", "D guesses", "drawn mode", "read mode"))
@@ -158,6 +158,7 @@ if train.name != "mnist":
     print("MNIST is not on this machine, so drawn digits stand in for it; `tinygan train` fetches it")
 classifier = Classifier.train(train, steps=30) if QUICK else load_classifier(train, print)
 config = replace(PRESETS["infogan"], steps=3 if QUICK else 4000)
+bent = Distortion(rng, train.shape, config.distort).forward(np.repeat(as_floats(train.x[:3]), 6, axis=0))
 run = Training(config, train)
 for _ in run.run():
     pass
@@ -176,13 +177,18 @@ print(f"read by D: ~{np.mean(stands_for[read] == test.labels):.3f} of the test i
 COLUMNS = 14
 z = draw_latents(rng, COLUMNS, L)
 same, values = np.tile(z[:1], (COLUMNS, 1)), np.linspace(-2, 2, COLUMNS)
-fig, axes = plt.subplots(1, 3, figsize=(12, 3.4), layout="constrained")
-for ax, vary in zip(axes, (None, 0, 1), strict=True):
-    shown = z.copy() if vary is None else same.copy()
-    if vary is not None:
-        shown[:, vary] = values
+panels = {"one z in each column": z}
+for vary in range(config.continuous):
+    panels[f"continuous code {vary}, from −2 to 2"] = same.copy()
+    panels[f"continuous code {vary}, from −2 to 2"][:, vary] = values
+fig, axes = plt.subplots(1, len(panels), figsize=(4.2 * len(panels), 3.4), layout="constrained", squeeze=False)
+for ax, (label, shown) in zip(axes[0], panels.items(), strict=True):
     x = run.generate(with_labels(np.tile(shown, (K, 1)), order.repeat(COLUMNS), K))
     ax.imshow(x.reshape(K, COLUMNS, 28, 28).swapaxes(1, 2).reshape(28 * K, -1), cmap="gray", vmin=0, vmax=1)
-    label = "one z in each column" if vary is None else f"continuous code {vary}, from −2 to 2"
     ax.set(yticks=14 + 28 * np.arange(K), yticklabels=order, xticks=[], xlabel=label, ylabel="code")
 fig.savefig(IMAGES / "17_codes.png", dpi=110)
+
+fig, ax = plt.subplots(figsize=(5, 2.7), layout="constrained")
+ax.imshow(bent.reshape(3, 6, 28, 28).swapaxes(1, 2).reshape(84, -1), cmap="gray", vmin=0, vmax=1)
+ax.set_axis_off()
+fig.savefig(IMAGES / "17_bent.png", dpi=110)
