@@ -36,16 +36,14 @@ class Distortion:
     def sources(self, n):
         """Return which input each output is a copy of, (n, I); I stands for outside."""
         height, width, channels = (*self.shape, 1)[:3]
-        shear, turn, zoom_y, zoom_x, *move = self.strength * (2 * self.rng.random((n, 6), np.float64).T - 1)
+        amounts = self.strength * (2 * self.rng.random((n, 6), np.float32) - 1)
+        shear, turn, zoom_y, zoom_x, *move = amounts.T[:, :, None]
+        middle_y, middle_x = (height - 1) / 2, (width - 1) / 2
+        y, x = np.indices((height, width), np.float32).reshape(2, 1, -1) - np.float32([[[middle_y]], [[middle_x]]])
+        y, x = np.exp(ZOOM * zoom_y) * y, np.exp(ZOOM * zoom_x) * x + SHEAR * shear * y
         cos, sin = np.cos(TURN * turn), np.sin(TURN * turn)
-        zoom_y, zoom_x = np.exp(ZOOM * zoom_y), np.exp(ZOOM * zoom_x)
-        turned = np.array([[cos, -sin], [sin, cos]])
-        sheared = np.array([[zoom_y, 0 * shear], [SHEAR * shear, zoom_x]])
-        matrix = np.einsum("abn,bcn->nac", turned, sheared)
-        middle = np.array([height - 1, width - 1])[:, None] / 2
-        grid = np.indices((height, width)).reshape(2, -1) - middle
-        y, x = np.rint(np.moveaxis(matrix @ grid + middle, 1, 0) + MOVE * np.array(move)[:, :, None]).astype(int)
+        y, x = cos * y - sin * x + (MOVE * move[0] + middle_y), sin * y + cos * x + (MOVE * move[1] + middle_x)
+        y, x = np.rint(y).astype(int), np.rint(x).astype(int)
         inside = (0 <= y) & (y < height) & (0 <= x) & (x < width)
-        pixel = np.where(inside, y * width + x, height * width)
-        source = pixel[:, :, None] * channels + np.arange(channels)
-        return np.minimum(source, height * width * channels).reshape(n, -1)
+        first = np.where(inside, channels * (y * width + x), height * width * channels)  # channel of the pixel
+        return np.minimum(first[:, :, None] + np.arange(channels), height * width * channels).reshape(n, -1)
