@@ -263,12 +263,16 @@ OTHERWISE = {
     "pack": 2,
     "centered": True,
     "conditional": True,
+    "codes": 3,
+    "continuous": 2,
+    "code_weight": 9.0,
+    "distort": 1.0,
     "seed": 1,
 }
 
 
 CHOICES = sorted(Config().to_dict().keys() - LIMITS - {"workers"})  # these follow it: see test_workers.py
-IMAGES_ONLY = ("channels", "batch_norm")
+IMAGES_ONLY = ("channels", "batch_norm", "distort")
 
 
 @pytest.mark.parametrize(
@@ -280,6 +284,7 @@ def test_every_choice_changes_the_run(data, name):
     dataset = {"points": points, "images": images}[data]()
     base = replace(TINY, objective="least-squares" if name == "coding" else "non-saturating")
     base = replace(base, channels=(2, 3)) if name == "batch_norm" else base
+    base = replace(base, codes=3) if name in ("code_weight", "distort") else base
     (_, plain), (_, other) = (
         trained(config, dataset).frames[-1] for config in (base, replace(base, **{name: OTHERWISE[name]}))
     )
