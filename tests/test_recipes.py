@@ -63,6 +63,10 @@ REFUSED = {
     "batch_norm": [0, 1, "yes", None, True],  # True: there are no channels
     "centered": [0, 1, "yes", None],
     "conditional": [0, 1, "yes", None],
+    "codes": [-1, 1, 1001, 2.0, None, True],
+    "continuous": [-1, 4, 1001, 1.0, None],  # 4: z has three numbers
+    "code_weight": [0.0, -1.0, NAN, INF, None],
+    "distort": [-0.1, 2.1, NAN, None, 1.0],  # 1.0: there are no codes
     "workers": [0, -1, 7, 2.0, "2"],
     "init": ["He", None, ()],
     "slope": [-0.1, 1.1, NAN, None],
@@ -87,6 +91,7 @@ ACCEPTED = {  # at the very ends
     "g_slope": [None, 0, 1], "batch": [6, 10**12 // 6 * 6],
     "beta1": [0, 0.999999], "decay_from": [0, 1], "average": [0, 0.999999], "d_steps": [1, 1000], "pack": [1, 6],
     "steps": [1, None, 10**12], "epochs": [5e-324, 7], "minutes": [1, 0.01], "workers": [None, 1, 6],
+    "codes": [0, 2, 1000], "continuous": [0, 3], "code_weight": [1e-9, 10**12], "distort": [0],
     "seed": [0, 2**128 - 1],
 }  # fmt: skip
 
