@@ -16,7 +16,7 @@ from small_runs import TINY, assert_same_state, images, points, trained, write_f
 
 from tinygan.app import runs
 from tinygan.app.cli import main
-from tinygan.codes import InfoGAN, codes_in, gaussian_loss, guessed_labels
+from tinygan.codes import NUMBERS, InfoGAN, codes_in, gaussian_loss, guessed_labels
 from tinygan.distortion import Distortion
 from tinygan.gan import GAN, draw_latents
 from tinygan.gradient_penalty import R1, WGANGP
@@ -165,8 +165,8 @@ def test_both_players_pay_for_wrong_guesses_and_for_nothing_else_more_than_witho
     x_fake = gan.generator.forward(z).copy()
     real, fake = (gan.discriminator.forward(x).copy() for x in (x_real, x_fake))
     p = np.exp(fake[:, 1:5]) / np.exp(fake[:, 1:5]).sum(axis=1, keepdims=True)
-    guesses = -np.log(np.sum(p * z[:, 3:], axis=1)) + 0.5 * np.sum((fake[:, 5:] - z[:, :2]) ** 2, axis=1)
-    code = 0.7 * guesses.mean()
+    squares = np.sum((fake[:, 5:] - z[:, :2]) ** 2, axis=1)
+    code = 0.7 * np.mean(-np.log(np.sum(p * z[:, 3:], axis=1)) + NUMBERS * 0.5 * squares)
     result = gan.discriminator_gradients(x_real, x_fake)
     assert result.loss == pytest.approx(plain.discriminator(real[:, :1], fake[:, :1])[0] + code, rel=1e-12)
     assert_same_bits("logits", result.real_logits, gan.discriminator.forward(np.vstack([x_real, x_fake]))[:4, :1])

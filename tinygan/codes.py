@@ -17,6 +17,8 @@ import numpy as np
 from tinygan.gan import GAN, DiscriminatorResult
 from tinygan.losses import least_squares, softmax_cross_entropy
 
+NUMBERS = 0.1  # what the loss of the continuous codes counts beside that of the categorical one; at 1 it drowns it
+
 
 def gaussian_loss(means, values):
     """Return mean(-log Q(values|x)) without its constant, in nats, and d(loss)/d(means); all (N, C).
@@ -74,8 +76,9 @@ class InfoGAN(GAN):
         if self.codes:
             loss, dout[-n:, 1:end] = softmax_cross_entropy(out[-n:, 1:end], labels)
         if self.continuous:
-            squares, dout[:n, end:] = gaussian_loss(out[:n, end:], values)
-            loss += squares
+            squares, dmeans = gaussian_loss(out[:n, end:], values)
+            loss += NUMBERS * squares
+            dout[:n, end:] = NUMBERS * dmeans
         dout[:, 1:] *= self.weight
         return self.weight * loss
 

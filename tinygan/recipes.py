@@ -231,7 +231,7 @@ PRESETS = {
         conditional=True, gamma=0.3, hidden=(256,), channels=(16, 8), g_slope=0.0, lr=4e-3, steps=4_000
     ),
     # Kinds of digits that nobody has named: InfoGAN.
-    "infogan": Config(codes=10, continuous=2, steps=24_000),
+    "infogan": Config(codes=10, continuous=2, distort=1.0, latent_dim=20, steps=4_000),
     "dcgan": Config(
         penalty="none",
         hidden=(),
