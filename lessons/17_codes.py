@@ -168,7 +168,7 @@ stands_for = best_matching(counts)
 order = np.argsort(stands_for)
 print("class       " + "".join(f"{k:6}" for k in range(10)))
 for code in order:
-    print(f"code {code} = {stands_for[code]}  " + "".join(f"{f'~{count}':>6}" for count in counts[code]))
+    print(f"code ~{code} = {stands_for[code]} " + "".join(f"{f'~{count}':>6}" for count in counts[code]))
 print(f"read by D: ~{np.mean(stands_for[read] == test.labels):.3f} of the test images")
 
 # %% rows and columns
