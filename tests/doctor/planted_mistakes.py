@@ -642,7 +642,6 @@ PLANTED = [  # (what is edited, what stands there, what is put there, the doctor
     ("mean_squares", "0.5 * np.mean(difference**2), difference", "np.mean(difference**2), 2 * difference", "another loss"),
     ("guessed_width", "(1 - squares) / d.size", "(squares - 1) / d.size", "wrong sign"),
     ("guessed_width", "d / np.exp(2 * s) / d.size", "d / np.exp(2 * s)", "missing 1/N"),
-    ("guessed_width", "return np.mean(0.5 * squares + s), d / np.exp(2 * s) / d.size, (1 - squares) / d.size", "return np.mean(0.5 * squares + s), (1 - squares) / d.size, d / np.exp(2 * s) / d.size", "gradients exchanged", "gradients exchanged"),
     # objectives, steps, penalties
     ("Game", "real_logits, self.b", "real_logits, self.a", "targets a, b, c swapped"),
     ("Game", "fake_logits, self.c", "fake_logits, self.b", "targets a, b, c swapped"),

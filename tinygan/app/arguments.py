@@ -107,7 +107,7 @@ def sample_options(parser):
     add("--seed", type=number(SEED), metavar="N", default=0, help="of the latents; default: 0")
     help = "what to draw, a row for each class; for runs with --conditional or --codes; default: as the data have them"
     add("--class", dest="classes", type=classes, metavar="K,K,...|all", help=help)
-    help = "the continuous code, from 0, that goes from -2 to 2 within each row; for runs with --continuous"
+    help = "the continuous code, from 0, that goes from -2 to 2 in each row; for --continuous runs; default: none does"
     add("--vary", type=number(COUNTED), metavar="C", help=help)
     help = "a picture, or an array for NumPy; default: RUN/sample.png"
     add("--out", type=folder, metavar="FILE.png|FILE.npy", help=help)
