@@ -155,7 +155,7 @@ train, test = (load_data("auto", split) for split in ("train", "test"))
 if train.name != "mnist":
     print("MNIST is not on this machine, so drawn digits stand in for it; `tinygan train` fetches it")
 classifier = Classifier.train(train, steps=30) if QUICK else load_classifier(train, print)
-config = replace(PRESETS["infogan"], steps=3 if QUICK else 1500)
+config = replace(PRESETS["infogan"], steps=3 if QUICK else 2500)
 bent = Distortion(rng, train.shape, config.distort).forward(np.repeat(as_floats(train.x[:3]), 6, axis=0))
 run = Training(config, train)
 for _ in run.run():
