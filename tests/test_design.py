@@ -17,7 +17,7 @@ ROOMS = {
     for path in sorted((ROOT / "tinygan").rglob("*.py"))
 }
 SCRIPTS = sorted([*(ROOT / "tests").rglob("*.py"), *(ROOT / "lessons").rglob("*.py")])
-CORE = ["layers", "network", "losses", "objectives", "optimizers", "gan", "gradient_penalty", "conditions"]
+CORE = ["layers", "network", "losses", "objectives", "optimizers", "gan", "gradient_penalty", "codes", "conditions"]
 
 
 # ---- who imports whom ----------------------------------------------------------------------------

@@ -71,7 +71,8 @@ def add_gradient_penalty(network, x, penalty):
     write v into g. g_n is the slope of D at x_n as long as no other sample has a part in D(x_n);
     behind a ``Pack`` it is the slope of the one logit of x_n's pack.
     """
-    slope = np.ones_like(network.forward(x))
+    slope = np.zeros_like(network.forward(x))
+    slope[:, 0] = 1  # D is the logit; behind it may be guesses (codes.py)
     slopes = []
     for layer in reversed(network.layers):  # backward from ones: slope = ∂(ΣD)/∂out of each layer
         slopes.append(slope)

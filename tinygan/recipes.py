@@ -14,8 +14,10 @@ from typing import NamedTuple
 import numpy as np
 
 from tinygan import data, optimizers, synthetic
-from tinygan.conditions import Condition
+from tinygan.codes import InfoGAN
+from tinygan.conditions import Condition, class_counts
 from tinygan.convolution import Conv2D, ConvTranspose2D
+from tinygan.distortion import Distortion
 from tinygan.gan import GAN
 from tinygan.gradient_penalty import R1, WGANGP
 from tinygan.layers import INITS, Dense, LeakyReLU, Pack, Scale, Sigmoid, Tanh
@@ -133,6 +135,12 @@ class Config:
     )
     batch_norm: bool = choice(False, OneOf((False, True)), "normalize batches as DCGAN does; needs channels")
     conditional: bool = choice(False, OneOf((False, True)), "draw what is asked for: both networks are told the label")
+    codes: int = choice(0, Range(int, 0, 1000), "values of a code that G shows and D guesses: classes without labels")
+    continuous: int = choice(0, Range(int, 0, 1000), "how many numbers of z D guesses as well")
+    code_weight: float = choice(1.0, POSITIVE, "what both players pay for wrong guesses of codes, in losses")
+    distort: float = choice(
+        0.0, Range(float, 0, 2), "how strongly images are bent at random before D guesses their code"
+    )
     centered: bool = choice(False, OneOf((False, True)), "D sees pixels from -1 to 1, and G ends in a Tanh")
     init: str = choice("he", OneOf(INITS), "first weights of the hidden layers")
     slope: float = choice(0.2, SHARE, "LeakyReLU's slope on the left")
@@ -166,6 +174,16 @@ class Config:
             raise ValueError("pack: a discriminator with channels judges images one by one")
         if self.conditional and self.pack > 1:
             raise ValueError("pack: a conditional discriminator judges samples one by one")
+        if self.codes == 1:
+            raise ValueError("codes: a code with one value says nothing; name at least 2")
+        if self.conditional and self.codes:
+            raise ValueError("codes: are for runs without labels; leave out conditional, or codes")
+        if self.continuous > self.latent_dim:
+            raise ValueError(f"continuous: z has {self.latent_dim} numbers, so that D cannot guess {self.continuous}")
+        if self.distort and not self.codes:
+            raise ValueError("distort: is for images whose code D guesses, and there is none; add codes")
+        if (self.codes or self.continuous) and self.pack > 1:
+            raise ValueError("pack: a discriminator that guesses codes judges samples one by one")
         if self.batch_norm and not self.channels:
             raise ValueError("batch_norm: is for networks with channels")
         if self.workers and self.workers > self.most_workers():
@@ -212,6 +230,8 @@ PRESETS = {
     "conditional": Config(
         conditional=True, gamma=0.3, hidden=(256,), channels=(16, 8), g_slope=0.0, lr=4e-3, steps=4_000
     ),
+    # Kinds of digits that nobody has named: InfoGAN.
+    "infogan": Config(codes=10, continuous=2, distort=1.0, latent_dim=20, steps=4_000),
     # DCGAN's networks and settings, in small.
     "dcgan": Config(
         penalty="none",
@@ -256,6 +276,8 @@ def generator_layers(config, shape, classes=0):
     """
     slope = config.slope if config.g_slope is None else config.g_slope
     latent_dim, is_image = config.latent_dim + classes, len(shape) > 1
+    if config.distort and not is_image:
+        raise ValueError("distort: is for images, which these samples are not")
     end = []
     if is_image:
         end = [Tanh(), Scale(0.5, 0.5)] if config.centered else [Sigmoid()]
@@ -284,7 +306,8 @@ def discriminator_layers(config, shape, classes=0):
     """Return the layers samples (packed, if so chosen) -> hidden, reversed... -> one logit.
 
     With ``channels`` there are images in front, each half as large as the one before. With ``classes`` a
-    label is appended to what the first Dense layer sees.
+    label is appended to what the first Dense layer sees; but where these are ``codes``, D guesses them, and
+    the continuous ones, beside the logit.
     """
     head = [Scale(2, -1)] if config.centered else []
     head += [Pack(config.pack)] if config.pack > 1 else []
@@ -297,8 +320,11 @@ def discriminator_layers(config, shape, classes=0):
             head += [Conv2D((height, width, n), m, init=config.init), *between, LeakyReLU(config.slope)]
             height, width, n = height // 2, width // 2, m
         n_in = height * width * n
-    head += [Condition(classes)] if classes else []
-    return [*head, *mlp((n_in + classes, *reversed(config.hidden), 1), config.init, last_init(config), config.slope)]
+    if classes and not config.codes:
+        head += [Condition(classes)]
+        n_in += classes
+    sizes = n_in, *reversed(config.hidden), 1 + config.codes + config.continuous
+    return [*head, *mlp(sizes, config.init, last_init(config), config.slope)]
 
 
 def normalization(config, channels, group=None):
@@ -333,7 +359,7 @@ def build_gan(config, shape, rng, dtype=np.float32, classes=0):
         "wgan-gp": WGANGP(rng, config.gamma),
         "clip": None,  # not a term of the loss: the training loop does it
     }
-    return GAN(
+    players = (
         Network(generator_layers(config, shape, classes), rng, dtype),
         Network(discriminator_layers(config, shape, classes), rng, dtype),
         objective(*config.coding) if config.objective == "least-squares" else objective(),
@@ -341,6 +367,18 @@ def build_gan(config, shape, rng, dtype=np.float32, classes=0):
         make(config.lr, **extra),
         penalties[config.penalty],
     )
+    if not (config.codes or config.continuous):
+        return GAN(*players)
+    distortion = Distortion(rng, shape, config.distort) if config.distort else None
+    return InfoGAN(*players, config.codes, config.continuous, config.code_weight, distortion)
+
+
+def counts_of(config, labels):
+    """Return how often each class, or each value of a code, is asked for, as a tuple; () where there is neither.
+
+    ValueError for labels (N,) that are no classes, where the run is conditional.
+    """
+    return class_counts(labels) if config.conditional else (1,) * config.codes
 
 
 # ---- what is learned from ------------------------------------------------------------------------

@@ -25,12 +25,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tinygan.conditions import Condition, class_counts, one_hot, with_labels
+from tinygan.codes import InfoGAN
+from tinygan.conditions import Condition, one_hot, with_labels
 from tinygan.data import Minibatches, as_bytes
 from tinygan.gan import draw_latents, generate
 from tinygan.network import Network
 from tinygan.optimizers import MovingAverage
-from tinygan.recipes import LARGEST, Range, build_gan, generator_layers
+from tinygan.recipes import LARGEST, Range, build_gan, counts_of, generator_layers
 
 
 class NumericalError(ArithmeticError):
@@ -90,7 +91,7 @@ class Training:
         self.config, self.measure = config, measure
         self.images, self.shape = dataset.is_image, dataset.shape
         self.rng = np.random.default_rng(config.seed)
-        self.class_counts = class_counts(dataset.labels) if config.conditional else ()
+        self.class_counts = counts_of(config, dataset.labels)
         self.classes, self.labels = len(self.class_counts), dataset.labels
         self.gan = build_gan(config, self.shape, self.rng, dtype, self.classes)
         self.conditions = [layer for layer in self.gan.discriminator.layers if isinstance(layer, Condition)]
@@ -136,7 +137,10 @@ class Training:
         self.follow_schedules()
         for _ in range(config.d_steps):
             z, x_real = self.draw(), self.batches.next()
-            x_fake = gan.generator.forward(self.told(z) if self.classes else z)
+            z = self.told(z) if config.conditional else z
+            if isinstance(gan, InfoGAN):
+                gan.z = z
+            x_fake = gan.generator.forward(z)
             d = gan.discriminator_step(x_real, x_fake)
             if config.penalty == "clip":
                 np.clip(gan.discriminator.params, -config.gamma, config.gamma, out=gan.discriminator.params)
@@ -159,8 +163,9 @@ class Training:
             self.gan.penalty.gamma = config.gamma * (config.gamma_end / config.gamma) ** progress
 
     def draw(self):
-        """Return new latents z ~ N(0, 1), (N, L), in one reused array."""
-        return self.rng.standard_normal(out=self.z, dtype=self.z.dtype)
+        """Return new latents z ~ N(0, 1), (N, L), in one reused array; with a categorical code (N, L + K)."""
+        z, codes = self.rng.standard_normal(out=self.z, dtype=self.z.dtype), self.config.codes
+        return with_labels(z, self.rng.integers(codes, size=len(z)), codes) if codes else z
 
     def of_whole_batch(self, means):
         """Return these means over the samples of this process over those of all (see ``workers``)."""

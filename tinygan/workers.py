@@ -107,6 +107,8 @@ class Worker(Training):
         self.batches = Minibatches(dataset.x, config.batch, self.rng, dtype, self.share)
         if config.penalty == "wgan-gp":
             self.gan.penalty.rng = Dealt(self.rng, config.batch, self.share)
+        if config.distort:
+            self.gan.distortion.rng = Dealt(self.rng, config.batch, self.share)
         self.clock = memory.array("clock", (1,), float)
         self.means = memory.array("means", (config.workers, 5), float)
         self.gan.d_optimizer, _ = self.share_player("discriminator", self.gan.d_optimizer, memory)

@@ -177,6 +177,11 @@ GAMES = {  # what differs from the preset, and what is done to the training
     "r1 and r2": ({}, both_penalties),
     "relativistic": (NO_PENALTY, relativistic),
     "relativistic, r1 and r2": ({}, r3gan),
+    # codes that D guesses (lesson 17), as many as the ring, or the grid, has modes
+    "codes 8": (NO_PENALTY | {"codes": 8}, None),
+    "codes 25": (NO_PENALTY | {"codes": 25}, None),
+    "codes 8, r1": ({"codes": 8}, None),
+    "codes 25, r1": ({"codes": 25}, None),
 }
 PUBLISHED = {
     "ring": ["GAN | 6.3 | 98.2 %", "PacGAN4 | 7.8 | 95.9 %", "VEEGAN | 8.0 | 52.9 %"],
@@ -200,7 +205,8 @@ def play(task):
     for _ in training.run():
         pass
     n = 10_000 if data == "mnist" else 2500
-    samples = training.generate(draw_latents(np.random.default_rng(config.seed + 1000), n, config.latent_dim))
+    z = draw_latents(np.random.default_rng(config.seed + 1000), n, config.latent_dim, training.class_counts)
+    samples = training.generate(z)
     if data == "mnist":
         classifier = load_classifier(dataset, lambda line: None)
         classes = 10 - len(missing(np.bincount(classifier.predict(samples), minlength=10)))

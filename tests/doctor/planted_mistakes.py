@@ -302,6 +302,11 @@ def log_cosh(x):
 def log_cosh_prime(x):
     return np.tanh(x) / x.size
 """,
+    "guessed_width": """
+def guessed_width(d, s):  # -log of a bell curve of width exp(s), without its constant
+    squares = (d / np.exp(s)) ** 2
+    return np.mean(0.5 * squares + s), d / np.exp(2 * s) / d.size, (1 - squares) / d.size
+""",
 }
 GAMES = {
     "Game": """
@@ -636,6 +641,8 @@ PLANTED = [  # (what is edited, what stands there, what is put there, the doctor
     ("bce_with_logits", "(p - target) / p.size", "(p - target) * (np.abs(logits) < 16) / p.size", "saturated by clipping or epsilon"),
     ("mean_squares", "return 0.5 * np.mean(difference**2), difference / out.size", "return 0.5 * np.sum(difference**2), difference", "loss is a sum"),
     ("mean_squares", "0.5 * np.mean(difference**2), difference", "np.mean(difference**2), 2 * difference", "another loss"),
+    ("guessed_width", "(1 - squares) / d.size", "(squares - 1) / d.size", "wrong sign"),
+    ("guessed_width", "d / np.exp(2 * s) / d.size", "d / np.exp(2 * s)", "missing 1/N"),
     # objectives, steps, penalties
     ("Game", "real_logits, self.b", "real_logits, self.a", "targets a, b, c swapped"),
     ("Game", "fake_logits, self.c", "fake_logits, self.b", "targets a, b, c swapped"),

@@ -102,11 +102,13 @@ def sample_options(parser):
     """Add those of ``tinygan sample``."""
     add = parser.add_argument
     add("run", type=folder, metavar="RUN", help="the folder of a run, as in runs/001")
-    help = "how many; default: 64, or with --class 10 of each"
+    help = "how many; default: 64, or with --class or --vary 10 in a row"
     add("--count", type=number(COUNT), metavar="N", help=help)
     add("--seed", type=number(SEED), metavar="N", default=0, help="of the latents; default: 0")
-    help = "what to draw, a row for each class; for runs with --conditional; default: as the data have them"
+    help = "what to draw, a row for each class; for runs with --conditional or --codes; default: as the data have them"
     add("--class", dest="classes", type=classes, metavar="K,K,...|all", help=help)
+    help = "the continuous code, from 0, that goes from -2 to 2 in each row; for --continuous runs; default: none does"
+    add("--vary", type=number(COUNTED), metavar="C", help=help)
     help = "a picture, or an array for NumPy; default: RUN/sample.png"
     add("--out", type=folder, metavar="FILE.png|FILE.npy", help=help)
 
@@ -277,6 +279,8 @@ def config_from(args, dataset):
         raise UsageError(f"{option(name)}: {fault}") from None
     if args.coding and config.objective != "least-squares":
         raise UsageError(f"--coding belongs to --objective least-squares, not to {config.objective}")
+    if args.code_weight is not None and not (config.codes or config.continuous):
+        raise UsageError("--code-weight is the weight of codes, and this run has none; add --codes 10")
     if args.gamma is not None and config.penalty == "none":
         raise UsageError("--gamma is the strength of a penalty, and this run has none; add --penalty r1")
     return config

@@ -71,18 +71,30 @@ def main(argv=None):
         settle()
 
 
-def latents(trained, n, seed, classes=None):
-    """Return latents for n samples of a ``runs.Trained``; of ``classes``, if given: n of each, with the same z."""
+def latents(trained, n, seed, classes=None, vary=None):
+    """Return latents for n samples of a ``runs.Trained``; of ``classes``, if given: n of each, with the same z.
+
+    With ``vary`` there is one z only, of which the number that is the continuous code ``vary`` goes from -2 to 2.
+    """
     rng, latent_dim, counts = np.random.default_rng(seed), trained.config.latent_dim, trained.class_counts
-    if classes is None:
+    if classes is None and vary is None:
         return draw_latents(rng, n, latent_dim, counts)
+    z = draw_latents(rng, n, latent_dim)
+    if vary is not None:
+        if vary >= trained.config.continuous:
+            known = trained.config.continuous
+            whose = f"the continuous codes are 0 to {known - 1}" if known else "this run has none; see --continuous"
+            raise UsageError(f"--vary {vary}: {whose}")
+        z[:] = z[0]
+        z[:, vary] = np.linspace(-2, 2, n)
     if not counts:
-        raise UsageError("--class: this run knows no classes; train one with --conditional")
-    chosen = range(len(counts)) if classes == "all" else classes
+        if classes is None:
+            return z
+        raise UsageError("--class: this run knows no classes; train one with --conditional, or with --codes")
+    chosen = range(len(counts)) if classes in (None, "all") else classes
     if max(chosen) >= len(counts):
         raise UsageError(f"--class {max(chosen)}: the classes are 0 to {len(counts) - 1}")
-    z = np.tile(draw_latents(rng, n, latent_dim), (len(chosen), 1))
-    return with_labels(z, np.repeat(chosen, n), len(counts))
+    return with_labels(np.tile(z, (len(chosen), 1)), np.repeat(chosen, n), len(counts))
 
 
 def draw(trained, z):
@@ -99,15 +111,16 @@ def sample_command(args):
     if out.suffix not in (".png", ".npy"):
         raise UsageError(f"--out {out}: the name must end in .png or .npy")
     trained = load_generator(args.run, say)
-    count = args.count or (10 if args.classes else 64)
-    z = latents(trained, count, args.seed, args.classes)
+    in_rows = bool(args.classes) or args.vary is not None
+    count = args.count or (10 if in_rows else 64)
+    z = latents(trained, count, args.seed, args.classes, args.vary)
     samples = draw(trained, z)
     with checkpoint.whole(out) as path:
         if out.suffix == ".npy":
             np.save(path, samples.reshape(-1, *trained.shape))
         else:
             title = f"{trained.name}, step {trained.step:,}, {len(z)} samples, seed {args.seed}"
-            drawing().save_samples(path, samples, trained.shape, title, columns=count if args.classes else None)
+            drawing().save_samples(path, samples, trained.shape, title, columns=count if in_rows else None)
     say(f"{len(z)} samples of {args.run} at step {trained.step:,} in {out}")
     if trained.class_counts and out.suffix == ".npy":
         with checkpoint.whole(out.with_suffix(".labels.npy")) as path:
@@ -128,7 +141,7 @@ def score_command(args):
     n = examiner.comparable(args.count)
     report(f"Scoring {n:,} samples, which takes {'up to a minute' if examiner.images else 'a second'} ...")
     asked = labels_in(z, trained.config.latent_dim) if trained.class_counts else None
-    rows = examiner.scores(samples, full=True, asked=asked)
+    rows = examiner.scores(samples, full=True, asked=asked, guess=trained.guess)
     if args.json:
         print(json.dumps({row.name: {"value": row.value, "real": row.real} for row in rows}))
         return

@@ -11,7 +11,9 @@ import math
 import os
 import signal
 import time
+from collections.abc import Callable
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +21,7 @@ import numpy as np
 
 from tinygan.app import checkpoint, files
 from tinygan.app.errors import CheckpointError, Damaged, UsageError
+from tinygan.codes import guessed_labels
 from tinygan.data import printable
 from tinygan.network import Network, parameter_count
 from tinygan.recipes import LARGEST, Config, discriminator_layers, generator_layers
@@ -235,7 +238,7 @@ def class_counts_of(config, values):
     counts = values["class_counts"]
     if (
         not isinstance(counts, list)
-        or bool(counts) != config.conditional
+        or not (counts if config.conditional else counts == [1] * config.codes)
         or not all(isinstance(n, int) and 0 < n <= LARGEST for n in counts)
     ):
         raise ValueError(f"class_counts is {counts!r:.50}")
@@ -254,7 +257,8 @@ class Trained(NamedTuple):
     """What a run has come to: ``generator`` with the averaged weights, after ``step`` steps with ``config``.
 
     ``name`` is that of the data, ``source`` what --data said, ``sha256`` their fingerprint, ``shape``
-    that of an example, ``class_counts`` how many there were of each class, () where labels did not count.
+    that of an example, ``class_counts`` how many there were of each class (1 of each value of a code), ()
+    where there are none. ``guess``(x) returns the codes (n,) that D reads off samples (n, I); None without codes.
     """
 
     generator: Network
@@ -265,6 +269,7 @@ class Trained(NamedTuple):
     step: int
     shape: tuple
     class_counts: tuple
+    guess: Callable | None
 
 
 def load_generator(run, report):
@@ -276,11 +281,20 @@ def load_generator(run, report):
         config, about = config_of(arrays, values), origin_of(arrays, values)
         shape = shape_of(arrays, values)
         counts = class_counts_of(config, values)
-        layers = generator_layers(config, shape, len(counts))
-        generator = Network(layers, np.random.default_rng(0))
-        for name, mine in (("average", generator.params), ("g_statistics", generator.statistics)):
-            if mine.size:
-                check_fit(name, arrays[name], mine, finite=True)
-                mine[:] = arrays[name]
+        generator = filled(generator_layers(config, shape, len(counts)), arrays, "average", "g_statistics")
+        guess = None
+        if config.codes:
+            layers = discriminator_layers(config, shape, len(counts))
+            guess = partial(guessed_labels, filled(layers, arrays, "discriminator", "d_statistics"), config.codes)
         step = count(values, "step")
-        return Trained(generator, config, about["name"], about["data"], about["sha256"], step, shape, counts)
+        return Trained(generator, config, about["name"], about["data"], about["sha256"], step, shape, counts, guess)
+
+
+def filled(layers, arrays, params, statistics):
+    """Return a Network of these layers with the parameters and statistics of these names; or an error."""
+    network = Network(layers, np.random.default_rng(0))
+    for name, mine in ((params, network.params), (statistics, network.statistics)):
+        if mine.size:
+            check_fit(name, arrays[name], mine, finite=True)
+            mine[:] = arrays[name]
+    return network

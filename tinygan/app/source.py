@@ -13,8 +13,7 @@ from tinygan.app.cache import load_classifier
 from tinygan.app.download import download_mnist
 from tinygan.app.errors import UsageError
 from tinygan.app.output import indented, say
-from tinygan.conditions import class_counts
-from tinygan.recipes import DATA, load_data
+from tinygan.recipes import DATA, counts_of, load_data
 from tinygan.scoring import scores
 
 
@@ -62,7 +61,7 @@ def load(name, split="train"):
 def make_examiner(dataset, source, config, report=say):
     """Return what the samples are measured with; DataError if there is no test split, or too few images."""
     test = load(source, "test") if dataset.is_image else None
-    counts = class_counts(dataset.labels) if config.conditional else ()
+    counts = counts_of(config, dataset.labels)
     return scores.Examiner(dataset, test, config.latent_dim, lambda dataset: load_classifier(dataset, report), counts)
 
 

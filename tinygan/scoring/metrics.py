@@ -93,6 +93,43 @@ def neighbor_radii(x, k):
     return radii
 
 
+# ---- codes and classes -------------------------------------------------------------------------
+
+
+def best_matching(table):
+    """Return the column that goes with each row of a table (R, C), (R,): no column twice, -1 for none.
+
+    The sum of the entries is the largest there is (Kuhn 1955). Rows are taken in one after the other. Each
+    number of ``right`` says what its column costs; a new row takes a column away from another row where it
+    is dearer to it than that row's next best, in a chain that ends at a free column, by a shortest path.
+    """
+    rows, columns = table.shape
+    n = max(rows, columns)
+    cost = np.zeros((n, n + 1))  # column n is where a new row starts
+    cost[:rows, :columns] = -table
+    left, right, owner = np.zeros(n + 1), np.zeros(n + 1), np.full(n + 1, -1)
+    for row in range(n):
+        owner[n], column = row, n
+        length, before, done = np.full(n + 1, np.inf), np.full(n + 1, n), np.zeros(n + 1, bool)
+        while owner[column] >= 0:
+            done[column] = True
+            step = cost[owner[column]] - left[owner[column]] - right
+            closer = ~done & (step < length)
+            length[closer], before[closer] = step[closer], column
+            nearest = int(np.argmin(np.where(done, np.inf, length)))
+            shift = length[nearest]
+            left[owner[done]] += shift
+            right[done] -= shift
+            length[~done] -= shift
+            column = nearest
+        while column != n:
+            owner[column] = owner[before[column]]
+            column = before[column]
+    matching = np.full(n, -1)
+    matching[owner[:columns]] = np.arange(columns)
+    return matching[:rows]
+
+
 # ---- classes and modes -------------------------------------------------------------------------
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tinygan.data import DataError
+from tinygan.data import DataError, as_floats
 from tinygan.gan import draw_latents
 from tinygan.scoring import metrics
 from tinygan.scoring.classifier import Classifier
@@ -63,12 +63,14 @@ def check_enough(train, test):
         raise DataError(f"{train.name}: too few real images: scores need at least 10 of each split")
 
 
-def score_images(samples, real, full=True, asked=None):
+def score_images(samples, real, full=True, asked=None, guess=None):
     """Return [Score, ...] of samples (N, I), for ``real`` RealImages; N is usually 10,000.
 
     Only as many samples are compared with real images as there are test images, so that both
     columns are made from equal numbers. ``full=False`` leaves out what takes more than a second.
-    ``asked`` (N,) are the labels that a conditional generator was given.
+    ``asked`` (N,) are the labels that a conditional generator was given; or its codes, where ``guess``(x)
+    returns the codes (n,) that D reads off x. These stand for the classes that they are best matched with,
+    and in place of the classifier's reading of test images is D's.
     Raises DataError if these are no images.
     """
     check_samples(samples, real.train)
@@ -78,9 +80,13 @@ def score_images(samples, real, full=True, asked=None):
     if real.classifier:
         rows += zip(classified(samples, real), classified(stand_in, real), strict=True)
         if asked is not None:
-            read = agreement(real.classifier.predict(samples), asked[: len(samples)], real.classes)
-            labels = evenly(real.test.labels, len(samples))
-            rows += zip(read, agreement(real.classifier.predict(stand_in), labels, real.classes), strict=True)
+            seen, asked = real.classifier.predict(samples), asked[: len(samples)]
+            real_seen, real_asked = real.classifier.predict(stand_in), evenly(real.test.labels, len(samples))
+            if guess:
+                asked = matched(asked, seen)
+                real_seen, real_asked = real_asked, matched(guess(as_floats(stand_in)), real_asked)
+            read, real_read = (agreement(*pair, real.classes) for pair in ((seen, asked), (real_seen, real_asked)))
+            rows += zip(read, real_read, strict=True)
         if full:
             rows += zip(compared(samples, real), compared(stand_in, real), strict=True)
     if full or not real.classifier:
@@ -102,10 +108,20 @@ def classified(x, real):
     yield "confidence", float(probabilities.max(axis=1).mean()), "probability of the likeliest class, mean"
 
 
+def matched(codes, seen):
+    """Return the class that each of the codes (N,) stands for, (N,), by its best matching with the classes seen, (N,).
+
+    Every code stands for another class. One that is left over, because there are more codes, stands for none, -1.
+    """
+    table = np.zeros((codes.max() + 1, seen.max() + 1), int)
+    np.add.at(table, (codes, seen), 1)
+    return metrics.best_matching(table)[codes]
+
+
 def agreement(seen, asked, classes):
     """Yield how often the class seen, (N,), is the one that was asked for, (N,): (name, value, meaning)."""
     right = seen == asked
-    yield "agreement", float(right.mean()), "share that shows the class that was asked for"
+    yield "agreement", float(right.mean()), "share that shows the class that was asked for, or that its code stands for"
     each = [float(right[asked == k].mean()) if (asked == k).any() else None for k in range(classes)]
     yield "agreement_each", each, "the same, class by class"
 
@@ -140,7 +156,7 @@ def evenly(x, n):
 # ---- points ------------------------------------------------------------------------------------
 
 
-def score_points(samples, name, asked=None):
+def score_points(samples, name, asked=None, guess=None):
     """Return [Score, ...] of samples (N, 2) of the mixture "ring" or "grid"; ``real`` is what to expect of a
     perfect sampler. N is usually 2,500. Raises DataError if these are no points."""
     check_samples(samples, None)
@@ -158,7 +174,9 @@ def score_points(samples, name, asked=None):
     ]
     if asked is not None:
         distances = [np.sum((samples - center) ** 2, axis=1) for center in mixture.centers]
-        (_, share, meaning), (_, each, the_same) = agreement(np.argmin(distances, axis=0), asked, modes)
+        seen = np.argmin(distances, axis=0)
+        asked = matched(asked, seen) if guess else asked
+        (_, share, meaning), (_, each, the_same) = agreement(seen, asked, modes)
         rows.append(Score("agreement", share, 1.0, meaning))
         rows.append(Score("agreement_each", each, [1.0] * modes, the_same))
     return rows
@@ -234,11 +252,14 @@ class Examiner:
         """Return how many of n samples are compared with as many real examples."""
         return min(n, len(self.test.x)) if self.images else n
 
-    def scores(self, samples, full=False, asked=None):
-        """Return [Score, ...] of samples; ``full`` takes up to a minute for images; ``asked`` (N,) are their labels."""
+    def scores(self, samples, full=False, asked=None, guess=None):
+        """Return [Score, ...] of samples; ``full`` takes up to a minute for images.
+
+        ``asked`` (N,) are their labels, or their codes, where there is a ``guess``.
+        """
         if self.images:
-            return score_images(samples, self.real, full, asked)
-        return score_points(samples, self.dataset.name, asked)
+            return score_images(samples, self.real, full, asked, guess)
+        return score_points(samples, self.dataset.name, asked, guess)
 
     def neighbors(self, samples):
         """Return the training images (n, I) that are nearest to samples (n, I)."""
