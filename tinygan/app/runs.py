@@ -21,7 +21,7 @@ from tinygan.app import checkpoint, files
 from tinygan.app.errors import CheckpointError, Damaged, UsageError
 from tinygan.data import printable
 from tinygan.network import Network, parameter_count
-from tinygan.recipes import LARGEST, Config, discriminator_layers, generator_layers
+from tinygan.recipes import LARGEST, Config, build_gan, discriminator_layers, generator_layers
 from tinygan.synthetic import MIXTURES
 from tinygan.training import check_fit, count
 
@@ -267,8 +267,8 @@ class Trained(NamedTuple):
     class_counts: tuple
 
 
-def load_generator(run, report):
-    """Return the Trained of a run; ``report`` is called with a remark, if there is one."""
+def load_gan(run, report):
+    """Return the Trained of a run, and its GAN with that generator; ``report`` is called with a remark, if there is one."""
     arrays, values, remark = load(run)
     if remark:
         report(remark)
@@ -276,11 +276,19 @@ def load_generator(run, report):
         config, about = config_of(arrays, values), origin_of(arrays, values)
         shape = shape_of(arrays, values)
         counts = class_counts_of(config, values)
-        layers = generator_layers(config, shape, len(counts))
-        generator = Network(layers, np.random.default_rng(0))
-        for name, mine in (("average", generator.params), ("g_statistics", generator.statistics)):
+        gan = build_gan(config, shape, np.random.default_rng(0), classes=len(counts))
+        generator, discriminator = gan.generator, gan.discriminator
+        vectors = {"average": generator.params, "discriminator": discriminator.params}
+        vectors |= {"g_statistics": generator.statistics, "d_statistics": discriminator.statistics}
+        for name, mine in vectors.items():
             if mine.size:
                 check_fit(name, arrays[name], mine, finite=True)
                 mine[:] = arrays[name]
         step = count(values, "step")
-        return Trained(generator, config, about["name"], about["data"], about["sha256"], step, shape, counts)
+        return Trained(generator, config, about["name"], about["data"], about["sha256"], step, shape, counts), gan
+
+
+def load_generator(run, report):
+    """Return the Trained of a run, as ``load_gan`` does."""
+    trained, _ = load_gan(run, report)
+    return trained

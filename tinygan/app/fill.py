@@ -1,0 +1,272 @@
+"""``tinygan fill``: what is missing in images, by a trained generator; what is missing in a table, by learning it."""
+
+from __future__ import annotations
+
+import csv
+import math
+
+import numpy as np
+
+from tinygan.app import checkpoint, runs
+from tinygan.app.album import drawing
+from tinygan.app.errors import UsageError
+from tinygan.app.output import say
+from tinygan.app.source import fetch, load, refuse_other
+from tinygan.data import as_bytes, as_floats
+from tinygan.filling import (
+    Descent,
+    fill,
+    fill_by_regression,
+    fill_with_mean,
+    fill_with_nearest,
+    mean_and_covariance,
+    missing_at_random,
+    missing_block,
+)
+from tinygan.gain import build_gain, column_means, fill_from_nearest_rows, incomplete_moments
+from tinygan.gan import draw_latents
+
+FRAMES = 25  # of the film
+LARGEST_REGRESSION = 1100  # pixels; for more, the covariance takes minutes
+STEPS = 5000  # of the network for a table
+BLANK = ("", "na", "nan", "n/a", "null", "none", "?")
+
+
+def fill_command(args):
+    """Fill in images, or a table."""
+    if args.table:
+        if args.run:
+            raise UsageError(f"--table fills a table, without a run; leave out {args.run}")
+        return fill_table(args)
+    if not args.images:
+        raise UsageError("name a run and images, as in tinygan fill runs/001 test, or --table FILE.csv")
+    return fill_images(args)
+
+
+# ---- images --------------------------------------------------------------------------------------
+
+
+def fill_images(args):
+    """Hide a part of images and fill it in again; write pictures, a film and arrays."""
+    trained, gan = runs.load_gan(args.run, say)
+    refuse_run(args.run, trained)
+    if args.images != "test":
+        images = read_images(args.images, trained.shape)  # before anything is fetched
+    source = args.data or trained.source
+    train = fetch(source)
+    refuse_other(train, args.run, source, trained.sha256)
+    if args.images == "test":
+        images = load(source, "test").x
+    x, rng = as_floats(images[: args.count]), np.random.default_rng(args.seed)
+    known = known_part(args.missing, x, trained.shape, rng)
+    z = draw_latents(rng, args.starts * len(x), trained.config.latent_dim)
+    descent = Descent(trained.generator, x, known, z, gan.discriminator, gan.objective, args.realism)
+    say(f"Looking for {len(x)} images, {args.starts} starts each, {Descent.STEPS} steps ...")
+    with gan.generator.inference(), gan.discriminator.inference():
+        frames = [*frames_of(descent)]
+        filled = descent.filled()
+    write_images(args, trained, x, known, filled, frames)
+    say("Root of the mean squared error of a hidden pixel, beside that of others who fill in:")
+    for name, other in {"the generator": filled, **controls(x, known, train.x)}.items():
+        say(f"  {error_at_gaps(other, x, known):.4f}  {name}")
+
+
+def refuse_run(run, trained):
+    """Raise UsageError for a run that cannot fill in images."""
+    if len(trained.shape) == 1:
+        raise UsageError(f"{run} draws points: fill needs a run with images")
+    if trained.class_counts or trained.config.pack > 1:
+        what = "is told labels" if trained.class_counts else "judges images in packs"
+        raise UsageError(f"{run}: its discriminator {what}; use a run without --conditional and --pack")
+
+
+def read_array(path):
+    """Return the array in a .npy file; UsageError if there is none."""
+    try:
+        return np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UsageError(f"{path}: cannot be read as an array ({reason}); name a .npy file") from None
+
+
+def read_images(path, shape):
+    """Return the images (N, I) in a .npy file, bytes or floats in [0, 1], each of this shape."""
+    if not path.endswith(".npy"):
+        raise UsageError(f"images: must be test, or a .npy file, got {path!r}")
+    images = read_array(path)
+    if images.shape == shape:
+        images = images[None]
+    if images.shape[1:] != shape or not len(images):
+        raise UsageError(
+            f"{path}: has the shape {images.shape}; the run's images need {('N', *shape)}".replace("'", "")
+        )
+    if images.dtype != np.uint8:
+        if images.dtype.kind != "f" or not np.isfinite(images).all():
+            what = "numbers that are not finite" if images.dtype.kind == "f" else images.dtype
+            raise UsageError(
+                f"{path}: holds {what}; give bytes or floats in [0, 1], and say with --missing what to hide"
+            )
+        if not 0 <= images.min() <= images.max() <= 1:
+            span = f"{images.min():.3g} to {images.max():.3g}"
+            raise UsageError(f"{path}: its pixels reach from {span}; give bytes, or floats in [0, 1]")
+        images = images.astype(np.float32)
+    return images.reshape(len(images), -1)
+
+
+def known_part(missing, x, shape, rng):
+    """Return ``known`` (N, I) for what --missing says; UsageError where nothing is missing, or all."""
+    if isinstance(missing, float):
+        known = missing_at_random(rng, *x.shape, missing)
+    elif missing.endswith(".npy"):
+        mask = read_array(missing)
+        if mask.dtype.kind not in "buif" or mask.shape not in (shape, shape[:2], (len(x), *shape)):
+            raise UsageError(f"--missing {missing}: is {mask.dtype} {mask.shape}; give {shape}, or one for each image")
+        if not np.isfinite(mask).all():
+            raise UsageError(f"--missing {missing}: holds numbers that are not finite; give 1 where a pixel is missing")
+        mask = mask[..., None] if mask.shape == shape[:2] != shape else mask
+        known = np.broadcast_to(mask == 0, (len(x), *shape)).reshape(x.shape).astype(np.float32)
+    else:
+        known = missing_block(len(x), shape, missing)
+    for amount, where in (("nothing", known.all(axis=1)), ("everything", ~known.any(axis=1))):
+        if where.any():
+            raise UsageError(f"--missing: {amount} is missing in image {int(where.argmax())}; hide a part")
+    return known
+
+
+def frames_of(descent):
+    """Go through the descent; yield (step, filled images) now and then."""
+    yield 0, as_bytes(descent.filled())
+    for step, _ in enumerate(descent.run(), 1):
+        if step * FRAMES // descent.STEPS > (step - 1) * FRAMES // descent.STEPS:
+            yield step, as_bytes(descent.filled())
+
+
+def write_images(args, trained, x, known, filled, frames):
+    """Write damaged, filled and true images side by side, the film, and the arrays."""
+    out, plots = args.out or args.run / "filled", drawing()
+    with checkpoint.writing(out):
+        out.mkdir(exist_ok=True)
+    title = f"{trained.name}, step {trained.step:,}: damaged, filled in, true"
+    with checkpoint.whole(out / "filled.png") as path:
+        plots.save_stacked(path, [fill(x, known, np.float32(0.5)), filled, x], trained.shape, title)
+    with checkpoint.whole(out / "film.gif") as gif, checkpoint.whole(out / "film.html") as page:
+        plots.save_film(gif, page, frames, trained.shape, "filling in")
+    for name, array in {"filled": filled, "known": known}.items():
+        with checkpoint.whole(out / f"{name}.npy") as path:
+            np.save(path, array.reshape(-1, *trained.shape))
+    say(f"{len(x)} images: {out}/filled.png, film.gif, film.html, filled.npy and known.npy")
+
+
+def controls(x, known, train):
+    """Return {who: images filled in without a generator}."""
+    found = {
+        "the mean training image": fill_with_mean(x, known, train),
+        "the training image that is nearest where it is known": fill_with_nearest(x, known, train),
+    }
+    if x.shape[1] <= LARGEST_REGRESSION:
+        found["linear regression on what is known"] = np.clip(
+            fill_by_regression(x, known, *mean_and_covariance(train)), 0, 1
+        )
+    return found
+
+
+def error_at_gaps(filled, x, known):
+    """Return the root of the mean squared difference where it is not known."""
+    gaps = known == 0
+    return math.sqrt(np.mean((filled[gaps] - x[gaps]) ** 2))
+
+
+# ---- tables --------------------------------------------------------------------------------------
+
+
+def fill_table(args):
+    """Fill in the empty cells of a CSV file; say first how well that works on cells that are there."""
+    out = args.out or args.table.with_suffix(".filled.csv")
+    if out.suffix != ".csv":
+        raise UsageError(f"--out {out}: the name must end in .csv")
+    header, cells, values = read_table(args.table)
+    known = ~np.isnan(values)
+    refuse_gaps(args.table, header, known)
+    low, high = np.nanmin(values, axis=0), np.nanmax(values, axis=0)
+    unit = np.where(high > low, high - low, 1)
+    x = ((values - low) / unit).astype(np.float32)
+    rng = np.random.default_rng(args.seed)
+    say(f"{known.size - known.sum():,} of {known.size:,} cells are empty.")
+    say("A tenth of the others is hidden, to see who finds them again. Error, in standard deviations of the column:")
+    shown = known & (rng.random(known.shape) >= 0.1)
+    shown[:, ~shown.any(axis=0)] = known[:, ~shown.any(axis=0)]
+    spread = np.maximum(np.nanstd(x, axis=0), 1e-9)
+    for name, filled in fillers(x, shown.astype(np.float32), rng):
+        error = ((filled - x) / spread)[known & ~shown]
+        say(f"  {math.sqrt(np.mean(error**2)):.4f}  {name}")
+    filled = learned(x, known.astype(np.float32), rng) * unit + low
+    for row, column in np.argwhere(~known):
+        cells[row][column] = f"{filled[row, column]:.6g}"
+    with checkpoint.whole(out) as path, open(path, "w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([*([header] if header else []), *cells])
+    say(f"The table, filled in by GAIN: {out}")
+
+
+def learned(x, known, rng):
+    """Return the table filled in by a GAIN that has learned it."""
+    gain = build_gain(x.shape[1], rng, hidden=max(32, x.shape[1]))
+    for _ in gain.fit(x, known, STEPS):
+        pass
+    return gain.filled(x, known)
+
+
+def fillers(x, known, rng):
+    """Yield (who, the table filled in)."""
+    yield "GAIN", learned(x, known, rng)
+    yield "the column's mean", fill(x, known, column_means(x, known))
+    yield "the nearest row", fill_from_nearest_rows(x, known)
+    yield "linear regression (EM)", fill_by_regression(x, known, *incomplete_moments(x, known), ridge=1e-6)
+
+
+def read_table(path):
+    """Return (header or None, rows of text, numbers (N, I) with nan where a cell is empty); UsageError if it is no table."""
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            rows = [row for row in csv.reader(file) if row]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UsageError(f"{path}: cannot be read as a table ({getattr(error, 'strerror', None) or error})") from None
+    header = rows.pop(0) if rows and any(number(cell) is None for cell in rows[0]) else None
+    if len(rows) < 10:
+        raise UsageError(f"{path}: has {len(rows)} rows of numbers; 10 are the least that can be learned from")
+    width = len(rows[0])
+    values = np.empty((len(rows), width))
+    for i, row in enumerate(rows):
+        line = i + 1 + bool(header)
+        if len(row) != width:
+            raise UsageError(f"{path}: row {line} has {len(row)} cells, others {width}")
+        for j, cell in enumerate(row):
+            value = number(cell)
+            if value is None:
+                raise UsageError(
+                    f"{path}: row {line}, column {j + 1}: {cell!r:.30} is no finite number; leave the column out"
+                )
+            values[i, j] = value
+    return header, rows, values
+
+
+def number(cell):
+    """Return the number in a cell, nan where it is empty, None where it is neither."""
+    if cell.strip().lower() in BLANK:
+        return math.nan
+    try:
+        value = float(cell)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def refuse_gaps(path, header, known):
+    """Raise UsageError where nothing is missing, or a whole column."""
+    if known.all():
+        raise UsageError(f"{path}: no cell is empty; there is nothing to fill in")
+    if not known.any(axis=0).all():
+        column = int((~known.any(axis=0)).argmax())
+        name = f" ({header[column]})" if header else ""
+        raise UsageError(f"{path}: column {column + 1}{name} is empty; leave it out")
+    if known.shape[1] < 2:
+        raise UsageError(f"{path}: has one column; another is needed to learn from")
