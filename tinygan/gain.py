@@ -69,8 +69,10 @@ class GAIN:
         self.discriminator.backward(dlogits, input_grad=False)
         return loss
 
+    # The price is a mean over the entries that were filled in, where the authors' code has a mean over
+    # all: theirs is smaller by the share of what is missing.
     def generator_gradients(self, x, known, shown, guess, hint):
-        """Fill generator.grads; return (price, error). ``guess`` is that of the last forward, from what is ``shown``."""
+        """Fill generator.grads; return (price, error). ``guess`` is what the last forward made of what is ``shown``."""
         error, dguess = loss_where(known > 0, least_squares, guess, x)
         if self.alpha is None:
             self.generator.backward(dguess, input_grad=False)
@@ -128,8 +130,9 @@ def column_means(x, known):
 
 
 def incomplete_moments(x, known, rounds=30, ridge=1e-6):
-    """Return (mean, covariance) of examples with gaps, likeliest if they are Gaussian: EM (Dempster et al. 1977, 4.1.3).
+    """Return the mean (I,) and covariance (I, I) that make examples with gaps likeliest, if they are Gaussian.
 
+    This is EM (Dempster et al. 1977, section 4.1.3).
     Again and again: fill each example by regression with the mean and covariance so far, and take those
     of the filled ones, with the variance added that the regression leaves open.
     """

@@ -61,7 +61,7 @@ def build_parser():
         ("quiz", "write a page on which somebody says what is real and what was made", quiz_options),
         (
             "fill",
-            "fill in what is missing: of images, by a trained generator; of a table, by learning it",
+            "fill in what is missing, in images by a trained generator, or in a table",
             fill_options,
         ),
         ("check", "check every gradient of the package, or those in your file, which is run for that", check_options),

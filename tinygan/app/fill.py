@@ -1,8 +1,7 @@
-"""``tinygan fill``: what is missing in images, by a trained generator; what is missing in a table, by learning it."""
+"""``tinygan fill``: what is missing in images, by a trained generator (in a table: ``table``)."""
 
 from __future__ import annotations
 
-import csv
 import math
 
 import numpy as np
@@ -12,6 +11,7 @@ from tinygan.app.album import drawing
 from tinygan.app.errors import UsageError
 from tinygan.app.output import say
 from tinygan.app.source import fetch, load, refuse_other
+from tinygan.app.table import fill_table
 from tinygan.data import as_bytes, as_floats
 from tinygan.filling import (
     Descent,
@@ -23,13 +23,10 @@ from tinygan.filling import (
     missing_at_random,
     missing_block,
 )
-from tinygan.gain import build_gain, column_means, fill_from_nearest_rows, incomplete_moments
 from tinygan.gan import draw_latents
 
 FRAMES = 25  # of the film
 LARGEST_REGRESSION = 1100  # pixels; for more, the covariance takes minutes
-STEPS = 5000  # of the network for a table
-BLANK = ("", "na", "nan", "n/a", "null", "none", "?")
 
 
 def fill_command(args):
@@ -37,13 +34,11 @@ def fill_command(args):
     if args.table:
         if args.run:
             raise UsageError(f"--table fills a table, without a run; leave out {args.run}")
-        return fill_table(args)
-    if not args.images:
+        fill_table(args)
+    elif args.images:
+        fill_images(args)
+    else:
         raise UsageError("name a run and images, as in tinygan fill runs/001 test, or --table FILE.csv")
-    return fill_images(args)
-
-
-# ---- images --------------------------------------------------------------------------------------
 
 
 def fill_images(args):
@@ -174,99 +169,3 @@ def error_at_gaps(filled, x, known):
     """Return the root of the mean squared difference where it is not known."""
     gaps = known == 0
     return math.sqrt(np.mean((filled[gaps] - x[gaps]) ** 2))
-
-
-# ---- tables --------------------------------------------------------------------------------------
-
-
-def fill_table(args):
-    """Fill in the empty cells of a CSV file; say first how well that works on cells that are there."""
-    out = args.out or args.table.with_suffix(".filled.csv")
-    if out.suffix != ".csv":
-        raise UsageError(f"--out {out}: the name must end in .csv")
-    header, cells, values = read_table(args.table)
-    known = ~np.isnan(values)
-    refuse_gaps(args.table, header, known)
-    low, high = np.nanmin(values, axis=0), np.nanmax(values, axis=0)
-    unit = np.where(high > low, high - low, 1)
-    x = ((values - low) / unit).astype(np.float32)
-    rng = np.random.default_rng(args.seed)
-    say(f"{known.size - known.sum():,} of {known.size:,} cells are empty.")
-    say("A tenth of the others is hidden, to see who finds them again. Error, in standard deviations of the column:")
-    shown = known & (rng.random(known.shape) >= 0.1)
-    shown[:, ~shown.any(axis=0)] = known[:, ~shown.any(axis=0)]
-    spread = np.maximum(np.nanstd(x, axis=0), 1e-9)
-    for name, filled in fillers(x, shown.astype(np.float32), rng):
-        error = ((filled - x) / spread)[known & ~shown]
-        say(f"  {math.sqrt(np.mean(error**2)):.4f}  {name}")
-    filled = learned(x, known.astype(np.float32), rng) * unit + low
-    for row, column in np.argwhere(~known):
-        cells[row][column] = f"{filled[row, column]:.6g}"
-    with checkpoint.whole(out) as path, open(path, "w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([*([header] if header else []), *cells])
-    say(f"The table, filled in by GAIN: {out}")
-
-
-def learned(x, known, rng):
-    """Return the table filled in by a GAIN that has learned it."""
-    gain = build_gain(x.shape[1], rng, hidden=max(32, x.shape[1]))
-    for _ in gain.fit(x, known, STEPS):
-        pass
-    return gain.filled(x, known)
-
-
-def fillers(x, known, rng):
-    """Yield (who, the table filled in)."""
-    yield "GAIN", learned(x, known, rng)
-    yield "the column's mean", fill(x, known, column_means(x, known))
-    yield "the nearest row", fill_from_nearest_rows(x, known)
-    yield "linear regression (EM)", fill_by_regression(x, known, *incomplete_moments(x, known), ridge=1e-6)
-
-
-def read_table(path):
-    """Return (header or None, rows of text, numbers (N, I) with nan where a cell is empty); UsageError if it is no table."""
-    try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            rows = [row for row in csv.reader(file) if row]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UsageError(f"{path}: cannot be read as a table ({getattr(error, 'strerror', None) or error})") from None
-    header = rows.pop(0) if rows and any(number(cell) is None for cell in rows[0]) else None
-    if len(rows) < 10:
-        raise UsageError(f"{path}: has {len(rows)} rows of numbers; 10 are the least that can be learned from")
-    width = len(rows[0])
-    values = np.empty((len(rows), width))
-    for i, row in enumerate(rows):
-        line = i + 1 + bool(header)
-        if len(row) != width:
-            raise UsageError(f"{path}: row {line} has {len(row)} cells, others {width}")
-        for j, cell in enumerate(row):
-            value = number(cell)
-            if value is None:
-                raise UsageError(
-                    f"{path}: row {line}, column {j + 1}: {cell!r:.30} is no finite number; leave the column out"
-                )
-            values[i, j] = value
-    return header, rows, values
-
-
-def number(cell):
-    """Return the number in a cell, nan where it is empty, None where it is neither."""
-    if cell.strip().lower() in BLANK:
-        return math.nan
-    try:
-        value = float(cell)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None
-
-
-def refuse_gaps(path, header, known):
-    """Raise UsageError where nothing is missing, or a whole column."""
-    if known.all():
-        raise UsageError(f"{path}: no cell is empty; there is nothing to fill in")
-    if not known.any(axis=0).all():
-        column = int((~known.any(axis=0)).argmax())
-        name = f" ({header[column]})" if header else ""
-        raise UsageError(f"{path}: column {column + 1}{name} is empty; leave it out")
-    if known.shape[1] < 2:
-        raise UsageError(f"{path}: has one column; another is needed to learn from")

@@ -21,7 +21,7 @@ TEMPLATE = Path(__file__).with_suffix(".html")
 
 
 def make(args, trained, samples):
-    """Write the page of a ``runs.Trained``: of each image a coin decides whether it is one of the samples (n, I), or real."""
+    """Write the page of a ``runs.Trained``: a coin decides of each image whether it is one of the samples, (n, I)."""
     out = args.out or args.run / "quiz.html"
     if out.suffix != ".html":
         raise UsageError(f"--out {out}: the name must end in .html")

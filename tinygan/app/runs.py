@@ -268,7 +268,7 @@ class Trained(NamedTuple):
 
 
 def load_gan(run, report):
-    """Return the Trained of a run, and its GAN with that generator; ``report`` is called with a remark, if there is one."""
+    """Return the Trained of a run, and a GAN with that generator; ``report`` is called with a remark, if any."""
     arrays, values, remark = load(run)
     if remark:
         report(remark)
