@@ -1,4 +1,4 @@
-"""Filling in by a descent on z: its gradient is measured, each sample goes its own way, the controls are what they say."""
+"""Filling in by a descent on z: its gradient is measured, each sample goes its own way, controls are what they say."""
 
 from __future__ import annotations
 

@@ -70,8 +70,9 @@ class Descent:
         self.adam.step(self.z.reshape(-1), dz.reshape(-1))
         return loss
 
-    def run(self, steps=STEPS):
-        """Take so many steps, ever smaller ones, and yield the loss after each."""
+    def run(self, steps=None):
+        """Take so many steps, or STEPS, ever smaller ones, and yield the loss before each."""
+        steps = steps or self.STEPS
         for t in range(steps):
             self.adam.lr = self.LR * (1 - t / steps)
             yield self.step()

@@ -20,7 +20,6 @@ WAVES = synthetic.waves(60, np.random.default_rng(0))
 @pytest.fixture
 def digits_run(few_digits, quickly, monkeypatch, tmp_path):
     monkeypatch.setattr(Descent, "STEPS", 5)
-    monkeypatch.setattr(Descent.run, "__defaults__", (5,))
     run = tmp_path / "run"
     assert main(["train", "--data", "digits", "--steps", "6", *TYPED, "--out", str(run)]) == 0
     return run
@@ -42,13 +41,8 @@ def test_images_are_filled_where_they_were_hidden_and_nowhere_else(digits_run, c
     assert filled.shape == known.shape == (4, 28, 28) and filled.dtype == np.float32
     np.testing.assert_array_equal(filled[known], x[known])
     assert (filled[~known] != x[~known]).mean() > 0.9
-    assert {path.name for path in folder.iterdir()} == {
-        "film.gif",
-        "film.html",
-        "filled.npy",
-        "filled.png",
-        "known.npy",
-    }
+    names = {path.name for path in folder.iterdir()}
+    assert names == {"film.gif", "film.html", "filled.npy", "filled.png", "known.npy"}
     assert (folder / "filled.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -59,16 +53,8 @@ def test_images_and_masks_of_ones_own_are_filled(digits_run, tmp_path):
     np.save(tmp_path / "images.npy", images)
     for given in (mask, np.stack([mask] * 3).astype(int)):
         np.save(tmp_path / "mask.npy", given)
-        words = [
-            "fill",
-            digits_run,
-            tmp_path / "images.npy",
-            "--missing",
-            tmp_path / "mask.npy",
-            "--out",
-            tmp_path / "o",
-        ]
-        assert main(list(map(str, words))) == 0
+        words = [digits_run, tmp_path / "images.npy", "--missing", tmp_path / "mask.npy", "--out", tmp_path / "o"]
+        assert main(["fill", *map(str, words)]) == 0
         filled = np.load(tmp_path / "o" / "filled.npy")
         np.testing.assert_array_equal(filled[:, ~mask], images[:, ~mask])
         assert (filled[:, mask] != images[:, mask]).mean() > 0.9
