@@ -91,6 +91,7 @@ class Browser:
         self.ask("Input.dispatchKeyEvent", type="keyUp", key=key)
 
     def click(self, name):
+        self.value(f"document.getElementById('{name}').scrollIntoView()")
         box = f"document.getElementById('{name}').getBoundingClientRect()"
         x, y = (self.value(f"{box}.{side} + {box}.{size} / 2") for side, size in (("x", "width"), ("y", "height")))
         for kind in ("mousePressed", "mouseReleased"):

@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from tinygan import (
+    autoencoder,
     conditions,
     convolution,
     gan,
@@ -46,6 +47,7 @@ MODULES = (
     optimizers,
     gan,
     gradient_penalty,
+    autoencoder,
 )
 
 
