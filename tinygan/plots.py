@@ -188,9 +188,9 @@ def save_stacked(path, parts, shape, title):
 
 
 def png(image, shape):
-    """Return an image of bytes, (I,), as the content of a PNG file."""
-    file = io.BytesIO()
-    matplotlib.image.imsave(file, image.reshape(shape), cmap="gray", vmin=0, vmax=255, format="png")
+    """Return an image of bytes, (I,), as the content of a PNG file, every byte as it is."""
+    file, pixels = io.BytesIO(), image.reshape(*shape[:2], -1)
+    matplotlib.image.imsave(file, np.broadcast_to(pixels, (*shape[:2], 3)), format="png")
     return file.getvalue()
 
 

@@ -287,7 +287,7 @@ def missing(text):
         share = math.nan
     if not (text.endswith("%") and 0 < share < 1):
         wanted = "must be a share between 0% and 100%, as in 50%, or half, or center, or MASK.npy"
-        raise argparse.ArgumentTypeError(f"{wanted}, got {text!r}".replace("%", "%%"))
+        raise argparse.ArgumentTypeError(f"{wanted}, got {text!r}")
     return share
 
 

@@ -19,15 +19,14 @@ BLANK = ("", "na", "nan", "n/a", "null", "none", "?")
 
 def fill_table(args):
     """Fill in the empty cells of a CSV file; say first how well that works on cells that are there."""
-    out = args.out or args.table.with_suffix(".filled.csv")
-    if out.suffix != ".csv":
-        raise UsageError(f"--out {out}: the name must end in .csv")
+    if args.out and args.out.suffix != ".csv":
+        raise UsageError(f"--out {args.out}: the name must end in .csv")
     header, cells, values = read_table(args.table)
+    out = args.out or args.table.with_suffix(".filled.csv")
     known = ~np.isnan(values)
     refuse_gaps(args.table, header, known)
     low, high = np.nanmin(values, axis=0), np.nanmax(values, axis=0)
-    unit = np.where(high > low, high - low, 1)
-    x = ((values - low) / unit).astype(np.float32)
+    x = ((values - low) / np.where(high > low, high - low, 1)).astype(np.float32)
     rng = np.random.default_rng(args.seed)
     say(f"{known.size - known.sum():,} of {known.size:,} cells are empty.")
     say("A tenth of the others is hidden, to see who finds them again. Error, in standard deviations of the column:")
@@ -37,7 +36,7 @@ def fill_table(args):
     for name, filled in fillers(x, shown.astype(np.float32), rng):
         error = ((filled - x) / spread)[known & ~shown]
         say(f"  {math.sqrt(np.mean(error**2)):.4f}  {name}")
-    filled = learned(x, known.astype(np.float32), rng) * unit + low
+    filled = learned(x, known.astype(np.float32), rng) * (high - low) + low
     for row, column in np.argwhere(~known):
         cells[row][column] = f"{filled[row, column]:.6g}"
     with checkpoint.whole(out) as path, open(path, "w", newline="", encoding="utf-8") as file:
