@@ -41,7 +41,7 @@ class Result(NamedTuple):
 class GAIN:
     """Both networks, and what each of them pays.
 
-    hint     share of the entries of which D is told whether they are known (the paper's 0.9)
+    hint     share of the known entries of which D is told that they are (the paper's 0.9)
     alpha    weight of the error at the known entries beside the game; None: no game, only this error
     hide     share of the known entries that G is not shown and still asked for (0 in the paper): with
              alpha None, a denoising network, which learns to fill in by guessing what it could be told
@@ -58,9 +58,12 @@ class GAIN:
         return self.generator.forward(np.concatenate([fill(x, known, noise), known], axis=1))
 
     def hints(self, known):
-        """Return ``known`` where D is told, and ½ elsewhere."""
-        told = self.rng.random(known.shape) < self.hint
-        return np.where(told, known, 0.5).astype(known.dtype)
+        """Return 1 for most of the known entries, and 0 for the others and for all that is filled in.
+
+        As in the authors' code. The paper has ½ where D is told nothing, and 0 where it is told that an
+        entry is filled in: such an entry D rejects without a look, and G learns nothing from it.
+        """
+        return known * (self.rng.random(known.shape) < self.hint)
 
     def discriminator_gradients(self, filled, known, hint):
         """Fill discriminator.grads; return the loss: which entries were known?"""
