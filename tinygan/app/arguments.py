@@ -152,8 +152,8 @@ def fill_options(parser):
     add("--missing", type=missing, metavar="50%|half|center|MASK.npy", default=0.5, help=help)
     add("--count", type=number(FILLED), metavar="N", default=10, help="how many images; default: 10")
     add("--starts", type=number(STARTS), metavar="N", default=4, help="latents to begin at, for each; default: 4")
-    help = "weight of looking real to the discriminator beside being right where it is known; default: 0.01"
-    add("--realism", type=number(REALISM), metavar="X", default=0.01, help=help)
+    help = "weight of looking real to the discriminator beside being right where it is known; default: 0.001"
+    add("--realism", type=number(REALISM), metavar="X", default=0.001, help=help)
     add("--table", type=folder, metavar="FILE.csv", help="numbers, with empty cells that are to be filled in")
     add("--seed", type=number(SEED), metavar="N", default=0, help="of all that is random; default: 0")
     help = "where the data are now, if they have moved; default: where they were"
