@@ -122,7 +122,6 @@ def test_masks_that_cannot_be_used_are_refused(digits_run, tmp_path, capsys, wha
         ("test --realism -1", "at least 0"),
         ("absent.npy", "No such file"),
         ("train", "must be test"),
-        ("", "name a run and images"),
         ("test --data ring", "other data"),
     ],
 )
@@ -130,6 +129,10 @@ def test_what_cannot_be_filled_in_is_refused(digits_run, capsys, typed, fact):
     capsys.readouterr()
     assert fact in refusal(capsys, "fill", digits_run, *typed.split())
     assert not (digits_run / "filled").exists()
+
+
+def test_a_run_or_a_table_must_be_named(capsys):
+    assert "name a run" in refusal(capsys, "fill")
 
 
 def test_runs_that_cannot_fill_in_are_refused(ring, few_digits, quickly, tmp_path, capsys):

@@ -146,15 +146,16 @@ def fill_options(parser):
     """Add those of ``tinygan fill``."""
     add = parser.add_argument
     add("run", type=folder, nargs="?", metavar="RUN", help="the folder of a run with images, as in runs/001")
-    help = "whole images, of which a part is then hidden: test (those of the run's data), or an array"
-    add("images", nargs="?", metavar="test|FILE.npy", help=help)
+    help = "whole images, of which a part is then hidden: an array, or those of the run's data; default: test"
+    add("images", nargs="?", metavar="test|FILE.npy", default="test", help=help)
     help = "what to hide: a share of the pixels, the lower half, the center, or where an array is not 0; default: 50%%"
     add("--missing", type=missing, metavar="50%|half|center|MASK.npy", default=0.5, help=help)
     add("--count", type=number(FILLED), metavar="N", default=10, help="how many images; default: 10")
     add("--starts", type=number(STARTS), metavar="N", default=4, help="latents to begin at, for each; default: 4")
     help = "weight of looking real to the discriminator beside being right where it is known; default: 0.001"
     add("--realism", type=number(REALISM), metavar="X", default=0.001, help=help)
-    add("--table", type=folder, metavar="FILE.csv", help="numbers, with empty cells that are to be filled in")
+    help = "numbers, with empty cells that are to be filled in; default: images are filled in, by a run"
+    add("--table", type=folder, metavar="FILE.csv", help=help)
     add("--seed", type=number(SEED), metavar="N", default=0, help="of all that is random; default: 0")
     help = "where the data are now, if they have moved; default: where they were"
     add("--data", type=source, metavar="FOLDER", help=help)

@@ -35,10 +35,10 @@ def fill_command(args):
         if args.run:
             raise UsageError(f"--table fills a table, without a run; leave out {args.run}")
         fill_table(args)
-    elif args.images:
+    elif args.run:
         fill_images(args)
     else:
-        raise UsageError("name a run and images, as in tinygan fill runs/001 test, or --table FILE.csv")
+        raise UsageError("name a run with images, as in tinygan fill runs/001, or --table FILE.csv")
 
 
 def fill_images(args):
