@@ -63,7 +63,7 @@ training = Training(replace(PRESETS["default"], steps=20 if QUICK else 4000), tr
 for _ in training.run():
     pass
 training.generate(training.latents)  # the averaged weights are in training.shown
-N = 20 if QUICK else 200
+N = 20 if QUICK else 100
 x, labels = as_floats(test.x[:N]), test.labels[:N]
 HIDDEN = {
     "50 %": missing_at_random(rng, N, 784, 0.5),

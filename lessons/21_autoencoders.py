@@ -117,9 +117,9 @@ if train.name != "mnist":
 if QUICK:
     train, test = (data._replace(x=data.x[:3000], labels=data.labels[:3000]) for data in (train, test))
 classifier = Classifier.train(train, steps=30) if QUICK else load_classifier(train, print)
-real, N = RealImages(classifier, train, test), 300 if QUICK else 5000
+real, N = RealImages(classifier, train, test), 300 if QUICK else 2000
 x_test, seen = as_floats(evenly(test.x, N)), classifier.features(evenly(train.x, N))
-SIZES, STEPS = (784, 128, 128, 100), 20 if QUICK else 6000
+SIZES, STEPS = (784, 128, 128, 100), 20 if QUICK else 4000
 MODELS = {"autoencoder": {"variational": False}, "VAE without divergence": {"beta": 0.0}, "VAE": {}}
 
 

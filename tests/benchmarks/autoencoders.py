@@ -6,7 +6,7 @@
 
 Samples of a VAE are decoded from z ~ N(0, 1). An autoencoder says nothing about its codes: they are drawn
 from N(0, 1), too, and from the Gaussian that has the mean and the covariance of the training images' codes.
-Reconstruction is the root of the mean squared difference of a pixel, over 1,000 test images; for the GAN,
+Reconstruction is the root of the mean squared difference of a pixel, over 300 test images; for the GAN,
 which has no encoder, after a descent on z from four starts (``tinygan.filling`` with nothing missing).
 Half-way images are decoded from the mean code of two test images of different classes (of the GAN from
 (z + z')/√2, which is N(0, 1) again): how sure is the judge of them, and how many look real? The control is
@@ -40,7 +40,7 @@ from tinygan.scoring.metrics import parzen, precision_recall
 from tinygan.scoring.scores import RealImages, evenly
 from tinygan.training import Training
 
-N, CODES = 10_000, 1000
+N, CODES = 5000, 300
 SIZES = (784, 128, 128, 100)  # the preset's, with the encoder in the place of D
 MODELS = {  # latents, choices
     "autoencoder": (100, {"variational": False}),
@@ -160,7 +160,7 @@ def main():
     parser.add_argument("runs", nargs="*", help="folders of finished runs of the preset `default`, seeds 0, 1, ...")
     parser.add_argument("--models", nargs="*", choices=MODELS, default=list(MODELS))
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=30_000)
+    parser.add_argument("--steps", type=int, default=24_000)
     parser.add_argument("--time", action="store_true", help="only time the steps")
     args = parser.parse_args()
     try:
