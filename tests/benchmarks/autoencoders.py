@@ -9,7 +9,7 @@ from N(0, 1), too, and from the Gaussian that has the mean and the covariance of
 Reconstruction is the root of the mean squared difference of a pixel, over 300 test images; for the GAN,
 which has no encoder, after a descent on z from four starts (``tinygan.filling`` with nothing missing).
 Half-way images are decoded from the mean code of two test images of different classes (of the GAN from
-(z + z')/√2, which is N(0, 1) again): how sure is the judge of them, and how many look real? The control is
+(z + z')/√2, which is N(0, 1) again): how sure is the classifier of them, and how many look real? The control is
 the mean of their pixels.
 
 Shapes: N samples, L latent_dim.

@@ -7,7 +7,7 @@
 
 Images: 500 test images of MNIST; the descent uses finished runs of the preset `default`, one for each seed; the
 networks learn from 60,000 training images of which the same share is hidden, for good. Error: root of
-the mean squared difference of a hidden pixel. Class: how often the judge sees the true class in the filled image.
+the mean squared difference of a hidden pixel. Class: how often the classifier sees the true class in the filled image.
 
 Tables of 5,000 rows, of which a share is hidden: `waves`
 (``tinygan.synthetic``), and `gaussian`, where regression is right. Error: in standard deviations of the column.
@@ -98,7 +98,7 @@ def fill_images(who, hide, seed, run, train, x, known):
 def images(args):
     """Yield a row of figures for each filler, part that is hidden and seed."""
     train, test = load_mnist("train"), load_mnist("test")
-    judge = load_classifier(train)
+    classifier = load_classifier(train)
     for seed in args.seeds:
         rng = np.random.default_rng(seed)
         rows = rng.choice(len(test.x), args.count, replace=False)
@@ -109,7 +109,7 @@ def images(args):
             fillings = fill_images(args.who, hide, seed, args.runs[seed], train.x, x, known)
             for name, filled in [("the true image", x), *fillings]:
                 error = np.sqrt(np.mean((filled[gaps] - x[gaps]) ** 2))
-                agreement = np.mean(judge.predict(np.clip(filled, 0, 1)) == labels)
+                agreement = np.mean(classifier.predict(np.clip(filled, 0, 1)) == labels)
                 yield {"of": f"images, {hide}", "who": name, "seed": seed, "error": error, "class": agreement}
 
 
