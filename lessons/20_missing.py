@@ -105,7 +105,7 @@ for name, filler in FILLERS.items():
 
 shown = ["nobody", "the mean image", "the nearest training image", "linear regression", "the generator, four starts"]
 rows = np.array([pictures[name][i][:8] for name in [*shown, "the true images"] for i in (1, 2)])
-fig, ax = plt.subplots(figsize=(7, 3.3), layout="constrained")
+fig, ax = plt.subplots(figsize=(7, 2.3), layout="constrained")
 tiles = rows.reshape(len(shown) + 1, 16, 28, 28).swapaxes(1, 2).reshape(28 * (len(shown) + 1), -1)
 ax.imshow(tiles, cmap="gray", vmin=0, vmax=1)
 ax.set(yticks=14 + 28 * np.arange(len(shown) + 1), yticklabels=[*shown, "the true images"], xticks=[])

@@ -154,8 +154,8 @@ for name, images in {"GAN": samples["GAN"], "VAE, test images again": again["VAE
 
 # %% which latents are used
 code_mean = model.encode(x_test)
-used = code_mean.var(axis=0) > 0.01
-print(f"~{used.sum()} of {code_mean.shape[1]} latents say anything of the image")
+used = code_mean.var(axis=0) > 0.1
+print(f"~{used.sum()} of {code_mean.shape[1]} latents say something: their mean has a variance above 0.1")
 
 # %% blur and collapse, in one picture
 fig = plt.figure(figsize=(8, 4.6), layout="constrained")
