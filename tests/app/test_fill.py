@@ -193,6 +193,16 @@ def test_a_table_is_filled_in_and_what_was_there_is_left_as_it_was_typed(few_ste
                 assert cell == rows[i][j]
 
 
+@pytest.mark.parametrize("best", ["the column's mean", "the nearest row"])
+def test_whoever_finds_hidden_cells_best_fills_in_the_table(few_steps, tmp_path, monkeypatch, capsys, best):
+    """The others are made to say something that is far off."""
+    wrong = {name: lambda x, known, rng: np.where(known > 0, x, 50.0) for name in table.FILLERS if name != best}
+    monkeypatch.setattr(table, "FILLERS", table.FILLERS | wrong)
+    path = write_table(tmp_path / "t.csv", rows_with(""))
+    assert f"filled in by {best}" in answer(capsys, "fill", "--table", path)[1]
+    assert abs(float(table_of(tmp_path / "t.filled.csv")[2][1])) < 2
+
+
 def test_a_table_with_a_column_that_never_changes_and_an_empty_row_is_filled_in(few_steps, tmp_path):
     rows = [["1", *(f"{value:.3f}" for value in row[:3])] for row in WAVES]
     rows[4], rows[7][0] = [""] * 4, ""
@@ -214,6 +224,7 @@ BAD_TABLES = {
     "a column missing": ([["", *row[1:]] for row in rows_with("")], "column 1 is empty"),
     "ragged": ([*rows_with(""), ["1"]], "row 61 has 1 cells"),
     "few rows": (rows_with("")[:5], "5 rows"),
+    "nearly nothing": ([["1", "2"], *([["", ""]] * 20)], "nothing to learn from"),
     "one column": ([[str(i)] for i in range(20)] + [["NA"]], "one column"),
     "nothing": ([], "0 rows"),
 }

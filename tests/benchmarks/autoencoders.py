@@ -120,7 +120,7 @@ def controls(real):
     """Rows of real images in the place of samples, and of means of pixels in that of half-way images."""
     x = as_floats(real.test.x)
     a, b = (x[rows] for rows in pairs(real.test))
-    yield "test images, pixels", (0, *measures(real, x[:N], (a + b) / 2))
+    yield "test images, pixels", (0, *measures(real, evenly(x, N), (a + b) / 2))
 
 
 HEAD = "pixel error", "Fréchet", "precision", "recall", "Parzen", "half-way: sure", "look real"
