@@ -179,7 +179,10 @@ def main():
         rows = [of_gan(real, run, seed) for seed, run in enumerate(args.runs)]
         say("GAN, preset `default`", [row[0] for row in rows], f"{np.mean([row[2] for row in rows]):.0f} s")
     for name in args.models:
-        results = [of_autoencoder(real, name, seed, args.steps) for seed in range(args.seeds)]
+        results = []
+        for seed in range(args.seeds):
+            results.append(of_autoencoder(real, name, seed, args.steps))
+            print(f"{name}, seed {seed}: {results[-1]}", file=sys.stderr, flush=True)
         rows, costs, seconds = zip(*results, strict=True)
         told, code = np.mean(costs, axis=0)
         for row in rows[0]:
