@@ -69,6 +69,17 @@ def test_the_same_seed_fills_in_the_same(digits_run, tmp_path):
     assert np.array_equal(found[0], found[1]) and not np.array_equal(found[0], found[2])
 
 
+def test_a_run_with_convolutions_and_batch_normalization_fills_in_each_image_by_itself(digits_run, tmp_path):
+    run, found = tmp_path / "bn", []
+    words = ["--channels", "3,2", "--batch-norm", "--objective", "wasserstein", "--penalty", "clip", "--gamma", "0.1"]
+    assert main(["train", "--data", "digits", "--steps", "2", *TYPED, *words, "--out", str(run)]) == 0
+    for count in (1, 3):
+        words = ["--missing", "half", "--starts", "1", "--count", str(count), "--out", str(tmp_path / "o")]
+        assert main(["fill", str(run), "test", *words]) == 0
+        found.append(np.load(tmp_path / "o" / "filled.npy")[0])
+    np.testing.assert_allclose(*found, atol=1e-4)
+
+
 GOOD = np.full((3, 28, 28), 0.5)
 BAD_IMAGES = {
     "another shape": (np.zeros((3, 27, 28)), "(3, 27, 28)"),

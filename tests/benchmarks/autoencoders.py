@@ -176,7 +176,10 @@ def main():
     for name, figures in controls(real):
         say(name, [figures])
     if args.runs:
-        rows = [of_gan(real, run, seed) for seed, run in enumerate(args.runs)]
+        rows = []
+        for seed, run in enumerate(args.runs):
+            rows.append(of_gan(real, run, seed))
+            print(f"GAN, seed {seed}: {rows[-1]}", file=sys.stderr, flush=True)
         say("GAN, preset `default`", [row[0] for row in rows], f"{np.mean([row[2] for row in rows]):.0f} s")
     for name in args.models:
         results = []
