@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 
 import matplotlib
@@ -316,3 +317,19 @@ def test_each_sample_lies_above_its_neighbor(tmp_path, figures, n, columns, rows
         row, column = divmod(i, columns)
         for below, image in ((0, samples[i]), (1, neighbors[i])):
             np.testing.assert_allclose(shown[2 * row + below, column], image.reshape(shape) / 255, rtol=1e-6)
+
+
+@pytest.mark.parametrize("images, shape", [(IMAGES, GRAY), (COLORS, COLOR)], ids=["gray", "color"])
+def test_a_png_holds_every_byte_as_it_is(images, shape):
+    image = np.resize(np.arange(256, dtype=np.uint8), images.shape[1])
+    picture = np.round(255 * imread(io.BytesIO(plots.png(image, shape)))[..., :3]).astype(np.uint8)
+    expected = image.reshape(*shape[:2], -1)
+    assert (picture == expected).all() and picture.shape == (*shape[:2], 3)
+
+
+def test_what_belongs_together_is_drawn_one_above_the_other(tmp_path, figures):
+    parts = [np.full((3, 784), value, np.uint8) for value in (0, 100, 200)]
+    plots.save_stacked(tmp_path / "x.png", parts, GRAY, "three")
+    drawn = figures[-1].axes[0].images[0].get_array()
+    means = drawn.reshape(3, 28, 3, 28).mean(axis=(1, 3)) * 255
+    np.testing.assert_allclose(means, [[0] * 3, [100] * 3, [200] * 3], atol=1e-3)

@@ -6,6 +6,7 @@ that of one of them: (height, width), (height, width, 3) in color, or (2,).
 
 from __future__ import annotations
 
+import io
 import math
 import re
 import warnings
@@ -165,20 +166,32 @@ def self_contained(page):
     return re.sub(r'<i class="fa fa-([^"]*)"></i>', lambda icon: FACES[icon[1]], page)
 
 
-@same_for_everybody()
 def save_neighbors(path, samples, neighbors, shape, title):
-    """Draw each sample above its nearest training image, (n, I) both: does the generator just remember?
+    """Draw each sample above its nearest training image, (n, I) both: does the generator just remember?"""
+    save_stacked(path, [samples, neighbors], shape, title)
+
+
+@same_for_everybody()
+def save_stacked(path, parts, shape, title):
+    """Draw the images that belong together one above the other, from arrays (n, I) of all first ones, all second, ...
 
     Rows of 16, or of all if they are fewer; what does not fill a row is left out.
     """
-    columns = min(16, len(samples))
-    n = len(samples) // columns * columns
-    above, below = (as_floats(x[:n]).reshape(-1, columns, x.shape[1]) for x in (samples, neighbors))
-    fig = figure(8, 0.7 + 8 * 2 * (n // columns) / columns)
+    columns = min(16, len(parts[0]))
+    n = len(parts[0]) // columns * columns
+    blocks = [as_floats(x[:n]).reshape(-1, columns, x.shape[1]) for x in parts]
+    fig = figure(8, 0.7 + 8 * len(parts) * (n // columns) / columns)
     ax = fig.subplots()
-    draw_images(ax, np.stack([above, below], axis=1).reshape(-1, samples.shape[1]), shape, columns)
+    draw_images(ax, np.stack(blocks, axis=1).reshape(-1, parts[0].shape[1]), shape, columns)
     ax.set_title(title, fontsize=9, parse_math=False)
     fig.savefig(path, dpi=110)
+
+
+def png(image, shape):
+    """Return an image of bytes, (I,), as the content of a PNG file, every byte as it is."""
+    file, pixels = io.BytesIO(), image.reshape(*shape[:2], -1)
+    matplotlib.image.imsave(file, np.broadcast_to(pixels, (*shape[:2], 3)), format="png")
+    return file.getvalue()
 
 
 def read_pictures(paths):

@@ -206,3 +206,35 @@ def balanced_labels(n, classes, rng):
     if not isinstance(n, (int, np.integer)) or n < 1:
         raise DataError(f"cannot make {n!r} samples of {classes} classes: ask for whole numbers, 1 or more")
     return rng.permutation(np.arange(n) % classes)
+
+
+# ---- a table -------------------------------------------------------------------------------------
+
+WAVES, WAVES_NOISE = 4, 0.1
+
+
+def waves(n, rng):
+    """Return a table (n, 8) of cos kt and sin kt, k = 1 ... 4, each with noise of 0.1, for t uniform on a circle.
+
+    One hidden number t is behind all columns, and yet no two of them are correlated: what one says of
+    the others is in no straight line.
+    """
+    return wave(rng.uniform(0, 2 * np.pi, n)) + rng.normal(0, WAVES_NOISE, (n, 2 * WAVES))
+
+
+def wave(t):
+    """Return the columns at t (n,) without their noise, (n, 8)."""
+    angles = np.outer(t, np.arange(1, WAVES + 1))
+    return np.concatenate([np.cos(angles), np.sin(angles)], axis=1)
+
+
+def fill_waves(x, known):
+    """Return x (n, 8) with the expected value of each gap: nobody can have a smaller mean square error.
+
+    E[column | known] is a mean over t on a fine grid, weighted by how likely t makes the known entries.
+    """
+    grid = wave(np.linspace(0, 2 * np.pi, 2000, endpoint=False))
+    part = np.where(known > 0, x, 0)
+    distances = known @ (grid * grid).T - 2 * part @ grid.T + np.sum(part * part, axis=1, keepdims=True)
+    likelihood = np.exp(-(distances - distances.min(axis=1, keepdims=True)) / (2 * WAVES_NOISE**2))
+    return np.where(known > 0, x, likelihood @ grid / likelihood.sum(axis=1, keepdims=True))

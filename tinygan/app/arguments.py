@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import math
 import os
 import re
 from dataclasses import fields, replace
@@ -18,6 +19,8 @@ from tinygan.recipes import COUNT, DATA, LARGEST, POSITIVE, PRESETS, Config, One
 LIMITS = ("steps", "epochs", "minutes")  # of a run; one takes the place of the others
 COUNTED = Range(int, 0, LARGEST)
 SEED = Range(int, 0, 2**128 - 1)
+QUIZ, FILLED, STARTS = Range(int, 5, 200), Range(int, 1, 1000), Range(int, 1, 100)
+REALISM = Range(float, 0, LARGEST)
 SCORED = Range(int, 10, 100_000)  # samples: fewer say nothing, and more than any real images take hours
 
 
@@ -50,11 +53,17 @@ def build_parser():
     """Return the parser, and {name: parser} of the commands."""
     parser = Parser(prog="tinygan", description="A GAN written from nothing but NumPy, to be read.")
     parser.add_argument("--version", action="version", version=f"tinygan {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="train|sample|score|check", parser_class=Parser)
+    commands = parser.add_subparsers(required=True, metavar="train|sample|score|quiz|fill|check", parser_class=Parser)
     for name, help, add_options in (
         ("train", "train a GAN; with no option, about a minute on MNIST", train_options),
         ("sample", "draw samples from a trained generator", sample_options),
         ("score", "measure how good a run's samples are", score_options),
+        ("quiz", "write a page on which somebody says what is real and what was made", quiz_options),
+        (
+            "fill",
+            "fill in what is missing, in images by a trained generator, or in a table",
+            fill_options,
+        ),
         ("check", "check every gradient of the package, or those in your file, which is run for that", check_options),
     ):
         sub = commands.add_parser(name, help=help, description=help)
@@ -122,6 +131,37 @@ def score_options(parser):
     help = "where the data are now, if they have moved; default: where they were"
     add("--data", type=source, metavar="FOLDER", help=help)
     add("--json", action="store_true", help="print JSON, for programs; default: a table")
+
+
+def quiz_options(parser):
+    """Add those of ``tinygan quiz``."""
+    add = parser.add_argument
+    add("run", type=folder, metavar="RUN", help="the folder of a run, as in runs/001")
+    add("--count", type=number(QUIZ), metavar="N", default=20, help="how many images; default: 20")
+    add("--seed", type=number(SEED), metavar="N", default=0, help="of the latents and of the coin; default: 0")
+    help = "where the data are now, if they have moved; default: where they were"
+    add("--data", type=source, metavar="FOLDER", help=help)
+    add("--out", type=folder, metavar="FILE.html", help="default: RUN/quiz.html")
+
+
+def fill_options(parser):
+    """Add those of ``tinygan fill``."""
+    add = parser.add_argument
+    add("run", type=folder, nargs="?", metavar="RUN", help="the folder of a run with images, as in runs/001")
+    help = "whole images, of which a part is then hidden: an array, or those of the run's data; default: test"
+    add("images", nargs="?", metavar="test|FILE.npy", default="test", help=help)
+    help = "what to hide: a share of the pixels, the lower half, the center, or where an array is not 0; default: 50%%"
+    add("--missing", type=missing, metavar="50%|half|center|MASK.npy", default=0.5, help=help)
+    add("--count", type=number(FILLED), metavar="N", default=10, help="how many images; default: 10")
+    add("--starts", type=number(STARTS), metavar="N", default=4, help="latents to begin at, for each; default: 4")
+    help = "weight of looking real to the discriminator beside being right where it is known; default: 0.001"
+    add("--realism", type=number(REALISM), metavar="X", default=0.001, help=help)
+    help = "numbers, with empty cells that are to be filled in; default: images are filled in, by a run"
+    add("--table", type=folder, metavar="FILE.csv", help=help)
+    add("--seed", type=number(SEED), metavar="N", default=0, help="of all that is random; default: 0")
+    help = "where the data are now, if they have moved; default: where they were"
+    add("--data", type=source, metavar="FOLDER", help=help)
+    add("--out", type=folder, metavar="FOLDER|FILE.csv", help="default: RUN/filled, or FILE.filled.csv")
 
 
 def check_options(parser):
@@ -238,6 +278,20 @@ def coding(text):
         names = ", ".join(LeastSquares.codings)
         raise argparse.ArgumentTypeError(f"must be {names}, or three numbers A,B,C, got {text!r}") from None
     return values
+
+
+def missing(text):
+    """Parse what is to be hidden: a share of the pixels, as in 50%, or a name, or the path of an array."""
+    if text in ("half", "center") or text.endswith(".npy"):
+        return text
+    try:
+        share = float(text.removesuffix("%")) / 100
+    except ValueError:
+        share = math.nan
+    if not (text.endswith("%") and 0 < share < 1):
+        wanted = "must be a share between 0% and 100%, as in 50%, or half, or center, or MASK.npy"
+        raise argparse.ArgumentTypeError(f"{wanted}, got {text!r}")
+    return share
 
 
 def classes(text):

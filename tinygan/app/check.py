@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from tinygan import (
+    autoencoder,
     conditions,
     convolution,
     gan,
@@ -48,6 +49,7 @@ MODULES = (
     gan,
     gradient_penalty,
     semi_supervised,
+    autoencoder,
 )
 
 

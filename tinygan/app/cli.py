@@ -11,10 +11,11 @@ import sys
 
 import numpy as np
 
-from tinygan.app import checkpoint
+from tinygan.app import checkpoint, quiz
 from tinygan.app.album import drawing
 from tinygan.app.arguments import parse
 from tinygan.app.errors import CheckpointError, UsageError
+from tinygan.app.fill import fill_command
 from tinygan.app.output import aside, indented, say, settle
 from tinygan.app.runs import load_generator
 from tinygan.app.source import fetch, make_examiner, refuse_other, say_scores
@@ -163,6 +164,12 @@ def show_neighbors(run, trained, samples, examiner):
         say(f"There is no picture of samples beside their nearest training images: {error}")
 
 
+def quiz_command(args):
+    """``tinygan quiz``: a page on which somebody says what is real and what was made."""
+    trained = load_generator(args.run, say)
+    quiz.make(args, trained, draw(trained, latents(trained, args.count, args.seed)))
+
+
 def check_command(args):
     """``tinygan check``: gradients, the package's or a learner's."""
     from tinygan.app import check  # only now: nothing else needs it
@@ -170,4 +177,11 @@ def check_command(args):
     return check.main(args.target)
 
 
-COMMANDS = {"train": train_command, "sample": sample_command, "score": score_command, "check": check_command}
+COMMANDS = {
+    "train": train_command,
+    "sample": sample_command,
+    "score": score_command,
+    "quiz": quiz_command,
+    "fill": fill_command,
+    "check": check_command,
+}

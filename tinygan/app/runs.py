@@ -24,7 +24,7 @@ from tinygan.app.errors import CheckpointError, Damaged, UsageError
 from tinygan.codes import guessed_labels
 from tinygan.data import printable
 from tinygan.network import Network, parameter_count
-from tinygan.recipes import LARGEST, Config, discriminator_layers, generator_layers
+from tinygan.recipes import LARGEST, Config, build_gan, discriminator_layers, generator_layers
 from tinygan.synthetic import MIXTURES
 from tinygan.training import check_fit, count
 
@@ -272,8 +272,8 @@ class Trained(NamedTuple):
     guess: Callable | None
 
 
-def load_generator(run, report):
-    """Return the Trained of a run; ``report`` is called with a remark, if there is one."""
+def load_gan(run, report):
+    """Return the Trained of a run, and a GAN with that generator; ``report`` is called with a remark, if any."""
     arrays, values, remark = load(run)
     if remark:
         report(remark)
@@ -281,20 +281,21 @@ def load_generator(run, report):
         config, about = config_of(arrays, values), origin_of(arrays, values)
         shape = shape_of(arrays, values)
         counts = class_counts_of(config, values)
-        generator = filled(generator_layers(config, shape, len(counts)), arrays, "average", "g_statistics")
-        guess = None
-        if config.codes:
-            layers = discriminator_layers(config, shape, len(counts))
-            guess = partial(guessed_labels, filled(layers, arrays, "discriminator", "d_statistics"), config.codes)
+        gan = build_gan(config, shape, np.random.default_rng(0), classes=len(counts))
+        generator, discriminator = gan.generator, gan.discriminator
+        vectors = {"average": generator.params, "discriminator": discriminator.params}
+        vectors |= {"g_statistics": generator.statistics, "d_statistics": discriminator.statistics}
+        for name, mine in vectors.items():
+            if mine.size:
+                check_fit(name, arrays[name], mine, finite=True)
+                mine[:] = arrays[name]
         step = count(values, "step")
-        return Trained(generator, config, about["name"], about["data"], about["sha256"], step, shape, counts, guess)
+        guess = partial(guessed_labels, discriminator, config.codes) if config.codes else None
+        about = about["name"], about["data"], about["sha256"]
+        return Trained(generator, config, *about, step, shape, counts, guess), gan
 
 
-def filled(layers, arrays, params, statistics):
-    """Return a Network of these layers with the parameters and statistics of these names; or an error."""
-    network = Network(layers, np.random.default_rng(0))
-    for name, mine in ((params, network.params), (statistics, network.statistics)):
-        if mine.size:
-            check_fit(name, arrays[name], mine, finite=True)
-            mine[:] = arrays[name]
-    return network
+def load_generator(run, report):
+    """Return the Trained of a run, as ``load_gan`` does."""
+    trained, _ = load_gan(run, report)
+    return trained

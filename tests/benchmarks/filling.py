@@ -1,0 +1,210 @@
+"""Who fills in best? A descent on z, GAIN, the same network without its adversary, and the controls.
+
+    python tests/benchmarks/filling.py images --who descent --runs runs/0 runs/1 runs/2 --to figures.jsonl
+    python tests/benchmarks/filling.py images --who networks --runs runs/0 runs/1 runs/2 --to figures.jsonl
+    python tests/benchmarks/filling.py tables --to figures.jsonl
+    python tests/benchmarks/filling.py show figures.jsonl
+
+Images: 500 test images of MNIST; the descent uses finished runs of the preset `default`, one for each seed; the
+networks learn from 60,000 training images of which the same share is hidden, for good. Error: root of
+the mean squared difference of a hidden pixel. Class: how often the classifier sees the true class in the filled image.
+
+Tables of 5,000 rows, of which a share is hidden: `waves`
+(``tinygan.synthetic``), and `gaussian`, where regression is right. Error: in standard deviations of the column.
+
+Shapes: N examples, I entries of each.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+
+from tinygan.app import runs
+from tinygan.app.cache import load_classifier
+from tinygan.data import DataError, as_floats, load_mnist
+from tinygan.filling import (
+    Descent,
+    fill,
+    fill_by_regression,
+    fill_with_mean,
+    fill_with_nearest,
+    mean_and_covariance,
+    missing_at_random,
+    missing_block,
+)
+from tinygan.gain import build_gain, column_means, fill_from_nearest_rows, incomplete_moments
+from tinygan.gan import draw_latents
+from tinygan.synthetic import fill_waves, waves
+
+GAINS = {  # what is learned, and how
+    "GAIN": {},
+    "the same without adversary": {"alpha": None},
+    "without, half hidden": {"alpha": None, "hide": 0.5},
+}
+HIDDEN = {"images": [128], "tables": [8, 64]}  # units; for tables, the authors have as many as columns
+STEPS = {"images": 4000, "tables": 3000}
+BATCH = {"images": 64, "tables": 128}
+
+
+def learned(kind, x, known, seed):
+    """Yield (who, a network that has learned to fill in)."""
+    for hidden, name in product(HIDDEN[kind], GAINS):
+        gain = build_gain(x.shape[1], np.random.default_rng(seed), hidden, **GAINS[name])
+        for result in gain.fit(x, known, STEPS[kind], BATCH[kind]):
+            if not np.isfinite(result).all():
+                sys.exit(f"{name}, seed {seed}: a loss is not a finite number")
+        yield f"{name}, {hidden} units", gain
+
+
+# ---- images --------------------------------------------------------------------------------------
+
+
+def known_part(hide, rng, n):
+    """Which pixels of n images are known, (n, 784)."""
+    if hide.endswith("%"):
+        return missing_at_random(rng, n, 784, float(hide[:-1]) / 100)
+    return missing_block(n, (28, 28), hide)
+
+
+def fill_images(who, hide, seed, run, train, x, known):
+    """Yield (who, filled images)."""
+    rng = np.random.default_rng(seed + 100)
+    if who == "networks":
+        parts = [known_part(hide, rng, 1000) > 0 for _ in range(len(train) // 1000)]
+        for name, gain in learned("images", as_floats(train), np.concatenate(parts), seed):
+            yield name, gain.filled(x, known)
+        return
+    yield "mean image", fill_with_mean(x, known, train)
+    yield "nearest training image", fill_with_nearest(x, known, train)
+    yield "linear regression", np.clip(fill_by_regression(x, known, *mean_and_covariance(train)), 0, 1)
+    trained, gan = runs.load_gan(Path(run), print)
+    z = draw_latents(np.random.default_rng(seed), 4 * len(x), trained.config.latent_dim)
+    for name, starts, realism in (("descent", 4, 0.0), ("descent, 0.01 D", 4, 0.01), ("descent, one start", 1, 0.0)):
+        descent = Descent(gan.generator, x, known, z[: starts * len(x)], gan.discriminator, gan.objective, realism)
+        for _ in descent.run():
+            pass
+        yield name, descent.filled()
+
+
+def images(args):
+    """Yield a row of figures for each filler, part that is hidden and seed."""
+    train, test = load_mnist("train"), load_mnist("test")
+    classifier = load_classifier(train)
+    for seed in args.seeds:
+        rng = np.random.default_rng(seed)
+        rows = rng.choice(len(test.x), args.count, replace=False)
+        x, labels = as_floats(test.x[rows]), test.labels[rows]
+        for hide in args.hide:
+            known = known_part(hide, np.random.default_rng(seed + 200), len(x))
+            gaps = known == 0
+            fillings = fill_images(args.who, hide, seed, args.runs[seed], train.x, x, known)
+            for name, filled in [("the true image", x), *fillings]:
+                error = np.sqrt(np.mean((filled[gaps] - x[gaps]) ** 2))
+                agreement = np.mean(classifier.predict(np.clip(filled, 0, 1)) == labels)
+                yield {"of": f"images, {hide}", "who": name, "seed": seed, "error": error, "class": agreement}
+
+
+# ---- tables --------------------------------------------------------------------------------------
+
+
+MIXING = np.random.default_rng(7).normal(size=(2, 8))
+GAUSSIAN = MIXING.T @ MIXING + 0.09 * np.eye(8)
+
+
+def gaussian(n, rng):
+    """A table (n, 8) of two hidden causes, mixed, with noise of 0.3."""
+    return rng.normal(size=(n, 2)) @ MIXING + rng.normal(0, 0.3, (n, 8))
+
+
+TABLES = {  # how it is drawn, and the best that can be said of its gaps
+    "waves": (waves, fill_waves),
+    "gaussian": (gaussian, lambda x, known: fill_by_regression(x, known, np.zeros(8), GAUSSIAN, ridge=0)),
+}
+
+
+def tables(args):
+    """Yield a row of figures for each filler, table, part that is hidden and seed."""
+    for seed in args.seeds:
+        for table, (draw, best) in TABLES.items():
+            for hide in ("25%", "50%", "75%"):
+                rng = np.random.default_rng(seed)
+                x = draw(5000, rng)
+                known = missing_at_random(rng, *x.shape, float(hide[:-1]) / 100)
+                for name, filled in fill_table(x, known, best, seed):
+                    error = ((filled - x) / x.std(axis=0))[known == 0]
+                    yield {
+                        "of": f"{table}, {hide}", "who": name, "seed": seed, "error": np.sqrt(np.mean(error**2)),
+                    }  # fmt: skip
+
+
+def fill_table(x, known, best, seed):
+    """Yield (who, the table filled in); networks see the entries between 0 and 1."""
+    low = np.where(known > 0, x, np.inf).min(axis=0)
+    unit = np.where(known > 0, x, -np.inf).max(axis=0) - low
+    yield "column mean", fill(x, known, column_means(x, known))
+    yield "nearest row", fill_from_nearest_rows(x, known)
+    yield "linear regression (EM)", fill_by_regression(x, known, *incomplete_moments(x, known), ridge=1e-6)
+    scaled = ((x - low) / unit).astype(np.float32)
+    for name, gain in learned("tables", scaled, known, seed):
+        yield name, fill(x, known, gain.filled(scaled, known) * unit + low)
+    yield "the best possible", best(x, known)
+
+
+# ---- figures -------------------------------------------------------------------------------------
+
+
+def show(path):
+    """Print a table for each measure: a row for each filler, mean over the seeds (least to largest)."""
+    figures = [json.loads(line) for line in Path(path).read_text().splitlines()]
+    for kind in dict.fromkeys(row["of"].split(",")[0] for row in figures):
+        own = [row for row in figures if row["of"].split(",")[0] == kind]
+        hides, names = (list(dict.fromkeys(row[key] for row in own)) for key in ("of", "who"))
+        for measure in ("error", "class"):
+            if measure not in own[0]:
+                continue
+            print(f"\n| {measure} | {' | '.join(hides)} |\n|---{'|---' * len(hides)}|")
+            for name in names:
+                cells = []
+                for hide in hides:
+                    values = [row[measure] for row in own if (row["of"], row["who"]) == (hide, name)]
+                    cells.append(f"{np.mean(values):.3f} ({min(values):.3f} to {max(values):.3f})" if values else "")
+                print(f"| {name} | {' | '.join(cells)} |")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("what", choices=("images", "tables", "show"))
+    parser.add_argument("figures", nargs="?", help="the file to show")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--hide", nargs="+", default=["25%", "50%", "75%", "half", "center"])
+    parser.add_argument("--runs", nargs="*", default=[], help="finished runs of the preset `default`, seeds 0, 1, ...")
+    parser.add_argument("--who", choices=("descent", "networks"), default="descent", help="of images; in two jobs")
+    parser.add_argument("--count", type=int, default=500)
+    parser.add_argument("--to", help="file to append the figures to, a JSON object in each line")
+    args = parser.parse_args()
+    if args.what == "show":
+        show(args.figures)
+        return
+    try:
+        for row in {"images": images, "tables": tables}[args.what](args):
+            line = json.dumps({key: float(value) if key in ("error", "class") else value for key, value in row.items()})
+            print(line, flush=True)
+            if args.to:
+                with open(args.to, "a") as file:
+                    file.write(line + "\n")
+    except DataError as error:
+        sys.exit(f"filling.py: {error}")
+
+
+if __name__ == "__main__":
+    main()
