@@ -50,7 +50,9 @@ def build_parser():
     """Return the parser, and {name: parser} of the commands."""
     parser = Parser(prog="tinygan", description="A GAN written from nothing but NumPy, to be read.")
     parser.add_argument("--version", action="version", version=f"tinygan {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="train|sample|score|check|start|hint|race", parser_class=Parser)
+    commands = parser.add_subparsers(
+        required=True, metavar="train|sample|score|check|start|hint|race", parser_class=Parser
+    )
     for name, help, add_options in (
         ("train", "train a GAN; with no option, about a minute on MNIST", train_options),
         ("sample", "draw samples from a trained generator", sample_options),
@@ -127,7 +129,9 @@ def score_options(parser):
 
 def check_options(parser):
     """Add those of ``tinygan check``."""
-    help = "your file, which is run like any program, or one thing in it, or a folder; default: all that the package has"
+    help = (
+        "your file, which is run like any program, or one thing in it, or a folder; default: all that the package has"
+    )
     parser.add_argument("target", nargs="?", metavar="FILE.py[:NAME]|FOLDER", help=help)
     parser.add_argument("--watch", action="store_true", help="of a FOLDER: check again whenever you save a file in it")
 

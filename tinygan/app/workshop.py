@@ -1,10 +1,10 @@
 """``tinygan start``, ``check FOLDER``, ``hint`` and ``race``: a GAN of one's own, from blanks to digits.
 
-    tinygan start mine              write the blanks
-    tinygan check mine              judge them in order; --watch: again after every save
-    tinygan hint mine               one hint more for the next of them; the third is the solution
-    python mine/train.py            train with what was written
-    tinygan race mine               beside the package: weights, digits, time
+tinygan start mine              write the blanks
+tinygan check mine              judge them in order; --watch: again after every save
+tinygan hint mine               one hint more for the next of them; the third is the solution
+python mine/train.py            train with what was written
+tinygan race mine               beside the package: weights, digits, time
 """
 
 from __future__ import annotations

@@ -41,6 +41,7 @@ def own(name, meaning, look, *edits):
     return Mistake(name, meaning, look, edits)
 
 
+# fmt: off
 # ---- layers ----------------------------------------------------------------------------------------------
 
 DENSE_OUT, DW, DB, DX = (
@@ -81,7 +82,7 @@ DENSE_FORWARD = [
     own("an activation in the layer", "negative entries are cut off", "the bend is a layer of its own (lesson 03)", DENSE_OUT, "return np.maximum(x @ self.W + self.b, 0)"),
     own("return missing", "forward gives nothing back", "return x @ self.W + self.b", DENSE_OUT, "x @ self.W + self.b"),
     broken("in place", DENSE_OUT, "self.W += 0.1\n        return x @ self.W + self.b"),
-]  # fmt: skip
+]
 DENSE_BACKWARD = [
     known("1/N divided twice", DW, DW + " / len(dout)"),
     known("1/N divided twice", DB, "self.db[...] = dout.mean(axis=0)"),
@@ -136,7 +137,7 @@ DENSE_BACKWARD = [
     own("wrong array kept", "forward keeps out, and dW needs x", "W[i, o] is felt through x[n, i]: dW = xᵀ dout", "        self.x = x\n        return x @ self.W + self.b", "        self.x = x @ self.W + self.b\n        return self.x"),
     broken("parameters", DX, "dx = dout @ self.W.T\n        self.W -= 0.1 * self.dW\n        return dx"),
     broken("in place", DB, DB + "\n            dout /= len(dout)"),
-]  # fmt: skip
+]
 BEND, BEND_DX = "return np.where(x > 0, x, self.alpha * x)", "return np.where(self.x > 0, dout, self.alpha * dout)"
 LEAKY_RELU = [
     own("wrong slope on one side", "alpha is on the side of the positive x", "out = x where x > 0, alpha·x elsewhere", BEND, "return np.where(x > 0, self.alpha * x, x)"),
@@ -178,7 +179,7 @@ LEAKY_RELU = [
     broken("in place", BEND_DX, "dout[self.x <= 0] *= self.alpha\n        return dout"),
     own("stale cache", BROKEN["stale"][1], BROKEN["stale"][2], "        self.x = x\n        " + BEND, "        if not hasattr(self, 'x'):\n            self.x = x\n        " + BEND),
     own("stale cache", BROKEN["neighbor"][1], BROKEN["neighbor"][2], "        self.x = x\n        " + BEND, "        type(self).x = x\n        " + BEND),
-]  # fmt: skip
+]
 SIGMA, SIGMA_DX = "self.out = 0.5 + 0.5 * np.tanh(0.5 * x)", "return dout * self.out * (1 - self.out)"
 KEEP_X = SIGMA + "\n        self.x = x"
 SIGMOID = [
@@ -217,7 +218,7 @@ SIGMOID = [
     broken("in place", SIGMA_DX, "dout *= self.out * (1 - self.out)\n        return dout"),
     own("stale cache", BROKEN["stale"][1], BROKEN["stale"][2], SIGMA, SIGMA.replace("self.out", "out") + "\n        if not hasattr(self, 'out'):\n            self.out = out", "        return self.out\n", "        return out\n"),
     own("stale cache", BROKEN["neighbor"][1], BROKEN["neighbor"][2], SIGMA, "type(self).out = 0.5 + 0.5 * np.tanh(0.5 * x)"),
-]  # fmt: skip
+]
 
 # ---- losses ----------------------------------------------------------------------------------------------
 
@@ -265,7 +266,7 @@ BCE_MISTAKES = [
     own("return missing", "nothing is returned", "return loss, gradient", BCE_D, "loss, (p - t) / s.size"),
     own("wrong shape", "the gradient must have the shape of the logits, (N, 1)", "no reshape, no ravel", BCE_D, "return loss, ((p - t) / s.size).ravel()"),
     broken("in place", "s, t = logits, target", "s, t = logits, target\n    s *= 0.5"),
-]  # fmt: skip
+]
 LS, LS_D, LS_R = "0.5 * np.mean(difference**2)", "difference / out.size", "difference = out - target"
 LEAST_SQUARES = [
     known("constant factor", LS_D, "2 * difference / out.size"),
@@ -299,7 +300,7 @@ LEAST_SQUARES = [
     own("one of two missing", *LOSS_LOST, f"{LS}, ", ""),
     own("return missing", "nothing is returned", "return loss, gradient", f"return {LS}", LS),
     broken("in place", LS_R, "out -= target\n    difference = out"),
-]  # fmt: skip
+]
 
 # ---- networks --------------------------------------------------------------------------------------------
 
@@ -335,7 +336,7 @@ ONE_VECTOR = [
     own("return missing", "nothing is returned", "return params, grads", "    return params, grads\n", ""),
     own("not zero", "the vectors begin with ones", "np.zeros(size, dtype)", "np.zeros(size, dtype), np.zeros(size, dtype)", "np.ones(size, dtype), np.ones(size, dtype)"),
     own("only the last layer", "return stands within the loop, or only one layer was taken in", "all layers, then return", "    return params, grads\n", "        return params, grads\n"),
-]  # fmt: skip
+]
 FWD, FWD_OUT = "        for layer in self.layers:\n            x = layer.forward(x)\n", "        return x\n"
 BWD, BWD_OUT = "        for layer in reversed(self.layers):\n            dout = layer.backward(dout, param_grads)\n", "        return dout\n"
 NETWORK = [
@@ -363,7 +364,7 @@ NETWORK = [
     known("wrong sign", BWD_OUT, "        return -dout\n"),
     known("1/N divided twice", BWD, "        dout = dout / len(dout)\n" + BWD),
     broken("in place", FWD, "        x /= 2\n        x *= 2\n        x += 1\n" + FWD),
-]  # fmt: skip
+]
 
 # ---- optimizers ------------------------------------------------------------------------------------------
 
@@ -394,7 +395,7 @@ SGD = [
     own("rate written down", "a fixed number stands where self.lr belongs", "self.lr", STEP, "params -= 0.01 * grads"),
     own("learning rate added", "lr is added, not multiplied", "θ ← θ - lr g", STEP, "params -= self.lr + grads"),
     own("momentum", "this is momentum: it remembers the steps before", "θ ← θ - lr g", STEP, "self.v = 0.9 * getattr(self, 'v', 0) - self.lr * grads\n        params += self.v"),
-]  # fmt: skip
+]
 T, M, V = "self.t += 1", "self.m = self.beta1 * self.m + (1 - self.beta1) * grads", "self.v = self.beta2 * self.v + (1 - self.beta2) * grads**2"
 M_HAT, V_HAT = "m_hat = self.m / (1 - self.beta1**self.t)", "v_hat = self.v / (1 - self.beta2**self.t)"
 GO = "params -= self.lr * m_hat / (np.sqrt(v_hat) + self.eps)"
@@ -445,10 +446,10 @@ ADAM = [
     own("multiplied by the root", "m̂ is multiplied by √v̂, and must be divided", "m̂/(√v̂ + ε)", GO, "params -= self.lr * m_hat * (np.sqrt(v_hat) + self.eps)"),
     own("plain SGD", "v has no part in the step", "θ ← θ - lr m̂/(√v̂ + ε)", GO, "params -= self.lr * m_hat"),
     own("plain SGD", "this is SGD", "θ ← θ - lr m̂/(√v̂ + ε)", GO, "params -= self.lr * grads"),
-]  # fmt: skip
+]
 ADAM_ALSO = [
     (GO, "params -= self.lr * np.sqrt(1 - self.beta2**self.t) / (1 - self.beta1**self.t) * self.m / (np.sqrt(self.v) + self.eps)"),
-]  # fmt: skip
+]
 D, EMA = "decay = min(self.decay, (1 + self.t) / (10 + self.t))", "self.params += (1 - decay) * (params - self.params)"
 COUNTED = "        self.t += 1\n        decay"
 AVERAGE = [
@@ -473,7 +474,7 @@ AVERAGE = [
     own("decay overwritten", "self.decay itself becomes smaller, and stays so", "d is a local number", D, "decay = self.decay = min(self.decay, (1 + self.t) / (10 + self.t))"),
     own("the mean of all", "this is the plain mean of all θ", "ā ← d ā + (1 - d) θ with d = min(decay, (1 + t)/(10 + t))", D, "decay = self.t / (1 + self.t)"),
     own("half and half", "d is ½ in every call", "d = min(decay, (1 + t)/(10 + t))", D, "decay = 0.5"),
-]  # fmt: skip
+]
 
 # ---- the game --------------------------------------------------------------------------------------------
 
@@ -524,7 +525,7 @@ D_STEP = [
     own("loss written down", "bce_with_logits is called, whatever the loss of this GAN is", "self.loss", REAL, REAL.replace("self.loss", "bce_with_logits"), FAKE, FAKE.replace("self.loss", "bce_with_logits")),
     own("return missing", "nothing is returned", D_RETURN, D_RETURN, "pass"),
     own("new fakes", "the fakes come from other latents than those that were given", "x_fake, as it is", BOTH, "x_fake = x_fake * 0\n        " + BOTH),
-]  # fmt: skip
+]
 G_LOSS, G_THROUGH = "loss, dfake = self.loss(self.discriminator.forward(x_fake), 1)", "dx_fake = self.discriminator.backward(dfake, param_grads=False)"
 G_BACK, G_GO = "self.generator.backward(dx_fake)", "self.g_optimizer.step(self.generator.params, self.generator.grads)"
 D_TOO = "self.d_optimizer.step(self.discriminator.params, self.discriminator.grads)"
@@ -555,7 +556,7 @@ G_STEP = [
     own("gradient returned", "what is returned is not the loss", "return loss", "        return loss\n", "        return dx_fake\n"),
     own("return missing", "nothing is returned", "return loss", "        return loss\n", ""),
     own("accumulated", "the gradient of the step before is added", "backward overwrites grads: no sum", G_BACK, "before = self.generator.grads.copy()\n        " + G_BACK + "\n        self.generator.grads += before"),
-]  # fmt: skip
+]
 L_REAL, L_FAKE = "x_real = next(batches)", "x_fake = gan.generator.forward(next(latents))"
 L_D, L_G = "d_loss = gan.discriminator_step(x_real, x_fake)", "g_loss = gan.generator_step(x_fake)"
 L_EMA, L_LOOK, L_FOR = "average.update(gan.generator.params)", "look(step, d_loss, g_loss)", "for step in range(1, steps + 1):"
@@ -585,7 +586,7 @@ LOOP = [
     own("two steps of D", "the discriminator takes two steps for one of the generator", "one of each", L_D, f"{L_D}\n        {L_D}"),
     own("two steps of G", "the generator takes two steps for one of the discriminator", "one of each", L_G, f"{L_G}\n        {L_G}"),
     own("only one step", "it stops after the first step", "return, or look, behind the loop?", L_LOOK, L_LOOK + "\n        return"),
-]  # fmt: skip
+]
 R_UP, R_G = "upstreams.insert(0, upstream)", "upstream = layer.backward(upstream, param_grads=False)"
 R_V, R_DW, R_NEXT, R_BEND = "v = weight / len(x) * g", "layer.dW += v.T @ upstream", "v = v @ layer.W", "v = layer.backward(v, param_grads=False)"
 R_VALUE, R_ONES = "return 0.5 * weight * np.sum(g**2) / len(x)", "np.ones_like(network.forward(x))"
@@ -622,7 +623,9 @@ R1 = [
     own("only the first layer", "the other layers have a part in g, too", "every Dense on the way", R_NEXT, R_NEXT + "\n            break"),
     own("return missing", "nothing is returned", R_VALUE, R_VALUE, "pass"),
     own("gradient of D in place of the penalty's", "this is the gradient of ΣD itself", "the penalty is a function of g = ∂(ΣD)/∂x", R_DW, "pass", R_G, "layer_grad = network.grads.copy() if layer is network.layers[-1] else None\n        " + R_G.replace("False", "True")),
-]  # fmt: skip
+]
+
+# fmt: on
 
 MISTAKES = {
     "Dense.forward": DENSE_FORWARD,

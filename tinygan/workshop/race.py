@@ -62,7 +62,10 @@ class Theirs:
     def __init__(self, train, ours, dtype):
         self.train = train
         self.gan = train.make_gan(np.random.default_rng(0), dtype)
-        for mine, theirs in ((self.gan.generator, ours.gan.generator), (self.gan.discriminator, ours.gan.discriminator)):
+        for mine, theirs in (
+            (self.gan.generator, ours.gan.generator),
+            (self.gan.discriminator, ours.gan.discriminator),
+        ):
             if mine.params.shape != theirs.params.shape:
                 raise Stopped(
                     f"your networks have {mine.params.size:,} parameters where the recipe has {theirs.params.size:,}; "
@@ -166,7 +169,7 @@ def wide(train):
             x = layer.backward(x.astype(np.float32))
             if x.dtype != np.float32:
                 found.append(f"{type(layer).__name__}.backward")
-    for loss in (train_loss(gan), ):
+    for loss in (train_loss(gan),):
         if loss(np.ones((2, 1), np.float32), 1)[1].dtype != np.float32:
             found.append(getattr(loss, "__name__", "the loss"))
     return list(dict.fromkeys(found))

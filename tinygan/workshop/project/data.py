@@ -31,7 +31,12 @@ def load_images(which="auto"):
 def read_mnist():
     """Return the images from TINYGAN_DATA, from where ``tinygan train`` keeps them, or from here; else download them."""
     cache = os.environ.get("LOCALAPPDATA") or os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    folders = [os.environ.get("TINYGAN_DATA", HERE), Path(cache, "tinygan"), Path.home() / "Library/Caches/tinygan", HERE]
+    folders = [
+        os.environ.get("TINYGAN_DATA", HERE),
+        Path(cache, "tinygan"),
+        Path.home() / "Library/Caches/tinygan",
+        HERE,
+    ]
     files = [Path(folder, name) for folder in folders for name in (FILE, FILE.removesuffix(".gz"))]
     path = next((file for file in files if file.is_file()), None)
     if path is None:

@@ -77,7 +77,9 @@ class Album:
         self.save_curves()
         self.save_film()
         seconds = time.perf_counter() - self.start
-        print(f"{self.steps:,} steps on {self.name} in {seconds:.0f} s; samples.png, curves.png, film.gif: {self.folder}")
+        print(
+            f"{self.steps:,} steps on {self.name} in {seconds:.0f} s; samples.png, curves.png, film.gif: {self.folder}"
+        )
 
     def save_curves(self):
         """Draw the losses, and what the discriminator says."""
