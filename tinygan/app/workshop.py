@@ -74,7 +74,7 @@ def write_new(path, text):
 
 
 def check_folder(folder, watch=False):
-    """``tinygan check FOLDER``: judge a project; return 0 if all is right, 1 if something is wrong, 2 if not all is done."""
+    """``tinygan check FOLDER``: judge a project; return 0 if all is right, 1 if not, 2 if unfinished."""
     judge = judge_project if is_project(folder) else judge_files
     code = judge(folder)
     if watch:
@@ -266,13 +266,13 @@ def advice(found):
     ours, theirs = found["times"]
     if found["wide"]:
         yield (
-            f"Numbers come in as float32 and leave as float64 in {', '.join(found['wide'])}: twice the memory, half the "
-            "speed. Keep the type: x.dtype, np.where(mask, dout, alpha * dout). Lesson 15, The peak."
+            f"Numbers come in as float32 and leave as float64 in {', '.join(found['wide'])}: twice the memory, half "
+            "the speed. Keep the type: x.dtype, np.where(mask, dout, alpha * dout). Lesson 15, The peak."
         )
     if theirs < 1.2 * ours:
         yield "As fast as the package, to a fifth. Lesson 15, The limit, says what the machine could do."
         return
     hungry = [place for _, place in found["profile"][:3]]
     if any("optimizers.py" in place for place in hungry):
-        yield "The optimizer walks through memory: each operation on a vector is one pass. Lesson 15, Reading a profile."
-    yield "Every new array costs: out=, in place, arrays that are kept. Lesson 15, From a loop over samples to the package."
+        yield "The optimizer walks through memory: each operation on a vector is a pass. Lesson 15, Reading a profile."
+    yield "Every new array costs: out=, in place, kept arrays. Lesson 15, From a loop over samples to the package."

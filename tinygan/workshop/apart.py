@@ -31,7 +31,7 @@ def verdicts(folder):
             waits = next(name for name in STEPS[first].needs if name not in right)
             yield STEPS[first], Verdict("waits", STEPS[first].places[0], (f"  waits for {waits}",))
             continue
-        for index, verdict in judged(folder, left, right):
+        for index, verdict in judged(folder, tuple(left), right):
             left.remove(index)
             yield STEPS[index], verdict
 

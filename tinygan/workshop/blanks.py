@@ -1,4 +1,4 @@
-"""The blanks: the project that ``tinygan start`` writes is the finished one in ``project/``, with its bodies taken out."""
+"""The blanks: what ``tinygan start`` writes is the finished project in ``project/``, with bodies taken out."""
 
 from __future__ import annotations
 

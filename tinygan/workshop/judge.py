@@ -172,7 +172,7 @@ def judge(index, folder):
     step = STEPS[index]
     try:
         with sandbox():
-            project = of_reader(folder, {STEPS[i].file for i in needed(step)} | {"losses.py"})
+            project = of_reader(folder, {STEPS[i].file for i in needed(step)} | {"layers.py", "losses.py"})
             missing = [place for place in step.places if not has(project, place)]
             if missing:  # it may have moved
                 project = of_reader(folder, {path.name for path in Path(folder).glob("*.py")} - GIVEN)

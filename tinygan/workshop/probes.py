@@ -24,7 +24,7 @@ def numbers(seed, *shape):
 
 
 def in_place(layer, seed):
-    """Give a layer parameters, and gradients of other numbers; return {"dW" or "db": the array that is to be filled}."""
+    """Give a layer parameters, and gradients of other numbers; return {"dW": what is to be filled, "db": ...}."""
     held = {}
     for name, own in zip(("dW", "db"), layer.shapes, strict=True):
         setattr(layer, own, numbers(seed, *layer.shapes[own]))

@@ -95,8 +95,8 @@ STEPS = (
         probes.bce,
         (),
         (
-            "Insert p = 1/(1 + exp(-s)) into the loss, and simplify with log σ(s) = s - log(1 + exp(s)), before any code "
-            "is written. What becomes of the derivative?",
+            "Insert p = 1/(1 + exp(-s)) into the loss, and simplify with log σ(s) = s - log(1 + exp(s)), before any "
+            "code is written. What becomes of the derivative?",
             "The loss is mean(log(1 + exp(s)) - t s), with log(1 + exp(s)) = max(s, 0) + log(1 + exp(-|s|)); its "
             "derivative is (σ(s) - t)/N.",
         ),
@@ -126,8 +126,8 @@ STEPS = (
         (
             "How many numbers are there in all? Then go through the layers with a place `start` in the vector, which "
             "moves on by the size of each parameter.",
-            "math.prod(shape) is the size of one. params[start:stop].reshape(shape) is a view: setattr(layer, name, ...) "
-            "for the parameter, and the same of grads under 'd' + name. Then start = stop.",
+            "math.prod(shape) is the size of one. params[start:stop].reshape(shape) is a view: setattr(layer, name, "
+            "...) for the parameter, and the same of grads under 'd' + name. Then start = stop.",
         ),
         "A slice of a vector and its reshape share the vector's memory, so that one -= of the optimizer moves all "
         "layers, and a layer that fills dW fills the vector.",
@@ -154,7 +154,8 @@ STEPS = (
         probes.sgd,
         (),
         (
-            "Against the gradient the loss falls. And which way of writing it changes the array itself, not only a name?",
+            "Against the gradient the loss falls. And which way of writing it changes the array itself, not only a "
+            "name?",
             "params -= ... changes the array in place; params = params - ... would make another one.",
         ),
         "In place, because the layers look into this very vector.",
@@ -198,10 +199,10 @@ STEPS = (
         probes.generator_step,
         ("Network", "bce_with_logits", "least_squares"),
         (
-            "The generator wants the discriminator to say 1. On which way does the gradient come from the logits to the "
-            "generator's weights, and who must not learn on it?",
-            "self.loss(logits, 1); dx_fake = discriminator.backward(dfake, param_grads=False); generator.backward(dx_fake); "
-            "then the generator's optimizer.",
+            "The generator wants the discriminator to say 1. On which way does the gradient come from the logits to "
+            "the generator's weights, and who must not learn on it?",
+            "self.loss(logits, 1); dx_fake = discriminator.backward(dfake, param_grads=False); "
+            "generator.backward(dx_fake); then the generator's optimizer.",
         ),
         "x_fake is the discriminator's input, so d(loss)/d(x_fake), which its backward returns, is the dout of the "
         "generator. The discriminator is frozen: what is not needed is not computed.",
@@ -215,7 +216,8 @@ STEPS = (
         (),
         (
             "Which of the two weights, d and 1 - d, belongs to what is there already? And what is d in the first call?",
-            "Count t first, then d = min(self.decay, (1 + t)/(10 + t)), then self.params += (1 - d)·(params - self.params).",
+            "Count t first, then d = min(self.decay, (1 + t)/(10 + t)), then self.params += (1 - d)·(params - "
+            "self.params).",
         ),
         "d = 0.999 keeps nearly all of the old average: it is a mean over about the last 1000 steps. At the start d is "
         "small, 2/11 in the first call, so that the random first weights are soon forgotten.",
@@ -228,12 +230,13 @@ STEPS = (
         probes.loop,
         ("GAN.discriminator_step", "GAN.generator_step"),
         (
-            "What is new in every step, and what do both players share? When is the generator's new state worth averaging?",
-            "In each step: x_real = next(batches), x_fake = gan.generator.forward(next(latents)), D's step, G's step on the "
-            "same fakes, the average, look(step, ...), with step from 1 to steps.",
+            "What is new in every step, and what do both players share? When is the generator's new state worth "
+            "averaging?",
+            "In each step: x_real = next(batches), x_fake = gan.generator.forward(next(latents)), D's step, G's step "
+            "on the same fakes, the average, look(step, ...), with step from 1 to steps.",
         ),
-        "The fakes of one forward serve both steps: the generator's backward needs that very forward. The average comes "
-        "after the step, because it is of the weights that the step has made.",
+        "The fakes of one forward serve both steps: the generator's backward needs that very forward. The average "
+        "comes after the step, because it is of the weights that the step has made.",
     ),
     Step(
         "add_r1",
@@ -243,14 +246,15 @@ STEPS = (
         probes.r1,
         ("Network",),
         (
-            "Three walks through the layers: forward, backward from ones, forward again along v. Which number of the second "
-            "walk does each Dense need in the third?",
-            "Keep the upstream gradient of each layer before its backward, in the order of the layers. Then v = weight·g/N; "
-            "at a Dense dW += v.T @ upstream and v = v @ W, at a LeakyReLU v = layer.backward(v, param_grads=False).",
+            "Three walks through the layers: forward, backward from ones, forward again along v. Which number of the "
+            "second walk does each Dense need in the third?",
+            "Keep the upstream gradient of each layer before its backward, in the order of the layers. Then v = "
+            "weight·g/N; at a Dense dW += v.T @ upstream and v = v @ W, at a LeakyReLU v = layer.backward(v, "
+            "param_grads=False).",
         ),
         "g = u W₁ᵀ, with u the slopes of all that comes behind: each W stands once in Σ v·g, between what v has become "
-        "in front of it and the upstream gradient behind it. So its gradient is the product of the two. The bends' slopes "
-        "are constant, and the biases have no part.",
+        "in front of it and the upstream gradient behind it. So its gradient is the product of the two. The bends' "
+        "slopes are constant, and the biases have no part.",
     ),
 )
 

@@ -29,7 +29,7 @@ def load_images(which="auto"):
 
 
 def read_mnist():
-    """Return the images from TINYGAN_DATA, from where ``tinygan train`` keeps them, or from here; else download them."""
+    """Return the images, from TINYGAN_DATA, from where ``tinygan train`` keeps them, or downloaded."""
     cache = os.environ.get("LOCALAPPDATA") or os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     folders = [
         os.environ.get("TINYGAN_DATA", HERE),

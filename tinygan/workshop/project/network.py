@@ -14,10 +14,10 @@ import numpy as np
 def one_vector(layers, dtype):
     """Return (params, grads), two vectors of zeros, (P,), and make every layer's arrays views into them.
 
-    ``layer.shapes`` names the parameters of a layer: {"W": (I, O), "b": (O,)}, or {} where there are none. One after the
-    other, in the order of the layers and of ``shapes``, each becomes a piece of ``params`` in its shape, as layer.W and
-    layer.b, and its gradient the same piece of ``grads``, as layer.dW and layer.db (``setattr``). A view shares its
-    numbers with the vector: a slice that is reshaped is one, a copy is none. Lesson 05.
+    ``layer.shapes`` names the parameters of a layer: {"W": (I, O), "b": (O,)}, or {} where there are none. One after
+    the other, in the order of the layers and of ``shapes``, each becomes a piece of ``params`` in its shape, as
+    layer.W and layer.b, and its gradient the same piece of ``grads``, as layer.dW and layer.db (``setattr``). A view
+    shares its numbers with the vector: a slice that is reshaped is one, a copy is none. Lesson 05.
     """
     size = sum(math.prod(shape) for layer in layers for shape in layer.shapes.values())
     params, grads = np.zeros(size, dtype), np.zeros(size, dtype)

@@ -9,7 +9,7 @@ from layers import Dense
 
 
 class R1:
-    """½γ mean_n ‖∂D/∂x(x_n)‖² of the real samples, computed in every ``every``-th step only, and then so many times as strong."""
+    """½γ mean_n ‖∂D/∂x(x_n)‖² of the real samples, in every ``every``-th step, and there so many times as strong."""
 
     def __init__(self, gamma=0.25, every=4):
         self.gamma, self.every, self.calls = gamma, every, 0
