@@ -277,16 +277,12 @@ def row(name, got, expected):
 def named(step, got, wrong, error):
     """Return the Findings of the typical mistakes that answer the same: one that explains all, or one for each part."""
     file = step.file.removesuffix(".py")
-    found, left = [], set(wrong)
-    explains = {}
+    found, left, explains = [], set(wrong), {}
     for number, mistake in enumerate(MISTAKES[step.name]):
         theirs, stopped = answers(step, of_ours(mistake.edits, file))
-        hit = {name for name in wrong if alike(name, got, theirs)}
-        if said(error) != said(stopped):
-            hit.discard("")
-        elif hit >= left:
+        if said(error) == said(stopped) and all(alike(name, got, theirs) for name in {**got, **theirs}):
             return [finding(mistake)]
-        explains[number] = hit
+        explains[number] = {name for name in wrong if alike(name, got, theirs)}
     if error:
         return []
     for number, hit in sorted(explains.items(), key=lambda item: -len(item[1])):

@@ -89,6 +89,7 @@ def leaky_relu(mine, see):
     """Forward and backward, of two slopes."""
     for alpha in (0.2, 0.05):
         layer, x, dout, end = mine.LeakyReLU(alpha), numbers(1, 5, 7), numbers(2, 5, 7), f", alpha = {alpha}"
+        x *= np.linspace(0.01, 2, x.size).reshape(x.shape)  # near the bend, too
         see("out" + end, layer.forward(x))
         see("x" + AFTER, x)
         see("dx" + end, layer.backward(dout))
@@ -156,9 +157,12 @@ def loss_of(function, see):
 def one_vector(mine, see):
     """What is written into the vector is in the layers, and the other way round."""
     layers = [mine.Dense(4, 3), mine.LeakyReLU(), mine.Dense(3, 2)]
+    before = [part(layers[0], name) for name in ("W", "b", "dW", "db")]
     params, grads = mine.one_vector(layers, np.float64)
     see("params", params)
     see("grads", grads)
+    now = [part(layers[0], name) for name in ("W", "b", "dW", "db")]
+    see("W, b, dW, db are still the old arrays", [old is new for old, new in zip(before, now, strict=True)])
     see("itemsize of params", params.itemsize)
     params[...] = np.arange(1.0, params.size + 1)
     for i in (0, 2):
@@ -191,21 +195,21 @@ def stack(mine, sizes, seed, last=()):
 
 def network(mine, see):
     """Forward, backward, frozen."""
+    deep = stack(mine, (3, 3, 3, 3), 6)  # square, so that any order runs
+    see("out", deep.forward(numbers(7, 2, 3)))
+    see("dx", deep.backward(numbers(8, 2, 3)))
+    see("grads", deep.grads)
     net, x, dout = stack(mine, (7, 5, 3), 1), numbers(2, 5, 7), numbers(3, 5, 3)
-    see("out", net.forward(x))
+    see("out, of another one", net.forward(x))
     see("x" + AFTER, x)
-    see("dx", net.backward(dout))
-    see("grads", net.grads)
+    see("dx, of another one", net.backward(dout))
+    see("grads, of another one", net.grads)
     see("dout" + AFTER, dout)
     net.backward(dout)
     see("grads, of the same backward again", net.grads)
     net.forward(numbers(4, 2, 7))
     see("dx, frozen", net.backward(numbers(5, 2, 3), param_grads=False))
     see("grads, frozen", net.grads)
-    deep = stack(mine, (4, 3, 3, 3), 6)
-    see("out, of a deeper one", deep.forward(numbers(7, 2, 4)))
-    see("dx, of a deeper one", deep.backward(numbers(8, 2, 3)))
-    see("grads, of a deeper one", deep.grads)
     see("params" + AFTER, deep.params)
 
 
@@ -226,7 +230,7 @@ def path(optimizer, see, name=""):
 def sgd(mine, see):
     """Two learning rates."""
     path(mine.SGD(0.1), see)
-    path(mine.SGD(0.5), see, "lr = 0.5")
+    path(mine.SGD(0.3), see, "lr = 0.3")
 
 
 def adam(mine, see):
@@ -309,6 +313,7 @@ def discriminator_step(mine, see):
     see("loss, of a second step", gan.discriminator_step(x_real, lent))
     see("discriminator.params, after a second step", gan.discriminator.params)
     gan = make_gan(mine)
+    gan.generator.forward(numbers(5, 2, 2))
     see("loss, of two samples", gan.discriminator_step(x_real[:2], lent[:2]))
     see("discriminator.params, of two samples", gan.discriminator.params)
 
@@ -325,6 +330,8 @@ def generator_step(mine, see):
         see("discriminator.grads" + name, gan.discriminator.grads)
         see("steps of the optimizers" + name, [gan.d_optimizer.steps, gan.g_optimizer.steps])
         see("x_fake" + AFTER, np.array(x_fake) - lent + 1)
+    see("loss, of a second step", gan.generator_step(gan.generator.forward(numbers(7, 2, 2))))
+    see("generator.params, after a second step", gan.generator.params)
 
 
 def loop(mine, see):
@@ -374,5 +381,6 @@ def r1(mine, see):
         for i in (0, 2, 4):
             for each in ("dW", "db"):
                 see(f"{each} of layer {i}{name}", part(net.layers[i], each))
+        see("grads" + name, net.grads)
         see("params" + AFTER, net.params)
         see("x" + AFTER, lent)
