@@ -241,14 +241,15 @@ def explained(index, folder, got, expected, wrong, error):
     """Return lines: the answers that are wrong, and the name of the mistake."""
     step = STEPS[index]
     seen = [name for name in wrong if name in got]
-    lines = table(seen[:4], got, expected)
+    first = {name.split(",")[0]: name for name in reversed(seen)}
+    lines = table([name for name in seen if name in first.values()][:4], got, expected)
     if error:
         lines.append(f"  {error}")
     found = named(step, got, wrong, error)
-    if not found:
-        found = generic(got, expected, seen)
     if not found and not error:
         found = by_doctor(step, folder)
+    if not found:
+        found = generic(got, expected, seen)
     if not found and not error:
         lines.append("  no known mistake looks like this: compare what came with what was expected, entry by entry")
     return lines + [str(finding) for finding in found]
@@ -340,8 +341,8 @@ def generic(got, expected, wrong):
 
 
 def by_doctor(step, folder):
-    """Return what the doctor finds in the layer or the loss of a step; [] where it finds nothing."""
-    if step.file not in ("layers.py", "losses.py"):
+    """Return what the doctor finds in the layer, the loss or the optimizer of a step; [] where it finds nothing."""
+    if step.file not in ("layers.py", "losses.py", "optimizers.py"):
         return []
     try:
         found = targets(load(str(Path(folder, step.file)))).get(step.places[0].split(".")[0])

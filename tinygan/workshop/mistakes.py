@@ -401,7 +401,6 @@ ADAM = [
     rule("v uncorrected", V_HAT, "v_hat = self.v"),
     rule("m uncorrected", M_HAT, "m_hat = self.m"),
     own("bias correction wrong", "m is multiplied by 1 - β1ᵗ, and must be divided by it", "m̂ = m/(1 - β1ᵗ), v̂ = v/(1 - β2ᵗ)", M_HAT, M_HAT.replace("m /", "m *"), V_HAT, V_HAT.replace("v /", "v *")),
-    own("bias correction wrong", "1 - β in place of 1 - βᵗ", "m̂ = m/(1 - β1ᵗ), v̂ = v/(1 - β2ᵗ)", M_HAT, "m_hat = self.m / (1 - self.beta1)", V_HAT, "v_hat = self.v / (1 - self.beta2)"),
     own("bias correction wrong", "β·t in place of βᵗ", "βᵗ is self.beta1**self.t", M_HAT, M_HAT.replace("**self.t", " * self.t"), V_HAT, V_HAT.replace("**self.t", " * self.t")),
     own("corrected for good", "m̂ and v̂ are kept as the averages: the correction piles up", "self.m and self.v stay uncorrected; m̂ and v̂ are local", M_HAT, "m_hat = self.m = self.m / (1 - self.beta1**self.t)", V_HAT, "v_hat = self.v = self.v / (1 - self.beta2**self.t)"),
     own("corrected for good", "v̂ is kept as the average: the correction piles up", "self.v stays uncorrected; v̂ is local", V_HAT, "v_hat = self.v = self.v / (1 - self.beta2**self.t)"),
