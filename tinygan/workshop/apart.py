@@ -17,6 +17,7 @@ from pathlib import Path
 from tinygan.workshop.judge import SECONDS, Verdict, judge
 from tinygan.workshop.steps import STEPS
 
+COMMAND = ["-B", "-m", "tinygan.workshop.apart"]  # of Python; what it reads it leaves as it is
 PATIENCE = 6 * SECONDS  # seconds without a word: a step is asked more than once, each time for SECONDS at most
 
 
@@ -40,7 +41,7 @@ def judged(folder, steps, right):
     """Yield (index, Verdict) of these steps, from one process, until one cannot be judged yet, or stops it."""
     lines = queue.Queue()
     process = subprocess.Popen(
-        [sys.executable, "-B", "-m", "tinygan.workshop.apart", str(folder), *map(str, steps)],
+        [sys.executable, *COMMAND, str(folder), *map(str, steps)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

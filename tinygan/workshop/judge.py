@@ -80,6 +80,15 @@ def imported(name):
 GIVEN = {"data.py", "pictures.py", "digits.py"}
 
 
+def moved(folder, step, project, missing):
+    """Return (Project, which blanks are missing) of all files of the folder: a function may be in another file."""
+    try:
+        whole = of_reader(folder, {path.name for path in Path(folder).glob("*.py")} - GIVEN)
+    except Stopped:
+        return project, missing
+    return whole, [place for place in step.places if not has(whole, place)]
+
+
 def needed(step):
     """Return the indices of a step and of all that it is built on."""
     names = [each.name for each in STEPS]
@@ -167,16 +176,22 @@ def right_answers(index):
     return [answers(step, of_ours(each, step.file.removesuffix(".py")))[0] for each in edits]
 
 
+@cache
+def mistaken_answers(index):
+    """Return (answers, what stopped them) of the finished project with each typical mistake in it."""
+    step = STEPS[index]
+    return [answers(step, of_ours(mistake.edits, step.file.removesuffix(".py"))) for mistake in MISTAKES[step.name]]
+
+
 def judge(index, folder):
     """Return the Verdict on a step."""
     step = STEPS[index]
     try:
         with sandbox():
-            project = of_reader(folder, {STEPS[i].file for i in needed(step)} | {"layers.py", "losses.py"})
+            project = of_reader(folder, {STEPS[i].file for i in needed(step)} | {"layers.py"})
             missing = [place for place in step.places if not has(project, place)]
-            if missing:  # it may have moved
-                project = of_reader(folder, {path.name for path in Path(folder).glob("*.py")} - GIVEN)
-                missing = [place for place in step.places if not has(project, place)]
+            if missing:
+                project, missing = moved(folder, step, project, missing)
     except Unfilled as error:
         return Verdict("stopped", step.places[0], (f"  {error}: it is called while the file is imported",))
     except Stopped as error:
@@ -189,8 +204,8 @@ def judge(index, folder):
     tolerance = TOLERANCE.get(step.name, 1e-9)
     for right in (expected, *others):
         wrong = [name for name in right if not (name in got and same(got[name], right[name], tolerance))]
-        if not wrong and not error:
-            return deterministic(step, project, got)
+        if not wrong and not error and not drawn(step, project, got):
+            return Verdict("right")
     wrong = [name for name in expected if not (name in got and same(got[name], expected[name], tolerance))]
     if isinstance(error, Unfilled):
         wrong = [name for name in wrong if name in got]
@@ -198,15 +213,15 @@ def judge(index, folder):
             return Verdict("blank", place_in(step, str(error)), (f"  {error}",))
         error = None
     place = place_of_answer(step, wrong, error)
+    if drawn(step, project, got):
+        return Verdict("wrong", place, (str(Finding(*BROKEN["random"][:3], {"": ""})),))
     return Verdict("wrong", place, tuple(explained(index, folder, got, expected, wrong, error)))
 
 
-def deterministic(step, project, got):
-    """Return the Verdict on a step whose answers are right: are they so again?"""
-    again, error = answers(step, project)
-    if not error and all(same(again[name], got[name], 1e-6) for name in got):
-        return Verdict("right")
-    return Verdict("wrong", step.places[0], (str(Finding(*BROKEN["random"][:3], {"": ""})),))
+def drawn(step, project, got):
+    """Does the same question get another answer?"""
+    again, _ = answers(step, project)
+    return any(name in again and not same(again[name], got[name], 1e-12) for name in got)
 
 
 def has(project, place):
@@ -245,7 +260,7 @@ def explained(index, folder, got, expected, wrong, error):
     lines = table([name for name in seen if name in first.values()][:4], got, expected)
     if error:
         lines.append(f"  {error}")
-    found = named(step, got, wrong, error)
+    found = named(index, got, wrong, error)
     if not found and not error:
         found = by_doctor(step, folder)
     if not found:
@@ -275,23 +290,21 @@ def row(name, got, expected):
     return compare(name, got, expected, 0.0)
 
 
-def named(step, got, wrong, error):
+def named(index, got, wrong, error):
     """Return the Findings of the typical mistakes that answer the same: one that explains all, or one for each part."""
-    file = step.file.removesuffix(".py")
-    found, left, explains = [], set(wrong), {}
-    for number, mistake in enumerate(MISTAKES[step.name]):
-        theirs, stopped = answers(step, of_ours(mistake.edits, file))
+    known, right, parts = MISTAKES[STEPS[index].name], right_answers(index)[0], []
+    for mistake, (theirs, stopped) in zip(known, mistaken_answers(index), strict=True):
         if said(error) == said(stopped) and all(alike(name, got, theirs) for name in {**got, **theirs}):
             return [finding(mistake)]
-        explains[number] = {name for name in wrong if alike(name, got, theirs)}
-    if error:
-        return []
-    for number, hit in sorted(explains.items(), key=lambda item: -len(item[1])):
-        telling = {name for name in hit & left if np.size(got[name]) > 1}
-        if telling and wrong[0] in hit | set(wrong) - left or telling and found:
-            found.append(MISTAKES[step.name][number])
-            left -= hit
-    return [finding(mistake) for mistake in found] if wrong and wrong[0] not in left else []
+        theirs_wrong = {name for name in right if not alike(name, right, theirs)}
+        if theirs_wrong and all(alike(name, got, theirs) for name in theirs_wrong):
+            parts.append((mistake, theirs_wrong))
+    found, left = [], set(wrong)
+    for mistake, reached in sorted(parts, key=lambda part: -len(part[1])):
+        if reached <= left:
+            found.append(finding(mistake))
+            left -= reached
+    return found if wrong and wrong[0] not in left and not error else []
 
 
 def alike(name, got, theirs):
