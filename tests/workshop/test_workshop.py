@@ -1,4 +1,4 @@
-"""``tinygan start``, ``check FOLDER``, ``hint`` and ``race``: from blanks to 15 of 15, and nothing is ever overwritten."""
+"""``tinygan start``, ``check FOLDER``, ``hint``, ``race``: from blanks to 15 of 15, and nothing is overwritten."""
 
 from __future__ import annotations
 
@@ -118,9 +118,8 @@ def test_of_the_blanks_none_is_right_and_the_first_is_next(started, capsys):
 
 
 def test_filled_in_one_after_the_other_all_become_right(started):
+    assert set(states(started).values()) == {"blank", "waits"}
     for index in range(len(STEPS)):
-        verdict = judge_alone(started, index)
-        assert verdict.state == "blank" and verdict.place == STEPS[index].places[0]
         fill(started, index)
         assert judge_alone(started, index).state == "right", STEPS[index].name
 
@@ -246,7 +245,7 @@ def test_watch_judges_again_after_a_save_and_ends_with_ctrl_c(finished, capsys, 
 
     monkeypatch.setattr(workshop.time, "sleep", sleep)
     code, out, _ = commands.answer(capsys, "check", finished, "--watch")
-    assert code == 0 and "13 of 15" in out or "12 of 15" in out
+    assert code == 0 and "11 of 15" in out
     assert out.index("next: bce_with_logits") < out.index("15 of 15")
     commands.refusal(capsys, "check", finished / "losses.py", "--watch")
 
