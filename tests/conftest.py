@@ -11,10 +11,6 @@ import signal
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
-from tinygan.__main__ import choose_kernels  # noqa: E402
-
-choose_kernels()  # the tests' products are those of the command, to the bit
-
 # The tests' matrices are small, and threads that wait for a busy core cost more than they bring.
 # Read when NumPy is first imported, here and in the processes that tests start.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

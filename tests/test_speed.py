@@ -7,7 +7,6 @@ tests/benchmarks/speed.py.
 from __future__ import annotations
 
 import inspect
-import os
 import sys
 import tracemalloc
 from pathlib import Path
@@ -17,7 +16,6 @@ import processes
 import pytest
 from helpers import NUMPYS_OWN_BUFFER
 
-from tinygan.__main__ import choose_kernels
 from tinygan.data import Dataset
 from tinygan.gan import GAN
 from tinygan.recipes import Config
@@ -141,26 +139,3 @@ def test_what_training_needs_imports_nothing_heavy():
 def test_the_heavy_modules_are_named_as_python_names_them():
     everything = "matplotlib.pyplot, numpy.random, urllib.request, ssl, argparse, multiprocessing"
     assert HEAVY <= imported_by(f"import {everything}")
-
-
-# ---- matrix products -----------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "cpuinfo, chosen, kernels",
-    [
-        ("vendor_id : AuthenticAMD\nflags : avx2 avx512f avx512vl", None, "SkylakeX"),
-        ("vendor_id : AuthenticAMD\nflags : avx2 avx512f avx512vl", "Haswell", "Haswell"),
-        ("vendor_id : AuthenticAMD\nflags : avx2", None, None),
-        ("vendor_id : GenuineIntel\nflags : avx2 avx512f avx512vl", None, None),
-        (None, None, None),
-    ],
-)
-def test_the_kernels_of_openblas_are_chosen_where_it_does_not_know_the_processor(
-    cpuinfo, chosen, kernels, tmp_path, monkeypatch
-):
-    monkeypatch.setattr(os, "environ", {"OPENBLAS_CORETYPE": chosen} if chosen else {})
-    if cpuinfo:
-        (tmp_path / "cpuinfo").write_text(cpuinfo)
-    choose_kernels(tmp_path / "cpuinfo")
-    assert os.environ.get("OPENBLAS_CORETYPE") == kernels

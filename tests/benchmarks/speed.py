@@ -36,7 +36,6 @@ from pathlib import Path
 import numpy as np
 from frameworks import JAX, PIXELS, PyTorch, TinyGAN, cores, first_weights
 
-from tinygan.__main__ import choose_kernels
 from tinygan.app import runs
 from tinygan.data import DataError, find_mnist
 from tinygan.recipes import PRESETS, Config, load_data
@@ -68,7 +67,6 @@ def main():
     if args.rounds < 1 or args.seconds <= 0:
         parser.error("--rounds and --seconds must be greater than zero")
 
-    choose_kernels()  # as the command does; every turn has a process of its own, which inherits it
     names = [name for name in args.only if installed(name)]
     print(about(names))
     for name in names:

@@ -26,7 +26,6 @@ import numpy as np
 from frameworks import TinyGAN, first_weights
 from speed import PLAYERS, about, in_new_process, installed, load_images
 
-from tinygan.__main__ import choose_kernels
 from tinygan.app.cache import load_classifier
 from tinygan.gan import draw_latents
 from tinygan.recipes import PRESETS
@@ -47,7 +46,6 @@ def main():
         parser.error("--seeds and --every must be greater than zero")
     levels = sorted(args.levels, reverse=True)
 
-    choose_kernels()  # as the command does
     names = [name for name in args.only if installed(name)]
     print(about(names))
     distance = make_distance()  # also leaves the classifier in the cache, for the runs to find it

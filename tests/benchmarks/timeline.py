@@ -13,17 +13,13 @@ import argparse
 import time
 from dataclasses import replace
 
-from tinygan.__main__ import choose_kernels
+import matplotlib.pyplot as plt
+import numpy as np
+from speed import about, load_images
 
-choose_kernels()  # as the command does
-
-import matplotlib.pyplot as plt  # noqa: E402
-import numpy as np  # noqa: E402
-from speed import about, load_images  # noqa: E402
-
-from tinygan.recipes import PRESETS  # noqa: E402
-from tinygan.sharing import Leader, Memory, one_thread  # noqa: E402
-from tinygan.workers import Worker  # noqa: E402
+from tinygan.recipes import PRESETS
+from tinygan.sharing import Leader, Memory, one_thread
+from tinygan.workers import Worker
 
 STEPS = 400
 # Between two meetings; in a team the last of them ends with "I am done", which only the leader waits for.
