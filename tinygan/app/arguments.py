@@ -133,13 +133,13 @@ def check_options(parser):
         "your file, which is run like any program, or one thing in it, or a folder; default: all that the package has"
     )
     parser.add_argument("target", nargs="?", metavar="FILE.py[:NAME]|FOLDER", help=help)
-    parser.add_argument("--watch", action="store_true", help="of a FOLDER: check again whenever you save a file in it")
+    parser.add_argument("--watch", action="store_true", help="of a FOLDER: check again after every save; default: once")
 
 
 def start_options(parser):
     """Add those of ``tinygan start``."""
     parser.add_argument("folder", type=folder, metavar="FOLDER", help="a new folder, or an empty one")
-    help = "add the files that the folder lacks; nothing that is there is changed"
+    help = "add what the folder lacks, and change nothing that is there; default: refuse a folder with files"
     parser.add_argument("--missing", action="store_true", help=help)
 
 
