@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tinygan.workshop.judge import alike, answers, mistaken_answers, named, of_ours, right_answers, same
+from tinygan.workshop.asking import alike, answers, mistaken_answers, right_answers, same
 from tinygan.workshop.mistakes import ALSO_RIGHT, MISTAKES
+from tinygan.workshop.naming import named
+from tinygan.workshop.projects import of_ours
 from tinygan.workshop.steps import STEPS
 
 NUMBERS = range(len(STEPS))

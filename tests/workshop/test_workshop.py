@@ -14,7 +14,7 @@ import pytest
 from tinygan import synthetic
 from tinygan.app import workshop
 from tinygan.app.cli import main
-from tinygan.workshop import apart, blanks, judge
+from tinygan.workshop import apart, asking, blanks
 from tinygan.workshop.apart import verdicts
 from tinygan.workshop.steps import STEPS, find
 
@@ -178,7 +178,7 @@ def test_whatever_a_readers_code_does_is_a_sentence(finished, capsys, monkeypatc
 
 def quick_command():
     """The command of the process that judges, with little patience."""
-    code = "import sys; from tinygan.workshop import apart, judge; judge.SECONDS = 1; apart.main(*sys.argv[1:])"
+    code = "import sys; from tinygan.workshop import apart, asking; asking.SECONDS = 1; apart.main(*sys.argv[1:])"
     return ["-B", "-c", code]
 
 
@@ -320,4 +320,4 @@ def test_their_training_runs_and_leaves_pictures(finished):
 
 def test_steps_are_found_by_number_and_by_name():
     assert [find("1"), find("dense.backward"), find("Adam"), find("sigmoid.forward")] == [0, 1, 9, 3]
-    assert judge.SECONDS < apart.PATIENCE
+    assert asking.SECONDS < apart.PATIENCE

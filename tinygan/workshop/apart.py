@@ -14,7 +14,8 @@ import sys
 import threading
 from pathlib import Path
 
-from tinygan.workshop.judge import SECONDS, Verdict, judge
+from tinygan.workshop.asking import SECONDS
+from tinygan.workshop.judge import Verdict, judge
 from tinygan.workshop.steps import STEPS
 
 COMMAND = ["-B", "-m", "tinygan.workshop.apart"]  # of Python; what it reads it leaves as it is

@@ -1,0 +1,184 @@
+"""Name what is wrong: a typical mistake that answers the same, or what the doctor finds, or what the numbers show."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+from tinygan.doctor import Stopped, load, targets
+from tinygan.doctor.diagnosis import Finding, diagnose
+from tinygan.doctor.examine import examine
+from tinygan.doctor.report import format_row
+from tinygan.doctor.words import BROKEN, WORDS
+from tinygan.gradcheck import Row, compare, relative_error
+from tinygan.workshop.asking import NOTHING, alike, mistaken_answers, right_answers
+from tinygan.workshop.mistakes import MISTAKES
+from tinygan.workshop.probes import AFTER, BEFORE, SAME
+from tinygan.workshop.steps import STEPS
+
+
+def explained(index, folder, got, expected, wrong, error):
+    """Return lines: the answers that are wrong, and the name of the mistake."""
+    step = STEPS[index]
+    seen = [name for name in wrong if name in got]
+    first = {name.split(",")[0]: name for name in reversed(seen)}
+    lines = table([name for name in seen if name in first.values()][:4], got, expected)
+    if error:
+        lines.append(f"  {error}")
+    found = named(index, got, wrong, error)
+    if not found and not error:
+        found = by_doctor(step, folder)
+    if not found:
+        found = generic(got, expected, seen) or by_error(error)
+    if not found and not error:
+        lines.append("  no known mistake looks like this: compare what came with what was expected, entry by entry")
+    return lines + [str(finding) for finding in found]
+
+
+def table(names, got, expected):
+    """Return the lines of a table of answers that are wrong."""
+    rows = [row(name, got[name], expected[name]) for name in names]
+    if not rows:
+        return []
+    width = max(len("answer"), *(len(each.name) for each in rows))
+    head = f"  {'answer':<{width}}  size    error  worst at  {'got':>14}  {'expected':>14}"
+    return [head, *(format_row(each, width) for each in rows)]
+
+
+def row(name, got, expected):
+    """Return a Row for an answer, whatever it is."""
+    if isinstance(got, str) or isinstance(expected, str):
+        return Row(name, np.size(expected), np.inf, (), np.nan, np.nan, False, note=f"it is {got}")
+    if got.shape == expected.shape and not np.isfinite(got).all():
+        bad = np.argmax(~np.isfinite(got))
+        return Row(name, got.size, np.inf, (), np.nan, np.nan, False, note=f"it is {got.ravel()[bad]} in some places")
+    return compare(name, got, expected, 0.0)
+
+
+def named(index, got, wrong, error):
+    """Return the Findings of the typical mistakes that answer the same: one that explains all, or one for each part."""
+    known, right, parts = MISTAKES[STEPS[index].name], right_answers(index)[0], []
+    for mistake, (theirs, stopped) in zip(known, mistaken_answers(index), strict=True):
+        if said(error) == said(stopped) and all(alike(name, got, theirs) for name in {**got, **theirs}):
+            return [finding(mistake)]
+        theirs_wrong = {name for name in right if not alike(name, right, theirs)}
+        if theirs_wrong and all(alike(name, got, theirs) for name in theirs_wrong):
+            parts.append((mistake, theirs_wrong))
+    found, left = [], set(wrong)
+    for mistake, reached in sorted(parts, key=lambda part: -len(part[1])):
+        if reached <= left:
+            found.append(finding(mistake))
+            left -= reached
+    return found if wrong and wrong[0] not in left and not error else []
+
+
+def said(error):
+    """Return what an error says, without the place; "" for none."""
+    return str(error).split(": ", 1)[-1] if error else ""
+
+
+def finding(mistake):
+    """Return the Finding of a typical mistake."""
+    return Finding(mistake.name, mistake.meaning, mistake.look, {"": ""})
+
+
+N = 5  # samples in a batch, where a probe does not say otherwise
+FACTORS = {-1: "wrong sign", 1 / N: "1/N divided twice", N: "missing 1/N"}
+ERRORS = {  # what Python says: (name, meaning, where to look)
+    r"matmul|broadcast|not aligned|could not be|dimension|shape": (
+        "shapes do not fit",
+        "two arrays meet whose shapes do not go together",
+        "write the shapes beside the line: (N, I)(I, O) = (N, O); which index is summed over?",
+    ),
+    r"AttributeError.*has no attribute": (
+        "nothing was kept",
+        "an attribute is asked for that nobody has set",
+        "forward keeps what backward needs, self.x = x; names must be alike in both",
+    ),
+    r"NameError|UnboundLocalError": (
+        "no such name",
+        "a name is used that was never given",
+        "a typo, or a missing self.",
+    ),
+    r"NoneType": ("return missing", "what is used here is None", "a function without return gives None"),
+    r"positional argument|unexpected keyword": (
+        "other arguments",
+        "a function is called with other arguments than it takes",
+        "the signatures of the blanks stay as they came",
+    ),
+    r"no end within": ("no end", "it does not come to an end", "a loop whose condition never becomes false?"),
+    r"SystemExit": ("exit", "the program ends itself", "no exit() in a function that is called"),
+    r"ZeroDivision": ("division by zero", "something is divided by 0", "in the first step t is 1, not 0"),
+}
+
+
+def by_error(error):
+    """Return a Finding for what stopped it, where that is of a known kind."""
+    kinds = (words for pattern, words in ERRORS.items() if re.search(pattern, str(error)))
+    return [Finding(*words, {"": ""}) for words in [next(kinds, None)] if words]
+
+
+def generic(got, expected, wrong):
+    """Return a Finding for what can be seen in the numbers themselves."""
+    found = (seen_in(name, got, expected) for name in wrong)
+    return next(([Finding(*words, {name.split(",")[0]: detail})] for name, words, detail in found if words), [])
+
+
+def seen_in(name, got, expected):
+    """Return (name of the answer, (name, meaning, where to look) of a mistake or None, details)."""
+    mine, right = got[name], expected[name]
+    if AFTER in name:
+        return name, BROKEN["in place"][:3], ""
+    if isinstance(mine, str):
+        missing = "return missing", "nothing came back", "return ..."
+        other = "not a number", f"what came is of the type {mine}", "an array, or a number"
+        return name, missing if mine == NOTHING else other, ""
+    if name.endswith(SAME):
+        look = "self.dW[...] = ... changes what is in the array; self.dW = ... is another array"
+        return name, ("replaced instead of filled", "the array is another one than before", look), ""
+    if isinstance(right, str):
+        return name, None, ""
+    if mine.shape != right.shape:
+        look = "write the shapes beside each line: (N, I), (I, O), (O,); a loss is one number"
+        kind = (
+            "not a number" if right.ndim == 0 else "transposed result" if mine.shape == right.T.shape else "wrong shape"
+        )
+        return name, (kind, f"its shape is {mine.shape}, and must be {right.shape}", look), ""
+    if not np.isfinite(mine).all():
+        look = "which line divides by 0, or takes the logarithm or the exponential of something large?"
+        return name, ("not finite", "there is nan or inf in it", look), ""
+    return name, *of_ratio(mine, right, expected.get(name + BEFORE))
+
+
+def of_ratio(mine, right, before):
+    """Return (words, details): is it the right answer, or the right step from what was ``before``, times a number?"""
+    what = "it"
+    if before is not None:
+        mine, right, what = mine - before, right - before, "the step"
+    if not np.any(right) or right.size < 2 and before is None:
+        return None, ""
+    if not np.any(np.abs(mine) > 1e-12):
+        words = "disconnected", f"{what} is exactly zero: nothing arrives here", WORDS["disconnected"][1]
+        return words, ""
+    ratio = np.sum(mine * right) / np.sum(right * right)
+    if relative_error(mine, ratio * right) > 1e-9:
+        return None, ""
+    kind = next((name for factor, name in FACTORS.items() if np.isclose(ratio, factor)), None)
+    if kind:
+        return (kind, *WORDS[kind]), f"{what} times {ratio:.6g}"
+    if ratio < 0:
+        return ("wrong sign", f"{what} is the right one times {ratio:.6g}", WORDS["wrong sign"][1]), ""
+    return ("constant factor", f"{what} is the right one times {ratio:.6g}", "N = 5, I = 7, O = 3: which is it?"), ""
+
+
+def by_doctor(step, folder):
+    """Return what the doctor finds in the layer, the loss or the optimizer of a step; [] where it finds nothing."""
+    if step.file not in ("layers.py", "losses.py", "optimizers.py"):
+        return []
+    try:
+        found = targets(load(str(Path(folder, step.file)))).get(step.places[0].split(".")[0])
+        return diagnose(examine(found)) if found else []
+    except Stopped:
+        return []
