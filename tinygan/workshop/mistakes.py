@@ -81,6 +81,11 @@ DENSE_FORWARD = [
     own("an activation in the layer", "negative entries are cut off", "the bend is a layer of its own (lesson 03)", DENSE_OUT, "return np.maximum(x @ self.W + self.b, 0)"),
     own("return missing", "forward gives nothing back", "return x @ self.W + self.b", DENSE_OUT, "x @ self.W + self.b"),
     broken("in place", DENSE_OUT, "self.W += 0.1\n        return x @ self.W + self.b"),
+    own("bias multiplied", "b is multiplied, and must be added", "out = x W + b", DENSE_OUT, "return x @ self.W * self.b"),
+    own("one number in place of the bias", "b[0] is added to all", "out[n, o] = ... + b[o]", DENSE_OUT, "return x @ self.W + self.b[0]"),
+    own("an activation in the layer", "a tanh is applied", "the bend is a layer of its own (lesson 03)", DENSE_OUT, "return np.tanh(x @ self.W + self.b)"),
+    own("an activation in the layer", "a σ is applied", "the bend is a layer of its own (lesson 03)", DENSE_OUT, "return 0.5 + 0.5 * np.tanh(0.5 * (x @ self.W + self.b))"),
+    own("weights scaled", "W is divided by √I", "the size of the first weights is drawn in initialize, and W is used as it is", DENSE_OUT, "return x @ (self.W / np.sqrt(len(self.W))) + self.b"),
 ]
 DENSE_BACKWARD = [
     known("1/N divided twice", DW, DW + " / len(dout)"),
@@ -136,6 +141,18 @@ DENSE_BACKWARD = [
     own("wrong array kept", "forward keeps out, and dW needs x", "W[i, o] is felt through x[n, i]: dW = xᵀ dout", "        self.x = x\n        return x @ self.W + self.b", "        self.x = x @ self.W + self.b\n        return self.x"),
     broken("parameters", DX, "dx = dout @ self.W.T\n        self.W -= 0.1 * self.dW\n        return dx"),
     broken("in place", DB, DB + "\n            dout /= len(dout)"),
+    known("summed over everything", DW, "self.dW[...] = (self.x.T @ dout).mean()"),
+    known("summed over everything", DW, "self.dW[...] = (self.x.T @ dout).sum()"),
+    known("wrong product", DW, "self.dW[...] = self.W"),
+    known("wrong product", DX, "return dout @ self.dW.T"),
+    own("bias in dx", "b has no part in dx", "dx = dout Wᵀ", DX, "return dout @ self.W.T + self.b.sum()"),
+    own("summed over the batch", "dx has a row for each sample", "dx = dout Wᵀ, no sum, no mean", DX, "return (dout @ self.W.T).sum(axis=0)"),
+    own("summed over the batch", "dx has a row for each sample", "dx = dout Wᵀ, no sum, no mean", DX, "return (dout @ self.W.T).sum(axis=0, keepdims=True)"),
+    own("summed over the batch", "dx has a row for each sample", "dx = dout Wᵀ, no sum, no mean", DX, "return (dout @ self.W.T).mean(axis=0, keepdims=True)"),
+    own("maximum for sum", "the largest is taken", "db[o] = Σ_n dout[n, o]", DB, "self.db[...] = dout.max(axis=0)"),
+    known("upstream gradient ignored", DB, "self.db[...] = 1 / len(dout)"),
+    broken("accumulated", DW, DW.replace("=", "+=") + " / len(dout)"),
+    broken("accumulated", DW, DW.replace("=", "+=") + " / len(dout)", DB, "self.db[...] += dout.mean(axis=0)"),
 ]
 BEND, BEND_DX = "return np.where(x > 0, x, self.alpha * x)", "return np.where(self.x > 0, dout, self.alpha * dout)"
 LEAKY_RELU = [
@@ -177,6 +194,8 @@ LEAKY_RELU = [
     broken("in place", BEND_DX, "dout[self.x <= 0] *= self.alpha\n        return dout"),
     own("stale cache", BROKEN["stale"][1], BROKEN["stale"][2], "        self.x = x\n        " + BEND, "        if not hasattr(self, 'x'):\n            self.x = x\n        " + BEND),
     own("stale cache", BROKEN["neighbor"][1], BROKEN["neighbor"][2], "        self.x = x\n        " + BEND, "        type(self).x = x\n        " + BEND),
+    known("upstream gradient ignored", BEND_DX, "return self.x * np.where(self.x > 0, 1, self.alpha)"),
+    known("wrong slope on one side", BEND_DX, "return np.where(self.x > 0, dout, dout - self.alpha)"),
 ]
 SIGMA, SIGMA_DX = "self.out = 0.5 + 0.5 * np.tanh(0.5 * x)", "return dout * self.out * (1 - self.out)"
 KEEP_X = SIGMA + "\n        self.x = x"
@@ -216,6 +235,10 @@ SIGMOID = [
     broken("in place", SIGMA_DX, "dout *= self.out * (1 - self.out)\n        return dout"),
     own("stale cache", BROKEN["stale"][1], BROKEN["stale"][2], SIGMA, SIGMA.replace("self.out", "out") + "\n        if not hasattr(self, 'out'):\n            self.out = out", "        return self.out\n", "        return out\n"),
     own("stale cache", BROKEN["neighbor"][1], BROKEN["neighbor"][2], SIGMA, "type(self).out = 0.5 + 0.5 * np.tanh(0.5 * x)"),
+    own("another function", "1/(1 + exp(-x)) is squared", "σ(x) = 1/(1 + exp(-x))", SIGMA, "self.out = (0.5 + 0.5 * np.tanh(0.5 * x)) ** 2"),
+    own("divided by the slope", "dout is divided by σ', and must be multiplied", "dx = dout · σ'", SIGMA_DX, "return dout / (self.out * (1 - self.out))"),
+    own("slope added", "σ' is added to dout, and must be multiplied", "dx = dout · σ'", SIGMA_DX, "return dout + self.out * (1 - self.out)"),
+    own("slope written down", "¼ is the slope at 0 only", "σ' = out (1 - out)", SIGMA_DX, "return dout / 4"),
 ]
 
 # ---- losses ----------------------------------------------------------------------------------------------
@@ -264,6 +287,15 @@ BCE_MISTAKES = [
     own("return missing", "nothing is returned", "return loss, gradient", BCE_D, "loss, (p - t) / s.size"),
     own("wrong shape", "the gradient must have the shape of the logits, (N, 1)", "no reshape, no ravel", BCE_D, "return loss, ((p - t) / s.size).ravel()"),
     broken("in place", "s, t = logits, target", "s, t = logits, target\n    s *= 0.5"),
+    own("brackets missing", "only t is divided by N", "(p - t)/N", BCE_D, "return loss, p - t / s.size"),
+    known("wrong product", BCE_D, "return loss, (p - t) * s / s.size"),
+    own("sign lost", "the absolute value of p - t has no direction", "(p - t)/N", BCE_D, "return loss, np.abs(p - t) / s.size"),
+    *(own("saturated by clipping or epsilon", BROKEN["clip"][1], BROKEN["clip"][2], BCE_D, f"return loss, ((1 - t) / (1 - p + {e}) - t / (p + {e})) * p * (1 - p) / s.size") for e in ("1e-12", "1e-8", "1e-7")),
+    own("wrong sign", "t s is added, and must be subtracted", "log(1 + exp(s)) - t s", BCE, BCE.replace("- t * s", "+ t * s")),
+    own("absolute value in place of the maximum", "|s| in place of max(s, 0)", "log(1 + exp(s)) = max(s, 0) + log(1 + exp(-|s|))", BCE, BCE.replace("np.maximum(s, 0)", "np.abs(s)")),
+    own("logarithm missing", "exp(-|s|) in place of log(1 + exp(-|s|))", "log(1 + exp(s)) = max(s, 0) + log(1 + exp(-|s|))", BCE, BCE.replace("np.log1p(np.exp(-np.abs(s)))", "np.exp(-np.abs(s))")),
+    own("target missing", "t has no part in the gradient", "(p - t)/N", BCE_D, "return loss, p / s.size"),
+    own("target missing", "t has no part in the loss", "log(1 + exp(s)) - t s", BCE, BCE.replace(" - t * s", "")),
 ]
 LS, LS_D, LS_R = "0.5 * np.mean(difference**2)", "difference / out.size", "difference = out - target"
 LEAST_SQUARES = [
@@ -298,6 +330,9 @@ LEAST_SQUARES = [
     own("one of two missing", *LOSS_LOST, f"{LS}, ", ""),
     own("return missing", "nothing is returned", "return loss, gradient", f"return {LS}", LS),
     broken("in place", LS_R, "out -= target\n    difference = out"),
+    own("square missing", "the differences are halved, averaged and then squared", "½ mean((out - target)²)", LS, "np.mean(0.5 * difference) ** 2"),
+    own("sign only", "the gradient has the sign of the difference, not its size", "(out - target)/N", LS_D, "np.sign(difference) / out.size"),
+    own("square missing", "the half stands within the square: a quarter", "½ mean((out - target)²)", LS, "np.mean((0.5 * difference) ** 2)"),
 ]
 
 # ---- networks --------------------------------------------------------------------------------------------
@@ -392,6 +427,8 @@ SGD = [
     own("rate written down", "a fixed number stands where self.lr belongs", "self.lr", STEP, "params -= 0.01 * grads"),
     own("learning rate added", "lr is added, not multiplied", "θ ← θ - lr g", STEP, "params -= self.lr + grads"),
     own("momentum", "this is momentum: it remembers the steps before", "θ ← θ - lr g", STEP, "self.v = 0.9 * getattr(self, 'v', 0) - self.lr * grads\n        params += self.v"),
+    own("not every parameter", "the last one stays", "params -= ..., all at once", STEP, "params[:-1] -= self.lr * grads[:-1]"),
+    own("not every parameter", "the first one only", "params -= ..., all at once", STEP, "params[0] -= self.lr * grads[0]"),
 ]
 T, M, V = "self.t += 1", "self.m = self.beta1 * self.m + (1 - self.beta1) * grads", "self.v = self.beta2 * self.v + (1 - self.beta2) * grads**2"
 M_HAT, V_HAT = "m_hat = self.m / (1 - self.beta1**self.t)", "v_hat = self.v / (1 - self.beta2**self.t)"
@@ -442,6 +479,11 @@ ADAM = [
     own("multiplied by the root", "m̂ is multiplied by √v̂, and must be divided", "m̂/(√v̂ + ε)", GO, "params -= self.lr * m_hat * (np.sqrt(v_hat) + self.eps)"),
     own("plain SGD", "v has no part in the step", "θ ← θ - lr m̂/(√v̂ + ε)", GO, "params -= self.lr * m_hat"),
     own("plain SGD", "this is SGD", "θ ← θ - lr m̂/(√v̂ + ε)", GO, "params -= self.lr * grads"),
+    *(own("another epsilon", "a fixed number stands where self.eps belongs", "√v̂ + ε", GO, GO.replace("self.eps", e)) for e in ("1e-3", "1e-4", "1e-5", "1e-6")),
+    own("square of the average", "m̂ is squared", "m̂/(√v̂ + ε)", GO, GO.replace("m_hat /", "m_hat**2 /")),
+    own("old average kept whole", "m is not multiplied by β1", "m ← β1 m + (1 - β1) g", M, "self.m = self.m + (1 - self.beta1) * grads"),
+    own("old average kept whole", "v is not multiplied by β2", "v ← β2 v + (1 - β2) g²", V, "self.v = self.v + (1 - self.beta2) * grads**2"),
+    own("momentum alone", "m is not the average of g: it is never divided by √v̂", "θ ← θ - lr m̂/(√v̂ + ε)", GO, "params -= self.lr * self.m"),
 ]
 ADAM_ALSO = [
     (GO, "params -= self.lr * np.sqrt(1 - self.beta2**self.t) / (1 - self.beta1**self.t) * self.m / (np.sqrt(self.v) + self.eps)"),
@@ -467,6 +509,10 @@ AVERAGE = [
     own("wrong fraction", "1/(10 + t) in place of (1 + t)/(10 + t)", "d = min(decay, (1 + t)/(10 + t))", D, "decay = min(self.decay, 1 / (10 + self.t))"),
     own("the mean of all", "this is the plain mean of all θ", "ā ← d ā + (1 - d) θ with d = min(decay, (1 + t)/(10 + t))", D, "decay = self.t / (1 + self.t)"),
     own("half and half", "d is ½ in every call", "d = min(decay, (1 + t)/(10 + t))", D, "decay = 0.5"),
+    own("added to the old", "the new average is added to the old one, and must take its place", "ā ← d ā + (1 - d) θ: = or +=, not both", EMA, "self.params += decay * self.params + (1 - decay) * params"),
+    own("brackets", "d (ā + θ) in place of d ā + (1 - d) θ", "ā ← d ā + (1 - d) θ", EMA, "self.params[...] = decay * (self.params + params)"),
+    own("the other one changed", "θ is changed, and ā stays", "self.params[...] = ..., not params", EMA, "params[...] = decay * self.params + (1 - decay) * params"),
+    own("the other one changed", "θ is changed, too", "self.params alone", EMA, EMA + "\n        params[...] = self.params"),
 ]
 
 # ---- the game --------------------------------------------------------------------------------------------
@@ -512,6 +558,16 @@ D_STEP = [
     own("penalty without asking", "where there is no penalty, None is called", "if self.penalty is not None", PEN, "penalty = self.penalty(self.discriminator, x_real)"),
     own("loss written down", "bce_with_logits is called, whatever the loss of this GAN is", "self.loss", REAL, REAL.replace("self.loss", "bce_with_logits"), FAKE, FAKE.replace("self.loss", "bce_with_logits")),
     own("return missing", "nothing is returned", D_RETURN, D_RETURN, "pass"),
+    own("target of the fakes", "the fakes have the target -1; it is 0", "real 1, fakes 0", FAKE, FAKE.replace("0)", "-1)")),
+    own("target of the fakes", "the fakes have the target ½", "real 1, fakes 0", FAKE, FAKE.replace("0)", "0.5)")),
+    own("target of the real samples", "the real samples have the target 0.9 (one-sided smoothing); here it is 1", "real 1, fakes 0", REAL, REAL.replace("1)", "0.9)")),
+    own("wrong sign", "the loss of the fakes is subtracted in what is returned", "return real_loss + fake_loss + penalty", D_RETURN, "return real_loss - fake_loss + penalty"),
+    own("real samples twice", "the second half are real samples, too", "np.concatenate([x_real, x_fake])", BOTH, BOTH.replace("x_real, x_fake]", "x_real, x_real]")),
+    own("optimizer not used", "the step was taken by hand", "self.d_optimizer.step(self.discriminator.params, self.discriminator.grads)", D_GO, "self.discriminator.params -= 0.01 * self.discriminator.grads"),
+    own("optimizer not used", "the step was taken by hand", "self.d_optimizer.step(self.discriminator.params, self.discriminator.grads)", D_GO, "self.discriminator.params -= self.d_optimizer.lr * self.discriminator.grads"),
+    own("two steps", "the optimizer takes its step twice", "once", D_GO, f"{D_GO}\n        {D_GO}"),
+    own("arguments exchanged", "grads is given where params belongs: the step changes the gradient", "d_optimizer.step(params, grads)", D_GO, "self.d_optimizer.step(self.discriminator.grads, self.discriminator.params)"),
+    own("missing 1/N", *WORDS["missing 1/N"], BACK, BACK.replace("([dreal, dfake])", "([dreal, dfake]) * len(x_real)")),
 ]
 G_LOSS, G_THROUGH = "loss, dfake = self.loss(self.discriminator.forward(x_fake), 1)", "dx_fake = self.discriminator.backward(dfake, param_grads=False)"
 G_BACK, G_GO = "self.generator.backward(dx_fake)", "self.g_optimizer.step(self.generator.params, self.generator.grads)"
@@ -542,6 +598,15 @@ G_STEP = [
     own("gradient returned", "what is returned is not the loss", "return loss", "        return loss\n", "        return dx_fake\n"),
     own("return missing", "nothing is returned", "return loss", "        return loss\n", ""),
     own("accumulated", "the gradient of the step before is added", "backward overwrites grads: no sum", G_BACK, "before = self.generator.grads.copy()\n        " + G_BACK + "\n        self.generator.grads += before"),
+    own("target of the fakes", "the target is ½: G would be content where D cannot tell", "G wants its samples to look real: target 1", G_LOSS, G_LOSS.replace("1)", "0.5)")),
+    own("target of the fakes", "the target is 0.9; here it is 1", "G wants its samples to look real: target 1", G_LOSS, G_LOSS.replace("1)", "0.9)")),
+    own("target of the fakes", "the target is -1; here it is 1", "G wants its samples to look real: target 1", G_LOSS, G_LOSS.replace("1)", "-1)")),
+    known("wrong product", G_BACK, "self.generator.backward(dx_fake * x_fake)"),
+    own("two steps", "the optimizer takes its step twice", "once", G_GO, f"{G_GO}\n        {G_GO}"),
+    own("optimizer not used", "the step was taken by hand", "self.g_optimizer.step(self.generator.params, self.generator.grads)", G_GO, "self.generator.params -= 0.01 * self.generator.grads"),
+    own("optimizer not used", "the step was taken by hand", "self.g_optimizer.step(self.generator.params, self.generator.grads)", G_GO, "self.generator.params -= self.g_optimizer.lr * self.generator.grads"),
+    own("arguments exchanged", "grads is given where params belongs: the step changes the gradient", "g_optimizer.step(params, grads)", G_GO, "self.g_optimizer.step(self.generator.grads, self.generator.params)"),
+    own("discriminator's loss", "the generator's loss is that of the discriminator: real samples have no part here", "self.loss(logits, 1)", G_LOSS, G_LOSS + "\n        more, d_more = self.loss(self.discriminator.forward(x_fake), 0)\n        loss, dfake = loss + more, dfake + d_more"),
 ]
 L_REAL, L_FAKE = "x_real = next(batches)", "x_fake = gan.generator.forward(next(latents))"
 L_D, L_G = "d_loss = gan.discriminator_step(x_real, x_fake)", "g_loss = gan.generator_step(x_fake)"
@@ -572,6 +637,15 @@ LOOP = [
     own("two steps of D", "the discriminator takes two steps for one of the generator", "one of each", L_D, f"{L_D}\n        {L_D}"),
     own("two steps of G", "the generator takes two steps for one of the discriminator", "one of each", L_G, f"{L_G}\n        {L_G}"),
     own("only one step", "it stops after the first step", "return, or look, behind the loop?", L_LOOK, L_LOOK + "\n        return"),
+    own("other fakes", "there are two forwards in a step, on two z", "one z in a step", L_G, f"{L_G}\n        x_fake = gan.generator.forward(next(latents))"),
+    own("no average", "average.params becomes the generator's own vector, and moves with it", "average.update(gan.generator.params)", L_EMA, "average.params = gan.generator.params"),
+    own("no average", "the generator's weights are copied into the average", "average.update(gan.generator.params)", L_EMA, "average.params[...] = gan.generator.params"),
+    own("average not in every step", "it is updated in some steps only", "in each step", L_EMA, f"if step % 2: {L_EMA}"),
+    own("average not in every step", "it is updated twice in a step", "once in each step", L_EMA, f"{L_EMA}\n        {L_EMA}"),
+    own("arguments exchanged", "look gets the step last", "look(step, d_loss, g_loss)", L_LOOK, "look(d_loss, g_loss, step)"),
+    own("other losses told", "look gets the sum of the losses", "look(step, d_loss, g_loss)", L_LOOK, "look(step, d_loss + g_loss, g_loss)"),
+    own("two batches", "a step draws two real batches, and uses one", "next(batches), once in a step", L_REAL, f"{L_REAL}\n        next(batches)"),
+    own("two batches", "a step draws two real batches, and uses the second", "next(batches), once in a step", L_REAL, f"next(batches)\n        {L_REAL}"),
 ]
 R_UP, R_G = "upstreams.insert(0, upstream)", "upstream = layer.backward(upstream, param_grads=False)"
 R_V, R_DW, R_NEXT, R_BEND = "v = weight / len(x) * g", "layer.dW += v.T @ upstream", "v = v @ layer.W", "v = layer.backward(v, param_grads=False)"
@@ -607,6 +681,13 @@ R1 = [
     own("x in place of v", "dW meets x, as in an ordinary backward", "dW += vᵀ u", R_V, "v = weight / len(x) * x"),
     own("only the first layer", "the other layers have a part in g, too", "every Dense on the way", R_NEXT, R_NEXT + "\n            break"),
     own("return missing", "nothing is returned", R_VALUE, R_VALUE, "pass"),
+    own("weight forgotten", "v is g itself: weight and 1/N are missing", "v = weight·g/N", R_V, "v = g"),
+    own("sign only", "v has the sign of g, not its size", "v = weight·g/N", R_V, "v = weight / len(x) * np.sign(g)"),
+    own("square missing", "g is not squared in the value", "½ weight mean ‖g‖²", R_VALUE, "return 0.5 * weight * np.sum(g) / len(x)"),
+    own("weight forgotten", "the value is ‖g‖² alone", "½ weight mean ‖g‖²", R_VALUE, "return np.sum(g**2)"),
+    own("x in place of v", "every dW meets x, as in an ordinary backward", "dW += vᵀ u", R_DW, "layer.dW += layer.x.T @ upstream"),
+    own("not from ones", "backward began with the logits, and must begin with ones", "np.ones_like(network.forward(x))", R_ONES, "network.forward(x)"),
+    own("WGAN-GP's penalty", "(‖g‖ - 1)² is another penalty: R1 has no 1", "½ weight mean ‖g‖²", R_V, "norm = np.sqrt(np.sum(g**2, axis=1, keepdims=True))\n    v = weight / len(x) * (norm - 1) * g / norm", R_VALUE, "return 0.5 * weight * np.mean((norm - 1) ** 2)"),
 ]
 
 # fmt: on

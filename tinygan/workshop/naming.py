@@ -15,7 +15,7 @@ from tinygan.doctor.words import BROKEN, WORDS
 from tinygan.gradcheck import Row, compare, relative_error
 from tinygan.workshop.asking import NOTHING, alike, mistaken_answers, right_answers
 from tinygan.workshop.mistakes import MISTAKES
-from tinygan.workshop.probes import AFTER, BEFORE, SAME
+from tinygan.workshop.probes import AFTER, BEFORE, LARGE, SAME
 from tinygan.workshop.steps import STEPS
 
 
@@ -31,7 +31,7 @@ def explained(index, folder, got, expected, wrong, error):
     if not found and not error:
         found = by_doctor(step, folder)
     if not found:
-        found = generic(got, expected, seen) or by_error(error)
+        found = generic(got, expected, seen) or by_error(error) or coarse(seen)
     if not found and not error:
         lines.append("  no known mistake looks like this: compare what came with what was expected, entry by entry")
     return lines + [str(finding) for finding in found]
@@ -71,7 +71,7 @@ def named(index, got, wrong, error):
         if reached <= left:
             found.append(finding(mistake))
             left -= reached
-    return found if wrong and wrong[0] not in left and not error else []
+    return [] if left or error else found
 
 
 def said(error):
@@ -85,7 +85,6 @@ def finding(mistake):
 
 
 N = 5  # samples in a batch, where a probe does not say otherwise
-FACTORS = {-1: "wrong sign", 1 / N: "1/N divided twice", N: "missing 1/N"}
 ERRORS = {  # what Python says: (name, meaning, where to look)
     r"matmul|broadcast|not aligned|could not be|dimension|shape": (
         "shapes do not fit",
@@ -121,56 +120,94 @@ def by_error(error):
 
 
 def generic(got, expected, wrong):
-    """Return a Finding for what can be seen in the numbers themselves."""
-    found = (seen_in(name, got, expected) for name in wrong)
-    return next(([Finding(*words, {name.split(",")[0]: detail})] for name, words, detail in found if words), [])
+    """Return the Findings for what can be seen in the numbers themselves."""
+    for base in dict.fromkeys(name.split(",")[0] for name in wrong):
+        group = [name for name in wrong if name.split(",")[0] == base]
+        words, detail = next(filter(any, (seen_in(name, got, expected) for name in group)), (None, ""))
+        words, detail = (words, detail) if words else of_ratios(group, got, expected)
+        if words:
+            return [Finding(*words, {base: detail})]
+    return []
 
 
 def seen_in(name, got, expected):
-    """Return (name of the answer, (name, meaning, where to look) of a mistake or None, details)."""
+    """Return ((name, meaning, where to look), details) of what one answer shows by itself; (None, "") for nothing."""
     mine, right = got[name], expected[name]
     if AFTER in name:
-        return name, BROKEN["in place"][:3], ""
+        return BROKEN["parameters" if name[:1] in "Wb" else "in place"][:3], ""
     if isinstance(mine, str):
         missing = "return missing", "nothing came back", "return ..."
         other = "not a number", f"what came is of the type {mine}", "an array, or a number"
-        return name, missing if mine == NOTHING else other, ""
+        return missing if mine == NOTHING else other, ""
     if name.endswith(SAME):
         look = "self.dW[...] = ... changes what is in the array; self.dW = ... is another array"
-        return name, ("replaced instead of filled", "the array is another one than before", look), ""
+        return ("replaced instead of filled", "the array is another one than before", look), ""
     if isinstance(right, str):
-        return name, None, ""
+        return None, ""
     if mine.shape != right.shape:
         look = "write the shapes beside each line: (N, I), (I, O), (O,); a loss is one number"
-        kind = (
-            "not a number" if right.ndim == 0 else "transposed result" if mine.shape == right.T.shape else "wrong shape"
-        )
-        return name, (kind, f"its shape is {mine.shape}, and must be {right.shape}", look), ""
+        kind = "transposed result" if mine.shape == right.T.shape else "wrong shape"
+        kind = kind if right.ndim else "not a number"
+        return (kind, f"its shape is {mine.shape}, and must be {right.shape}", look), ""
     if not np.isfinite(mine).all():
         look = "which line divides by 0, or takes the logarithm or the exponential of something large?"
-        return name, ("not finite", "there is nan or inf in it", look), ""
-    return name, *of_ratio(mine, right, expected.get(name + BEFORE))
+        return ("overflow" if LARGE in name else "not finite", "there is nan or inf in it", look), ""
+    return None, ""
 
 
-def of_ratio(mine, right, before):
-    """Return (words, details): is it the right answer, or the right step from what was ``before``, times a number?"""
-    what = "it"
-    if before is not None:
-        mine, right, what = mine - before, right - before, "the step"
-    if not np.any(right) or right.size < 2 and before is None:
+def of_ratios(group, got, expected):
+    """Return (words, details): are these answers, or the steps from what was before, the right ones times a number?"""
+    if all(LARGE in name for name in group):
+        return BROKEN["clip"][:3], ""
+    ratios, counts, what = [], [], "it"
+    for name in group:
+        mine, right, before = got[name], expected[name], expected.get(name + BEFORE)
+        if name.endswith(BEFORE):
+            continue
+        if before is not None:
+            mine, right, what = mine - got[name + BEFORE], right - before, "the step"
+        if relative_error(mine, right) < 1e-6:
+            return BROKEN["precision"][:3], ""
+        ratio = np.sum(mine * right) / max(np.sum(right * right), 1e-300)
+        if relative_error(mine, ratio * right) > 1e-9 and ratio:
+            return None, ""
+        ratios.append(ratio)
+        counts.append(2 if re.search("of two|another batch|frozen", name) else 1 if "single" in name else N)
+    ratios, counts = np.array(ratios), np.array(counts)
+    if sum(np.size(got[name]) for name in group) < 3 or not ratios.size:
         return None, ""
-    if not np.any(np.abs(mine) > 1e-12):
-        words = "disconnected", f"{what} is exactly zero: nothing arrives here", WORDS["disconnected"][1]
-        return words, ""
-    ratio = np.sum(mine * right) / np.sum(right * right)
-    if relative_error(mine, ratio * right) > 1e-9:
+    if not ratios.any():
+        return ("disconnected", f"{what} is exactly zero: nothing arrives here", WORDS["disconnected"][1]), ""
+    for kind, of_one in (("missing 1/N", ratios / counts), ("1/N divided twice", ratios * counts)):
+        if np.ptp(counts) and np.allclose(of_one, of_one[0]) and np.isclose(abs(of_one[0]), 1):
+            return (kind, *WORDS[kind]), f"{what} times {ratios[0]:.6g}"
+        if np.ptp(counts) and np.allclose(of_one, of_one[0]) and kind == "missing 1/N":
+            return ("batch size written down", *WORDS["batch size written down"]), f"{what} times {ratios[0]:.6g}"
+    if not np.allclose(ratios, ratios[0]):
         return None, ""
-    kind = next((name for factor, name in FACTORS.items() if np.isclose(ratio, factor)), None)
-    if kind:
-        return (kind, *WORDS[kind]), f"{what} times {ratio:.6g}"
-    if ratio < 0:
-        return ("wrong sign", f"{what} is the right one times {ratio:.6g}", WORDS["wrong sign"][1]), ""
-    return ("constant factor", f"{what} is the right one times {ratio:.6g}", "N = 5, I = 7, O = 3: which is it?"), ""
+    kind = "wrong sign" if ratios[0] < 0 else "constant factor"
+    look = WORDS["wrong sign"][1] if ratios[0] < 0 else "N = 5, I = 7, O = 3, or a 2 of a square: which is it?"
+    return (kind, f"{what} is the right one times {ratios[0]:.6g}", look), ""
+
+
+COARSE = (  # what is wrong where nobody knows why, by the first answer that is: (pattern, name, meaning, where to look)
+    ("steps of the optimizers", "optimizer", "the right optimizer takes one step, and the other none", "optimizer.step"),
+    ("updates of the average", "average", "average.update is called once in each step", "average.update(...)"),
+    ("steps told", "look", "look is told 1, 2, ..., steps, one after each step", "look(step, d_loss, g_loss)"),
+    ("generator.params|discriminator.grads|generator.grads", "another gradient, or another step", "the loss is another matter: what reached these numbers is wrong", "follow the gradient line by line: which dout meets which backward?"),
+    ("discriminator.params", "another gradient, or another step", "what reached these numbers is wrong", "follow the gradient line by line: which dout meets which backward?"),
+    (r"loss|d_loss|g_loss|value", "another loss", "the value itself is not the one that was asked for", "the formula in the docstring, term by term"),
+    (r"gradient|dlogits|dx|dW|db|grads", "another gradient", "it is not the derivative of the value", "derive it for a single entry, as in the lesson"),
+    (r"params after|average", "another rule", "the step is not the one of the formula", "the formula in the docstring, line by line"),
+    ("params", "another beginning", "the vectors begin with zeros", "np.zeros(size, dtype)"),
+    ("out", "another function", "forward computes something else", "the formula in the docstring, term by term"),
+)  # fmt: skip
+
+
+def coarse(wrong):
+    """Return the Finding that says at least what it is that is wrong."""
+    words = (each[1:] for each in COARSE if re.match(each[0], wrong[0]))
+    return [Finding(*next(words), {wrong[0]: ""})] if wrong and any(re.match(c[0], wrong[0]) for c in COARSE) else []
 
 
 def by_doctor(step, folder):
