@@ -396,6 +396,7 @@ NETWORK = [
     own("updated in backward", "backward has moved the parameters", "the step is the optimizer's", BWD, BWD + "        self.params -= 0.1 * self.grads\n"),
     known("wrong sign", BWD_OUT, "        return -dout\n"),
     known("1/N divided twice", BWD, "        dout = dout / len(dout)\n" + BWD),
+    known("1/N divided twice", BWD, BWD.replace("dout, param_grads)", "dout, param_grads) / len(dout)")),
     broken("in place", FWD, "        x /= 2\n        x *= 2\n        x += 1\n" + FWD),
 ]
 

@@ -23,10 +23,10 @@ def explained(index, folder, got, expected, wrong, error):
     """Return lines: the answers that are wrong, and the name of the mistake."""
     step = STEPS[index]
     seen = [name for name in wrong if name in got]
-    first = {name.split(",")[0]: name for name in reversed(seen)}
+    first = {base_of(name): name for name in reversed(seen)}
     lines = table([name for name in seen if name in first.values()][:4], got, expected)
     if error:
-        lines.append(f"  {error}")
+        lines.append(f"  what {step.name} gives back cannot be used: {said(error)}" if unused(error) else f"  {error}")
     found = named(index, got, wrong, error)
     if not found and not error:
         found = by_doctor(step, folder)
@@ -72,6 +72,11 @@ def named(index, got, wrong, error):
             found.append(finding(mistake))
             left -= reached
     return [] if left or error else found
+
+
+def unused(error):
+    """Did it stop in the probe, and not in the reader's code?"""
+    return "probes.py, line" in str(error)
 
 
 def said(error):
@@ -121,13 +126,18 @@ def by_error(error):
 
 def generic(got, expected, wrong):
     """Return the Findings for what can be seen in the numbers themselves."""
-    for base in dict.fromkeys(name.split(",")[0] for name in wrong):
-        group = [name for name in wrong if name.split(",")[0] == base]
+    for base in dict.fromkeys(map(base_of, wrong)):
+        group = [name for name in wrong if base_of(name) == base]
         words, detail = next(filter(any, (seen_in(name, got, expected) for name in group)), (None, ""))
         words, detail = (words, detail) if words else of_ratios(group, got, expected)
         if words:
             return [Finding(*words, {base: detail})]
     return []
+
+
+def base_of(name):
+    """Return what an answer is of: "params" for "params after step 2, lr = 0.5"."""
+    return re.split(r",| after \d| after step", name)[0]
 
 
 def seen_in(name, got, expected):
@@ -166,6 +176,8 @@ def of_ratios(group, got, expected):
             continue
         if before is not None:
             mine, right, what = mine - got[name + BEFORE], right - before, "the step"
+        if not np.any(right):
+            return None, ""
         if relative_error(mine, right) < 1e-6:
             return BROKEN["precision"][:3], ""
         ratio = np.sum(mine * right) / max(np.sum(right * right), 1e-300)
