@@ -6,7 +6,7 @@ import pytest
 
 from tinygan.workshop.asking import alike, answers, mistaken_answers, right_answers, same
 from tinygan.workshop.mistakes import ALSO_RIGHT, MISTAKES
-from tinygan.workshop.naming import named
+from tinygan.workshop.naming import by_error, coarse, generic, named
 from tinygan.workshop.projects import of_ours
 from tinygan.workshop.steps import STEPS
 
@@ -136,3 +136,36 @@ def test_answers_are_compared_by_shape_and_by_what_is_missing():
     name = next(iter(right))
     assert alike(name, right, right) and not alike(name, right, {name: right[name].T})
     assert not alike(name, right, {}) and not same(right[name], "nothing (None)")
+
+
+# ---- what no typical mistake explains --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name, old, new, kind",
+    [
+        ("SGD.step", "self.lr * grads", "2 * self.lr * grads", "constant factor"),
+        ("bce_with_logits", "(p - t) / s.size", "(p - t) / 64", "batch size written down"),
+        ("Network", "        return dout\n", "        return dout.T\n", "transposed result"),
+        ("Dense.forward", "return x @ self.W + self.b", "return (x @ self.W + self.b).astype('f')", "precision lost"),
+        ("Dense.backward", "self.dW[...] = self.x.T", "self.W -= self.x.T", "parameters changed in backward"),
+        ("Dense.backward", "dout.sum(axis=0)", "dout.sum(axis=0)[:, None]", "shapes do not fit"),
+        ("Dense.backward", "        self.x = x\n", "", "nothing was kept"),
+        ("Network", "        return x\n", "        return [layer] and layer\n", "not a number"),
+        ("Adam.step", "grads**2", "(2 * grads) ** 2", "another rule"),
+        (
+            "GAN.generator_step",
+            "backward(dx_fake)",
+            "backward(np.sinh(9 * dx_fake))",
+            "another gradient, or another step",
+        ),
+    ],
+)
+def test_what_no_typical_mistake_explains_is_described(name, old, new, kind):
+    index = step(name)
+    got, error = asked(index, old, new)
+    wrong = wrong_answers(index, got)
+    assert named(index, got, wrong, error) == []
+    seen = [each for each in wrong if each in got]
+    found = generic(got, right_answers(index)[0], seen) or by_error(error) or coarse(seen)
+    assert [finding.name for finding in found] == [kind]

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import ast
 import json
+import subprocess
+import sys
 import tempfile
 import time
 from collections import Counter
@@ -18,19 +20,19 @@ from pathlib import Path
 
 import numpy as np
 
-from tinygan.app import check
 from tinygan.app.errors import UsageError
 from tinygan.app.files import whole
 from tinygan.app.output import indented, say
 from tinygan.app.source import fetch, make_examiner, say_scores
 from tinygan.recipes import PRESETS
-from tinygan.workshop.apart import verdicts
+from tinygan.workshop.apart import environment, verdicts
 from tinygan.workshop.blanks import blank, finished, solution
 from tinygan.workshop.race import race
 from tinygan.workshop.steps import STEPS, find
 
 HINTS = "hints.json"  # what was revealed: {step: how many of the three}
 POLL = 0.3  # seconds between two looks at the files
+FILE_SECONDS = 300  # that the check of a file of another layout may take
 STATES = {"right": "right", "wrong": "WRONG", "blank": "to be written", "stopped": "could not be judged"}
 
 
@@ -49,7 +51,8 @@ def start_command(args):
     written = [name for name, text in blanks().items() if write_new(folder / name, text)]
     say(f"{len(written)} files in {folder}: {', '.join(written)}" if written else f"{folder} lacks no file")
     if written:
-        say(f"Begin with lesson 02 and {STEPS[0].name} in {folder / STEPS[0].file}; tinygan check {folder} judges.")
+        say(f"Begin with lesson 02 and {STEPS[0].name} in {folder / STEPS[0].file}; tinygan check {folder} judges,")
+        say(f"tinygan hint {folder} helps.")
 
 
 def blanks():
@@ -148,14 +151,29 @@ def judge_files(folder):
     paths = [path for path in sorted(folder.glob("*.py")) if path.name != "__init__.py"]
     if not paths:
         raise UsageError(f"{folder} has no file of Python in it; tinygan start {folder} writes blanks to be filled in")
-    say(f"{folder} is none that tinygan start has written: each file is checked on its own.\n")
+    say(f"{folder} is none that tinygan start has written: each file is checked by itself.")
     codes = []
     for path in paths:
-        say(f"---- {path}")
-        codes.append(check.main(str(path)))
-        say("")
-    say(f"{codes.count(0)} of {len(codes)} files right")
+        say(f"\n---- {path}")
+        codes.append(check_apart(path))
+    say(f"\n{codes.count(0)} of {len(codes)} files right")
     return 1 if 1 in codes else max(codes)
+
+
+def check_apart(path):
+    """Print what ``tinygan check FILE`` says, from a process of its own; return its exit code, 2 if it did not end."""
+    command = [sys.executable, "-m", "tinygan", "check", str(path)]
+    to = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "encoding": "utf-8"}
+    try:
+        done = subprocess.run(command, env=environment(), timeout=FILE_SECONDS, **to)
+    except subprocess.TimeoutExpired:
+        say(f"{path}: no end within {FILE_SECONDS} seconds")
+        return 2
+    say(done.stdout.rstrip("\n"))
+    if done.returncode not in (0, 1, 2) or not done.stdout:
+        say(f"{path}: the program ends itself while it is checked: is there an exit() in it?")
+        return 2
+    return done.returncode
 
 
 # ---- hint ------------------------------------------------------------------------------------------------

@@ -26,7 +26,9 @@ def explained(index, folder, got, expected, wrong, error):
     first = {base_of(name): name for name in reversed(seen)}
     lines = table([name for name in seen if name in first.values()][:4], got, expected)
     if error:
-        lines.append(f"  what {step.name} gives back cannot be used: {said(error)}" if unused(error) else f"  {error}")
+        lines.append(
+            f"  {step.name} cannot be used as its docstring says: {said(error)}" if unused(error) else f"  {error}"
+        )
     found = named(index, got, wrong, error)
     if not found and not error:
         found = by_doctor(step, folder)
@@ -34,6 +36,8 @@ def explained(index, folder, got, expected, wrong, error):
         found = generic(got, expected, seen) or by_error(error) or coarse(seen)
     if not found and not error:
         lines.append("  no known mistake looks like this: compare what came with what was expected, entry by entry")
+    if unused(error):
+        lines.append(f"  if it is meant to be another layout: tinygan check {Path(folder, step.file)} judges it alone")
     return lines + [str(finding) for finding in found]
 
 
