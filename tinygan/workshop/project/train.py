@@ -3,6 +3,7 @@
     python train.py                  about two minutes; pictures and weights go to the folder ``run`` beside this file
     python train.py --steps 2000     some seconds; most digits can be read
     python train.py --data digits    drawn digits in place of MNIST
+    python train.py --without-r1     as long as penalty.py is not written; the digits are worse
 
 Lesson 10 tells what makes it work.
 """
@@ -58,11 +59,11 @@ def stack(sizes):
     return layers
 
 
-def make_gan(rng, dtype=np.float32):
+def make_gan(rng, dtype=np.float32, penalty=True):
     """Return the GAN of the recipe: Adam without momentum, and R1 in every fourth step."""
     generator = Network(generator_layers(), rng, dtype)
     discriminator = Network(stack((PIXELS, HIDDEN, HIDDEN, 1)), rng, dtype)
-    return GAN(generator, discriminator, Adam(LR), Adam(LR), penalty=R1())
+    return GAN(generator, discriminator, Adam(LR), Adam(LR), penalty=R1() if penalty else None)
 
 
 def main():
@@ -72,12 +73,13 @@ def main():
     parser = argparse.ArgumentParser(description="Train a GAN on digits.")
     parser.add_argument("--steps", type=int, default=24_000)
     parser.add_argument("--data", choices=("auto", "mnist", "digits"), default="auto")
+    parser.add_argument("--without-r1", action="store_true")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=FOLDER / "run")
     options = parser.parse_args()
     name, images = load_images(options.data)
     rng = np.random.default_rng(options.seed)
-    gan = make_gan(rng)
+    gan = make_gan(rng, penalty=not options.without_r1)
     average = MovingAverage(gan.generator.params)
     shown = Network(generator_layers(), np.random.default_rng(0))  # draws with the average's weights
     album = Album(options.out, name, gan, average, shown, options.steps, len(images) / BATCH)
