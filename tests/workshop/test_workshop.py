@@ -153,6 +153,13 @@ def test_the_doctor_is_asked_where_no_typical_mistake_fits(finished, capsys):
     assert code == 1 and "1/N divided twice, in b" in out
 
 
+def test_what_is_wrong_is_told_also_behind_a_blank(finished, capsys):
+    edit(finished, "layers.py", "return x @ self.W + self.b", "raise NotImplementedError")
+    edit(finished, "losses.py", "(p - t) / s.size", "p - t")
+    code, out, _ = commands.answer(capsys, "check", finished)
+    assert code == 1 and "missing 1/N" in out and "next: Dense.forward (lesson 02)" in out
+
+
 def test_what_is_next_is_the_blank_and_not_its_class(finished, capsys):
     edit(finished, "layers.py", "return np.where(self.x > 0, dout, self.alpha * dout)", "raise NotImplementedError")
     code, out, _ = commands.answer(capsys, "check", finished)

@@ -126,7 +126,7 @@ def is_project(folder):
 
 
 def judge_project(folder):
-    """Judge the fifteen steps, say what is wrong with the first that is not right, and where the reader stands."""
+    """Judge the fifteen steps, say what is wrong with the first that is wrong, and where the reader stands."""
     revealed, found = read_hints(folder), []
     for step, verdict in verdicts(folder):
         found.append((step, verdict))
@@ -136,9 +136,9 @@ def judge_project(folder):
     right = sum(verdict.state == "right" for _, verdict in found)
     left = [(step, verdict) for step, verdict in found if verdict.state != "right"]
     if left:
-        step, verdict = left[0]
-        if verdict.state != "blank":
+        for step, verdict in [each for each in left if each[1].state in ("wrong", "stopped")][:1]:
             say("\n".join(["", f"{verdict.place} ({folder / step.file}): {STATES[verdict.state]}", *verdict.lines]))
+        step, verdict = left[0]
         say(f"\n{right} of {len(STEPS)} · next: {verdict.place} (lesson {step.lesson})")
     else:
         say(f"\n{right} of {len(STEPS)} · all yours: python {folder / 'train.py'}, then tinygan race {folder}")
