@@ -57,7 +57,7 @@ def judge(index, folder):
             return Verdict("blank", place_in(step, str(error)), (f"  {error}",))
         error = None
     place = place_of_answer(step, wrong, error)
-    if drawn(step, project, got):
+    if not error and drawn(step, project, got):
         return Verdict("wrong", place, (str(Finding(*BROKEN["random"][:3], {"": ""})),))
     return Verdict("wrong", place, tuple(explained(index, folder, got, expected, wrong, error)))
 

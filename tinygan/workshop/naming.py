@@ -36,7 +36,7 @@ def explained(index, folder, got, expected, wrong, error):
         found = generic(got, expected, seen) or by_error(error) or coarse(seen)
     if not found and not error:
         lines.append("  no known mistake looks like this: compare what came with what was expected, entry by entry")
-    if unused(error):
+    if unused(error) and "has no attribute" in str(error):
         lines.append(f"  if it is meant to be another layout: tinygan check {Path(folder, step.file)} judges it alone")
     return lines + [str(finding) for finding in found]
 
