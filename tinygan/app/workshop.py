@@ -79,15 +79,13 @@ def write_new(path, text):
 def check_folder(folder, watch=False):
     """``tinygan check FOLDER``: judge a project; return 0 if all is right, 1 if not, 2 if unfinished."""
     judge = judge_project if is_project(folder) else judge_files
-    code = judge(folder)
-    if watch:
-        code = watched(folder, lambda: judge(folder), code)
-    return code
-
-
-def watched(folder, judge, code):
-    """Judge again whenever a file was saved, until Ctrl-C; return the last exit code."""
     before = stamps(folder)
+    code = judge(folder)
+    return watched(folder, judge, code, before) if watch else code
+
+
+def watched(folder, judge, code, before):
+    """Judge again whenever a file was saved since ``before``, until Ctrl-C; return the last exit code."""
     say(f"\nWatching {folder}: save a file and it is judged again; Ctrl-C ends.")
     try:
         while True:
@@ -96,7 +94,7 @@ def watched(folder, judge, code):
             if now != before:
                 before = now
                 say(f"\n---- {time.strftime('%H:%M:%S')} ----\n")
-                code = judge()
+                code = judge(folder)
     except KeyboardInterrupt:
         say("")
         return code
