@@ -58,7 +58,8 @@ def row(name, got, expected):
     if got.shape == expected.shape and not np.isfinite(got).all():
         bad = np.argmax(~np.isfinite(got))
         return Row(name, got.size, np.inf, (), np.nan, np.nan, False, note=f"it is {got.ravel()[bad]} in some places")
-    return compare(name, got, expected, 0.0)
+    compared = compare(name, got, expected, 0.0)
+    return compared if got.shape != expected.shape else compared._replace(note="")
 
 
 def named(index, got, wrong, error):
@@ -75,7 +76,25 @@ def named(index, got, wrong, error):
         if reached <= left:
             found.append(finding(mistake))
             left -= reached
-    return [] if left or error else found
+    if left and wrong and not error:
+        found = in_scene(index, got, wrong)
+    return [] if error else found
+
+
+def in_scene(index, got, wrong):
+    """Return the Finding of the mistake that answers the same in the first part of the questions in which one is wrong."""
+    scene = [name for name in right_answers(index)[0] if scene_of(name) == scene_of(wrong[0])]
+    if sum(np.size(got[name]) for name in scene if name in wrong and name in got) < 2:
+        return []
+    for mistake, (theirs, _) in zip(MISTAKES[STEPS[index].name], mistaken_answers(index), strict=True):
+        if all(alike(name, got, theirs) for name in scene):
+            return [finding(mistake)]
+    return []
+
+
+def scene_of(name):
+    """Return in which part of the questions one is asked: " with a penalty" for "loss, with a penalty"."""
+    return re.sub(f"{AFTER}|{BEFORE}|{SAME}", "", name).partition(",")[2]
 
 
 def unused(error):
@@ -190,7 +209,7 @@ def of_ratios(group, got, expected):
         ratios.append(ratio)
         counts.append(2 if re.search("of two|another batch|frozen", name) else 1 if "single" in name else N)
     ratios, counts = np.array(ratios), np.array(counts)
-    if sum(np.size(got[name]) for name in group) < 3 or not ratios.size:
+    if max(np.size(got[name]) for name in group) < 2 or not ratios.size:
         return None, ""
     if not ratios.any():
         return ("disconnected", f"{what} is exactly zero: nothing arrives here", WORDS["disconnected"][1]), ""
@@ -207,6 +226,7 @@ def of_ratios(group, got, expected):
 
 
 COARSE = (  # what is wrong where nobody knows why, by the first answer that is: (pattern, name, meaning, where to look)
+    ("times it is asked", "penalty forgotten", "there is a penalty, and it is not asked", "self.penalty(self.discriminator, x_real), after backward, before the step"),
     ("steps of the optimizers", "optimizer", "the right optimizer takes one step, and the other none", "optimizer.step"),
     ("updates of the average", "average", "average.update is called once in each step", "average.update(...)"),
     ("steps told", "look", "look is told 1, 2, ..., steps, one after each step", "look(step, d_loss, g_loss)"),
@@ -215,6 +235,7 @@ COARSE = (  # what is wrong where nobody knows why, by the first answer that is:
     (r"loss|d_loss|g_loss|value", "another loss", "the value itself is not the one that was asked for", "the formula in the docstring, term by term"),
     (r"gradient|dlogits|dx|dW|db|grads", "another gradient", "it is not the derivative of the value", "derive it for a single entry, as in the lesson"),
     (r"params after|average", "another rule", "the step is not the one of the formula", "the formula in the docstring, line by line"),
+    (".* is still the old array", "copies instead of views", "the layer keeps an array of its own", "setattr(layer, name, params[start:stop].reshape(shape)), and the same of grads"),
     ("params", "another beginning", "the vectors begin with zeros", "np.zeros(size, dtype)"),
     ("out", "another function", "forward computes something else", "the formula in the docstring, term by term"),
 )  # fmt: skip

@@ -165,7 +165,8 @@ def one_vector(mine, see):
     see("params", params)
     see("grads", grads)
     now = [part(layers[0], name) for name in ("W", "b", "dW", "db")]
-    see("W, b, dW, db are still the old arrays", [old is new for old, new in zip(before, now, strict=True)])
+    for name, old, new in zip(("W", "b", "dW", "db"), before, now, strict=True):
+        see(f"{name} is still the old array", float(old is new))
     see("itemsize of params", params.itemsize)
     params[...] = np.arange(1.0, params.size + 1)
     for i in (0, 2):
@@ -315,7 +316,9 @@ def discriminator_step(mine, see):
         see("steps of the optimizers" + name, [gan.d_optimizer.steps, gan.g_optimizer.steps])
         see("x_real" + AFTER, x_real)
         see("x_fake" + AFTER, lent - x_fake + 1)
-    see("what the penalty is given", seen[0] if seen else None)
+    see("times it is asked, with a penalty", len(seen))
+    if seen:
+        see("what it is given, with a penalty", seen[0])
     see("loss, of a second step", gan.discriminator_step(x_real, lent))
     see("discriminator.params, after a second step", gan.discriminator.params)
     gan = make_gan(mine)

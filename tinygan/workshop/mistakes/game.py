@@ -165,6 +165,7 @@ R1 = [
     own("v does not move", "every Dense meets the v of the first", "v = v W, on the way forward", R_NEXT, "pass"),
     own("bias in the tangent", "v went through Dense.forward, which adds b", "v moves to v W: a difference has no bias in it", R_NEXT, "v = v @ layer.W + layer.b"),
     own("value only", "the gradient is not added: the penalty costs, and changes nothing", "layer.dW += vᵀ u", R_DW, "pass"),
+    own("value only", "the gradient is not added, and the backward from ones has overwritten grads", "param_grads=False; then layer.dW += vᵀ u", R_DW, "pass", R_G, R_G.replace("False", "True")),
     own("gradients overwritten on the way", "the backward from ones has overwritten grads", "layer.backward(..., param_grads=False)", R_G, R_G.replace("False", "True")),
     own("a gradient for the biases", "b has no part in g, and must have none in its gradient", "only dW += vᵀ u", R_DW, R_DW + "\n            layer.db += upstream.sum(axis=0)"),
     own("x in place of v", "dW meets x, as in an ordinary backward", "dW += vᵀ u", R_V, "v = weight / len(x) * x"),

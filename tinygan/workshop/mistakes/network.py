@@ -14,6 +14,7 @@ ONE_VECTOR = [
     own(*COPIES, DVIEW, DVIEW + ".copy()"),
     own(*COPIES, VIEW, "np.zeros(shape)", DVIEW, "np.zeros(shape)"),
     own("gradients forgotten", "the layers' dW and db are no part of grads", "setattr(layer, 'd' + name, ...): a view into grads, too", f'            setattr(layer, "d" + name, {DVIEW})\n', ""),
+    own(*COPIES, f"            setattr(layer, name, {VIEW})\n", "", f'            setattr(layer, "d" + name, {DVIEW})\n', ""),
     own("parameters forgotten", "the layers' W and b are no part of params", "setattr(layer, name, ...): a view into params", f"            setattr(layer, name, {VIEW})\n", ""),
     own("one vector for both", "params and grads are the same numbers", "two vectors: np.zeros twice", "params, grads = np.zeros(size, dtype), np.zeros(size, dtype)", "params = grads = np.zeros(size, dtype)"),
     own("one vector for both", "dW and db are views into params", "dW, db: pieces of grads", DVIEW, VIEW),
