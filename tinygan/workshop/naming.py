@@ -76,14 +76,13 @@ def named(index, got, wrong, error):
         if reached <= left:
             found.append(finding(mistake))
             left -= reached
-    if left and wrong and not error:
-        found = in_scene(index, got, wrong)
-    return [] if error else found
+    return in_scene(index, got, wrong) if wrong and (left or error) else found
 
 
 def in_scene(index, got, wrong):
     """Return the Finding of the mistake that answers the same in the first part of the questions in which one is wrong."""
     scene = [name for name in right_answers(index)[0] if scene_of(name) == scene_of(wrong[0])]
+    scene = [name for name in scene if name in got]  # as far as it came
     if sum(np.size(got[name]) for name in scene if name in wrong and name in got) < 2:
         return []
     for mistake, (theirs, _) in zip(MISTAKES[STEPS[index].name], mistaken_answers(index), strict=True):
@@ -149,6 +148,8 @@ def by_error(error):
 
 def generic(got, expected, wrong):
     """Return the Findings for what can be seen in the numbers themselves."""
+    if counted := [name for name in wrong if re.match(COUNTS, name)]:
+        return coarse(counted)
     for base in dict.fromkeys(map(base_of, wrong)):
         group = [name for name in wrong if base_of(name) == base]
         words, detail = next(filter(any, (seen_in(name, got, expected) for name in group)), (None, ""))
@@ -173,7 +174,7 @@ def seen_in(name, got, expected):
         other = "not a number", f"what came is of the type {mine}", "an array, or a number"
         return missing if mine == NOTHING else other, ""
     if name.endswith(SAME):
-        look = "self.dW[...] = ... changes what is in the array; self.dW = ... is another array"
+        look = "dW[...] = ... changes what is in an array; dW = ... is another array"
         return ("replaced instead of filled", "the array is another one than before", look), ""
     if isinstance(right, str):
         return None, ""
@@ -193,9 +194,10 @@ def of_ratios(group, got, expected):
     if all(LARGE in name for name in group):
         return BROKEN["clip"][:3], ""
     ratios, counts, what = [], [], "it"
+    steps = any(name + BEFORE in expected for name in group)
     for name in group:
         mine, right, before = got[name], expected[name], expected.get(name + BEFORE)
-        if name.endswith(BEFORE):
+        if name.endswith(BEFORE) or LARGE in name or steps and before is None:
             continue
         if before is not None:
             mine, right, what = mine - got[name + BEFORE], right - before, "the step"
@@ -209,13 +211,17 @@ def of_ratios(group, got, expected):
         ratios.append(ratio)
         counts.append(2 if re.search("of two|another batch|frozen", name) else 1 if "single" in name else N)
     ratios, counts = np.array(ratios), np.array(counts)
-    if max(np.size(got[name]) for name in group) < 2 or not ratios.size:
+    numbers = max(np.size(got[name]) for name in group) < 2
+    if not ratios.size or numbers and not (group[0][:4] == "loss" and len(ratios) > 2 and np.ptp(counts)):
         return None, ""
     if not ratios.any():
         return ("disconnected", f"{what} is exactly zero: nothing arrives here", WORDS["disconnected"][1]), ""
     for kind, of_one in (("missing 1/N", ratios / counts), ("1/N divided twice", ratios * counts)):
         if np.ptp(counts) and np.allclose(of_one, of_one[0]) and np.isclose(abs(of_one[0]), 1):
-            return (kind, *WORDS[kind]), f"{what} times {ratios[0]:.6g}"
+            words = BROKEN["sum"][:3] if numbers else (kind, *WORDS[kind])
+            if ratios[0] < 0:
+                words = "wrong sign", f"and besides, {words[0]}: {words[1]}", words[2]
+            return words, f"{what} times {ratios[0]:.6g}"
         if np.ptp(counts) and np.allclose(of_one, of_one[0]) and kind == "missing 1/N":
             return ("batch size written down", *WORDS["batch size written down"]), f"{what} times {ratios[0]:.6g}"
     if not np.allclose(ratios, ratios[0]):
@@ -225,11 +231,12 @@ def of_ratios(group, got, expected):
     return (kind, f"{what} is the right one times {ratios[0]:.6g}", look), ""
 
 
+COUNTS = "steps of the optimizers|updates of the average|steps told|times it is asked"
 COARSE = (  # what is wrong where nobody knows why, by the first answer that is: (pattern, name, meaning, where to look)
     ("times it is asked", "penalty forgotten", "there is a penalty, and it is not asked", "self.penalty(self.discriminator, x_real), after backward, before the step"),
-    ("steps of the optimizers", "optimizer", "the right optimizer takes one step, and the other none", "optimizer.step"),
-    ("updates of the average", "average", "average.update is called once in each step", "average.update(...)"),
-    ("steps told", "look", "look is told 1, 2, ..., steps, one after each step", "look(step, d_loss, g_loss)"),
+    ("steps of the optimizers", "optimizer not used as it should be", "the right optimizer takes one step, and the other none", "optimizer.step"),
+    ("updates of the average", "average not updated once a step", "average.update is called once in each step", "average.update(...)"),
+    ("steps told", "look told something else", "look is told 1, 2, ..., steps, one after each step", "look(step, d_loss, g_loss)"),
     ("generator.params|discriminator.grads|generator.grads", "another gradient, or another step", "the loss is another matter: what reached these numbers is wrong", "follow the gradient line by line: which dout meets which backward?"),
     ("discriminator.params", "another gradient, or another step", "what reached these numbers is wrong", "follow the gradient line by line: which dout meets which backward?"),
     (r"loss|d_loss|g_loss|value", "another loss", "the value itself is not the one that was asked for", "the formula in the docstring, term by term"),

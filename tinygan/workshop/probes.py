@@ -17,7 +17,7 @@ SAME, AFTER, BEFORE = (
     ", afterwards",
     ", before",
 )  # endings of names: 1 if it is; unchanged; at first
-LARGE = ", logits of ±800"
+LARGE = "of ±800"
 
 
 def numbers(seed, *shape):
@@ -119,8 +119,8 @@ def sigmoid(mine, see):
     beside = mine.Sigmoid()
     beside.forward(numbers(5, 2, 7))
     see("dx, with another layer beside it", layer.backward(numbers(4, 2, 7)))
-    see("out, of x = ±800", layer.forward(np.array([[-800.0, 800.0, 0.0]])))
-    see("dx, of x = ±800", layer.backward(np.ones((1, 3))))
+    see(f"out, x {LARGE}", layer.forward(np.array([[-800.0, 800.0, 0.0]])))
+    see(f"dx, x {LARGE}", layer.backward(np.ones((1, 3))))
 
 
 # ---- losses ----------------------------------------------------------------------------------------------
@@ -131,8 +131,8 @@ def bce(mine, see):
     loss_of(mine.bce_with_logits, see)
     for target in (1, 0):
         loss, dlogits = mine.bce_with_logits(np.array([[-800.0], [800.0], [1.0]]), target)
-        see(f"loss, target {target}{LARGE}", loss)
-        see(f"dlogits, target {target}{LARGE}", dlogits)
+        see(f"loss, target {target}, logits {LARGE}", loss)
+        see(f"dlogits, target {target}, logits {LARGE}", dlogits)
 
 
 def least_squares(mine, see):
@@ -204,10 +204,12 @@ def network(mine, see):
     see("dx", deep.backward(numbers(8, 2, 3)))
     see("grads", deep.grads)
     net, x, dout = stack(mine, (7, 5, 3), 1), numbers(2, 5, 7), numbers(3, 5, 3)
+    held = net.grads
     see("out, of another one", net.forward(x))
     see("x" + AFTER, x)
     see("dx, of another one", net.backward(dout))
     see("grads, of another one", net.grads)
+    see("grads" + SAME, float(net.grads is held))
     see("dout" + AFTER, dout)
     net.backward(dout)
     see("grads, of the same backward again", net.grads)
