@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
@@ -76,9 +77,11 @@ class Theirs:
 
     def run(self, batches, latents, look=lambda *losses: None):
         """Take a step for each batch."""
-        self.train.train(
-            self.gan, self.average, iter(batches), iter(latents), len(batches), lambda step, *losses: look(*losses)
-        )
+
+        def told(step, *losses):
+            look(*losses)
+
+        self.train.train(self.gan, self.average, cycle(batches), cycle(latents), len(batches), told)
 
 
 def inputs(train, steps, dtype, seed=0):
@@ -93,22 +96,23 @@ def inputs(train, steps, dtype, seed=0):
 
 
 def compare_weights(train):
-    """Return {name: relative errors after each step} of weights and losses, in float64."""
-    ours, paths = Ours(train, np.float64), []
-    runs = (ours, Theirs(train, ours, np.float64))
+    """Return {name: relative errors} of weights and losses in float64, after each step; of the average, at the end."""
+    ours = Ours(train, np.float64)
+    runs, paths = (ours, Theirs(train, ours, np.float64)), []
     for run in runs:
         path = []
-        paths.append(path)
 
-        def look(d_loss, g_loss, run=run, path=path):
-            kept = run.gan.generator.params, run.gan.discriminator.params, run.average.params
-            path.append([*(array.copy() for array in kept), np.array([d_loss, g_loss], float)])
+        def look(d_loss, g_loss, gan=run.gan, path=path):
+            path.append([gan.generator.params.copy(), gan.discriminator.params.copy(), np.array([d_loss, g_loss])])
 
         run.run(*inputs(train, STEPS, np.float64), look)
-    # ``look`` comes last in a step, so that the average has taken the step in.
-    names = ("generator", "discriminator", "moving average", "losses")
-    steps = list(zip(*paths, strict=False))
-    return {name: [relative_error(b[i], a[i]) for a, b in steps] for i, name in enumerate(names)}
+        paths.append(path)
+    steps = list(zip(*paths, strict=True))
+    errors = {
+        name: [relative_error(theirs[i], mine[i]) for mine, theirs in steps]
+        for i, name in enumerate(("generator", "discriminator", "losses"))
+    }
+    return errors | {"moving average": [relative_error(runs[1].average.params, runs[0].average.params)]}
 
 
 def compare_times(train):
