@@ -248,11 +248,15 @@ def say_weights(errors):
     say("\nTen steps in float64, from the same weights on the same digits, beside the package's own:")
     for name, each in errors.items():
         say(f"  {name:<15} relative difference {max(each):.1e}")
-    wrong = {name: [error < 1e-7 for error in each].index(False) for name, each in errors.items() if max(each) >= 1e-7}
-    first = min(wrong, key=wrong.get, default=None)
-    where = "" if first is None or len(errors[first]) < 2 else f" at step {wrong[first] + 1}"
-    say(f"  It goes another way: the {first} first{where}." if wrong else "  It goes the same way.")
-    return not wrong
+    right = {name: [error < 1e-7 for error in each] for name, each in errors.items()}  # nan is not
+    parted = {name: each.index(False) for name, each in right.items() if not all(each)}
+    if not parted:
+        say("  It goes the same way.")
+        return True
+    first = min(parted, key=parted.get)
+    where = f" at step {parted[first] + 1}" if len(errors[first]) > 1 else ""
+    say(f"  It goes another way: the {first} first{where}.")
+    return False
 
 
 def say_digits(folder, drawn, path):
