@@ -6,6 +6,7 @@ one line of JSON, and what the reader's trained generator draws to the file SAMP
 
 from __future__ import annotations
 
+import ast
 import cProfile
 import importlib
 import json
@@ -23,7 +24,6 @@ import numpy as np
 
 from tinygan.doctor import Stopped
 from tinygan.doctor.sandbox import call
-from tinygan.gan import GAN
 from tinygan.gradcheck import relative_error
 from tinygan.optimizers import MovingAverage
 from tinygan.recipes import PRESETS, build_gan
@@ -44,7 +44,7 @@ class Ours:
 
     def __init__(self, train, dtype):
         config = replace(PRESETS["default"], hidden=(train.HIDDEN,) * 2, latent_dim=train.LATENT_DIM, lr=train.LR)
-        self.gan: GAN = build_gan(config, SIZES, np.random.default_rng(0), dtype)
+        self.gan = build_gan(config, SIZES, np.random.default_rng(0), dtype)
         self.average = MovingAverage(self.gan.generator.params, config.average)
 
     def run(self, batches, latents, look=lambda *losses: None):
@@ -149,39 +149,30 @@ def profile(train, folder):
 
 def place(file, line):
     """Return "Dense.backward" for a line of a file."""
-    import ast
-
-    tree = ast.parse(Path(file).read_text(encoding="utf-8"))
-    for outer in tree.body:
-        for inner in [outer, *getattr(outer, "body", [])]:
+    for outer in ast.parse(Path(file).read_text(encoding="utf-8")).body:
+        for inner in (outer, *getattr(outer, "body", [])):
             if isinstance(inner, ast.FunctionDef) and inner.lineno <= line <= inner.end_lineno:
                 return inner.name if inner is outer else f"{outer.name}.{inner.name}"
     return f"line {line}"
 
 
 def wide(train):
-    """Return which of a reader's layers turn float32 into float64: {"Dense.backward"}."""
+    """Return which of a reader's functions turn float32 into float64: ["Dense.backward", ...]."""
     gan, found = train.make_gan(np.random.default_rng(0)), []
+
+    def narrow(x, name):
+        if x.dtype != np.float32:
+            found.append(name)
+        return x.astype(np.float32)
+
     for network, width in ((gan.generator, train.LATENT_DIM), (gan.discriminator, train.PIXELS)):
         x = np.ones((2, width), np.float32)
         for layer in network.layers:
-            x = layer.forward(x)
-            if x.dtype != np.float32:
-                found.append(f"{type(layer).__name__}.forward")
-                x = x.astype(np.float32)
+            x = narrow(layer.forward(x), f"{type(layer).__name__}.forward")
         for layer in reversed(network.layers):
-            x = layer.backward(x.astype(np.float32))
-            if x.dtype != np.float32:
-                found.append(f"{type(layer).__name__}.backward")
-    for loss in (train_loss(gan),):
-        if loss(np.ones((2, 1), np.float32), 1)[1].dtype != np.float32:
-            found.append(getattr(loss, "__name__", "the loss"))
+            x = narrow(layer.backward(x), f"{type(layer).__name__}.backward")
+    narrow(gan.loss(np.ones((2, 1), np.float32), 1)[1], getattr(gan.loss, "__name__", "the loss"))
     return list(dict.fromkeys(found))
-
-
-def train_loss(gan):
-    """Return the loss of a reader's GAN."""
-    return gan.loss
 
 
 def draw(train, folder, out):
