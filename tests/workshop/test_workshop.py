@@ -328,3 +328,11 @@ def test_their_training_runs_and_leaves_pictures(finished):
 def test_steps_are_found_by_number_and_by_name():
     assert [find("1"), find("dense.backward"), find("Adam"), find("sigmoid.forward")] == [0, 1, 9, 3]
     assert asking.SECONDS < apart.PATIENCE
+
+
+def test_what_makes_it_slow_is_said():
+    found = {"times": (5.0, 12.0), "wide": ["LeakyReLU.backward"], "profile": [(0.5, "optimizers.py, Adam.step")]}
+    text = " ".join(workshop.advice(found))
+    assert "LeakyReLU.backward" in text and "float64" in text and "optimizer" in text and "Lesson 15" in text
+    text = " ".join(workshop.advice({"times": (5.0, 5.5), "wide": [], "profile": []}))
+    assert "As fast as the package" in text and "optimizer" not in text
