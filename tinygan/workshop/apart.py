@@ -26,12 +26,10 @@ def verdicts(folder):
     """Yield (Step, Verdict) for each of the steps of a project, in order."""
     right, left = set(), list(range(len(STEPS)))
     while left:
-        ready = [i for i in left if set(STEPS[i].needs) <= right]
-        first = left[0]
-        if first not in ready:
+        step = STEPS[left[0]]
+        if missing := [name for name in step.needs if name not in right]:
             left.pop(0)
-            waits = next(name for name in STEPS[first].needs if name not in right)
-            yield STEPS[first], Verdict("waits", STEPS[first].places[0], (f"  waits for {waits}",))
+            yield step, Verdict("waits", step.places[0], (f"  waits for {missing[0]}",))
             continue
         for index, verdict in judged(folder, tuple(left), right):
             left.remove(index)
