@@ -88,7 +88,8 @@ def of_ours(edits=(), file=None):
     """Return the finished project, with these edits (old, new, old, new, ...) in one of its files."""
     sources = dict(texts())
     for old, new in zip(edits[::2], edits[1::2], strict=True):
-        assert sources[file].count(old) >= 1, f"{file}: no {old!r}"
+        if old not in sources[file]:
+            raise ValueError(f"{file}.py has no {old!r}")
         sources[file] = sources[file].replace(old, new)
     hidden = {name: sys.modules.pop(name) for name in (*ORDER, "pictures") if name in sys.modules}
     try:
