@@ -336,3 +336,30 @@ def test_what_makes_it_slow_is_said():
     assert "LeakyReLU.backward" in text and "float64" in text and "optimizer" in text and "Lesson 15" in text
     text = " ".join(workshop.advice({"times": (5.0, 5.5), "wide": [], "profile": []}))
     assert "As fast as the package" in text and "optimizer" not in text
+
+
+DICTIONARIES = """
+class Dense:
+    def __init__(self, n_in, n_out):
+        self.params = {"W": np.zeros((n_in, n_out)), "b": np.zeros(n_out)}
+        self.grads = {}
+
+    def forward(self, x):
+        self.cache = x
+        return x @ self.params["W"] + self.params["b"]
+
+    def backward(self, dout):
+        self.grads = {"W": self.cache.T @ dout, "b": dout.sum(axis=0)}
+        return dout @ self.params["W"].T
+"""
+
+
+def test_a_layer_with_dictionaries_is_judged_by_the_doctor(finished):
+    text = (finished / "layers.py").read_text(encoding="utf-8")
+    theirs = text[text.index("class Dense") : text.index("class LeakyReLU")]
+    (finished / "layers.py").write_text(text.replace(theirs, DICTIONARIES + "\n\n"), encoding="utf-8")
+    assert judge_alone(finished, 0).state == judge_alone(finished, 1).state == "right"
+    edit(finished, "layers.py", "dout.sum(axis=0)", "dout.mean(axis=0)")
+    verdict = judge_alone(finished, 1)
+    assert verdict.state == "wrong" and "1/N divided twice" in "".join(verdict.lines)
+    assert judge_alone(finished, find("Network")).state == "wrong"

@@ -14,7 +14,7 @@ from tinygan.doctor.diagnosis import Finding
 from tinygan.doctor.sandbox import sandbox
 from tinygan.doctor.words import BROKEN
 from tinygan.workshop.asking import TOLERANCE, answers, drawn, right_answers, same
-from tinygan.workshop.naming import explained
+from tinygan.workshop.naming import explained, of_another_layout, report_of
 from tinygan.workshop.projects import has, moved, needed, of_reader
 from tinygan.workshop.steps import STEPS
 
@@ -56,6 +56,8 @@ def judge(index, folder):
         if not wrong:
             return Verdict("blank", place_in(step, str(error)), (f"  {error}",))
         error = None
+    if of_another_layout(error) and (report := report_of(step, folder)) and report.passed:
+        return Verdict("right")  # as the doctor measures it
     place = place_of_answer(step, wrong, error)
     if not error and drawn(step, project, got):
         return Verdict("wrong", place, (str(Finding(*BROKEN["random"][:3], {"": ""})),))

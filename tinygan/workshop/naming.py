@@ -30,13 +30,13 @@ def explained(index, folder, got, expected, wrong, error):
             f"  {step.name} cannot be used as its docstring says: {said(error)}" if unused(error) else f"  {error}"
         )
     found = named(index, got, wrong, error)
-    if not found and not error:
+    if not found and (not error or of_another_layout(error)):
         found = by_doctor(step, folder)
     if not found:
         found = generic(got, expected, seen) or by_error(error) or coarse(seen)
     if not found and not error:
         lines.append("  no known mistake looks like this: compare what came with what was expected, entry by entry")
-    if unused(error) and "has no attribute" in str(error):
+    if of_another_layout(error):
         lines.append(f"  if it is meant to be another layout: tinygan check {Path(folder, step.file)} judges it alone")
     return lines + [str(finding) for finding in found]
 
@@ -256,10 +256,21 @@ def coarse(wrong):
 
 def by_doctor(step, folder):
     """Return what the doctor finds in the layer, the loss or the optimizer of a step; [] where it finds nothing."""
+    report = report_of(step, folder)
+    return diagnose(report) if report else []
+
+
+def report_of(step, folder):
+    """Return the doctor's Report on the layer, the loss or the optimizer of a step; None where there is none."""
     if step.file not in ("layers.py", "losses.py", "optimizers.py"):
-        return []
+        return None
     try:
         found = targets(load(str(Path(folder, step.file)))).get(step.places[0].split(".")[0])
-        return diagnose(examine(found)) if found else []
+        return examine(found) if found else None
     except Stopped:
-        return []
+        return None
+
+
+def of_another_layout(error):
+    """Did it stop because what the probe asked for is not there: an attribute of another name, a dictionary?"""
+    return unused(error) and "has no attribute" in str(error)
