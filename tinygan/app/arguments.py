@@ -53,19 +53,21 @@ def build_parser():
     """Return the parser, and {name: parser} of the commands."""
     parser = Parser(prog="tinygan", description="A GAN written from nothing but NumPy, to be read.")
     parser.add_argument("--version", action="version", version=f"tinygan {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="train|sample|score|quiz|fill|check", parser_class=Parser)
-    for name, help, add_options in (
+    known = (
         ("train", "train a GAN; with no option, about a minute on MNIST", train_options),
         ("sample", "draw samples from a trained generator", sample_options),
         ("score", "measure how good a run's samples are", score_options),
         ("quiz", "write a page on which somebody says what is real and what was made", quiz_options),
-        (
-            "fill",
-            "fill in what is missing, in images by a trained generator, or in a table",
-            fill_options,
-        ),
-        ("check", "check every gradient of the package, or those in your file, which is run for that", check_options),
-    ):
+        ("fill", "fill in what is missing, in images by a trained generator, or in a table", fill_options),
+        ("lab", "watch, step, rewind and change a training in the browser", lab_options),
+        ("check", "check every gradient of the package, or those in your file or folder, which is run", check_options),
+        ("start", "write blanks, from which you build a GAN of your own", start_options),
+        ("hint", "show a hint for a blank, each time a stronger one; the third is the solution", hint_options),
+        ("race", "hold your own GAN beside the package: weights, digits, time", race_options),
+    )
+    metavar = "|".join(name for name, _, _ in known)
+    commands = parser.add_subparsers(required=True, metavar=metavar, parser_class=Parser)
+    for name, help, add_options in known:
         sub = commands.add_parser(name, help=help, description=help)
         sub.set_defaults(name=name)
         add_options(sub)
@@ -166,8 +168,30 @@ def fill_options(parser):
 
 def check_options(parser):
     """Add those of ``tinygan check``."""
-    help = "your file, which is run like any program, or one thing in it; default: all that the package has"
-    parser.add_argument("target", nargs="?", metavar="FILE.py[:NAME]", help=help)
+    help = (
+        "your file, which is run like any program, or one thing in it, or a folder; default: all that the package has"
+    )
+    parser.add_argument("target", nargs="?", metavar="FILE.py[:NAME]|FOLDER", help=help)
+    parser.add_argument("--watch", action="store_true", help="of a FOLDER: check again after every save; default: once")
+
+
+def start_options(parser):
+    """Add those of ``tinygan start``."""
+    parser.add_argument("folder", type=folder, metavar="FOLDER", help="a new folder, or an empty one")
+    help = "add what the folder lacks, and change nothing that is there; default: refuse a folder with files"
+    parser.add_argument("--missing", action="store_true", help=help)
+
+
+def hint_options(parser):
+    """Add those of ``tinygan hint``."""
+    parser.add_argument("folder", type=folder, metavar="FOLDER", help="what tinygan start has written")
+    help = "its number or its name, as in Dense.backward; default: the first that is not right"
+    parser.add_argument("step", nargs="?", metavar="STEP", help=help)
+
+
+def race_options(parser):
+    """Add those of ``tinygan race``."""
+    parser.add_argument("folder", type=folder, metavar="FOLDER", help="what tinygan start has written, all filled in")
 
 
 def option(name):

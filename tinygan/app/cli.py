@@ -7,7 +7,9 @@ on standard error and exit code 2.
 from __future__ import annotations
 
 import json
+import os
 import sys
+from pathlib import Path
 
 import numpy as np
 
@@ -171,10 +173,21 @@ def quiz_command(args):
 
 
 def check_command(args):
-    """``tinygan check``: gradients, the package's or a learner's."""
-    from tinygan.app import check  # only now: nothing else needs it
+    """``tinygan check``: gradients, the package's or a learner's; or a learner's whole folder."""
+    from tinygan.app import check, workshop  # only now: nothing else needs them
 
+    if args.target and os.path.isdir(args.target):
+        return workshop.check_folder(Path(args.target), args.watch)
+    if args.watch:
+        raise UsageError("--watch belongs to a folder: tinygan check FOLDER --watch")
     return check.main(args.target)
+
+
+def workshop_command(args):
+    """``tinygan start``, ``hint``, ``race``: a GAN of the reader's own."""
+    from tinygan.app import workshop
+
+    return getattr(workshop, f"{args.name}_command")(args)
 
 
 COMMANDS = {
@@ -184,4 +197,5 @@ COMMANDS = {
     "quiz": quiz_command,
     "fill": fill_command,
     "check": check_command,
+    **dict.fromkeys(("start", "hint", "race"), workshop_command),
 }

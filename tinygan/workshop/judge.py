@@ -1,0 +1,78 @@
+"""The judge: what does a reader's code answer, is it right, and if not, where and why?
+
+The finished project is asked the same (``probes``). Where an answer differs, the finished project is asked once more,
+with one typical mistake after the other in it: the one that answers like the reader's is its name. Where none does, the
+doctor looks at the layer, the loss or the optimizer; and where it knows none either, the numbers are described.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from tinygan.doctor import Stopped, Unfilled
+from tinygan.doctor.diagnosis import Finding
+from tinygan.doctor.sandbox import sandbox
+from tinygan.doctor.words import BROKEN
+from tinygan.workshop.asking import TOLERANCE, answers, drawn, right_answers, same
+from tinygan.workshop.naming import explained, of_another_layout, report_of
+from tinygan.workshop.projects import has, moved, needed, of_reader
+from tinygan.workshop.steps import STEPS
+
+
+class Verdict(NamedTuple):
+    """What a step comes to: "right", "wrong", "blank", "waits" or "stopped"; where, and lines that say why."""
+
+    state: str
+    place: str = ""
+    lines: tuple = ()
+
+
+def judge(index, folder):
+    """Return the Verdict on a step."""
+    step = STEPS[index]
+    try:
+        with sandbox():
+            project = of_reader(folder, {STEPS[i].file for i in needed(step)} | {"layers.py"})
+            missing = [place for place in step.places if not has(project, place)]
+            if missing:
+                project, missing = moved(folder, step, project, missing)
+    except Unfilled as error:
+        return Verdict("stopped", step.places[0], (f"  {error}: it is called while the file is imported",))
+    except Stopped as error:
+        return Verdict("stopped", step.places[0], (f"  {error}",))
+    if missing:
+        said = f"  {step.file} has no {missing[0]}, nor has any other file of the folder: give it its name back"
+        return Verdict("stopped", missing[0], (said,))
+    got, error = answers(step, project)
+    expected, *others = right_answers(index)
+    tolerance = TOLERANCE.get(step.name, 1e-9)
+    for right in (expected, *others):
+        wrong = [name for name in right if not (name in got and same(got[name], right[name], tolerance))]
+        if not wrong and not error and not drawn(step, project, got):
+            return Verdict("right")
+    wrong = [name for name in expected if not (name in got and same(got[name], expected[name], tolerance))]
+    if isinstance(error, Unfilled):
+        wrong = [name for name in wrong if name in got]
+        if not wrong:
+            return Verdict("blank", place_in(step, str(error)), (f"  {error}",))
+        error = None
+    if of_another_layout(error) and (report := report_of(step, folder)) and report.passed:
+        return Verdict("right")  # as the doctor measures it
+    place = place_of_answer(step, wrong, error)
+    if not error and drawn(step, project, got):
+        return Verdict("wrong", place, (str(Finding(*BROKEN["random"][:3], {"": ""})),))
+    return Verdict("wrong", place, tuple(explained(index, folder, got, expected, wrong, error)))
+
+
+def place_in(step, sentence):
+    """Return which of a step's blanks a sentence names, "..., in backward is still ..."."""
+    return next((place for place in step.places if f" in {place.split('.')[-1]} " in sentence), step.places[0])
+
+
+def place_of_answer(step, wrong, error):
+    """Return which of a step's blanks gives the first wrong answer."""
+    if len(step.places) == 1:
+        return step.places[0]
+    if error and " in backward" in str(error) or wrong and not wrong[0].startswith(("out", "x")):
+        return step.places[1]
+    return step.places[0]
