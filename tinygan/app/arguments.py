@@ -17,6 +17,7 @@ from tinygan.recipes import COUNT, DATA, LARGEST, POSITIVE, PRESETS, Config, One
 
 LIMITS = ("steps", "epochs", "minutes")  # of a run; one takes the place of the others
 COUNTED = Range(int, 0, LARGEST)
+PORT = Range(int, 0, 65535)
 SEED = Range(int, 0, 2**128 - 1)
 SCORED = Range(int, 10, 100_000)  # samples: fewer say nothing, and more than any real images take hours
 
@@ -50,11 +51,12 @@ def build_parser():
     """Return the parser, and {name: parser} of the commands."""
     parser = Parser(prog="tinygan", description="A GAN written from nothing but NumPy, to be read.")
     parser.add_argument("--version", action="version", version=f"tinygan {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="train|sample|score|check", parser_class=Parser)
+    commands = parser.add_subparsers(required=True, metavar="train|sample|score|lab|check", parser_class=Parser)
     for name, help, add_options in (
         ("train", "train a GAN; with no option, about a minute on MNIST", train_options),
         ("sample", "draw samples from a trained generator", sample_options),
         ("score", "measure how good a run's samples are", score_options),
+        ("lab", "watch, step, rewind and change a training in the browser", lab_options),
         ("check", "check every gradient of the package, or those in your file, which is run for that", check_options),
     ):
         sub = commands.add_parser(name, help=help, description=help)
@@ -120,6 +122,24 @@ def score_options(parser):
     help = "where the data are now, if they have moved; default: where they were"
     add("--data", type=source, metavar="FOLDER", help=help)
     add("--json", action="store_true", help="print JSON, for programs; default: a table")
+
+
+def lab_options(parser):
+    """Add those of ``tinygan lab``."""
+    add = parser.add_argument
+    add("run", nargs="?", type=folder, metavar="RUN", help="continue from this run, as in runs/001; default: a new one")
+    help = "what to learn from; default: ring"
+    add("--data", type=source, metavar="|".join([*DATA, "FOLDER", "FILE.npy"]), help=help)
+    help = "a named recipe; default: default for images, lab for ring and grid"
+    add("--preset", type=one_of(PRESETS), metavar="|".join(PRESETS), help=help)
+    help = "change a choice, from the beginning or from a step on, again and again; default: the preset's choices"
+    add("--set", action="append", type=setting, metavar="[STEP:]NAME=VALUE", help=help)
+    help = "open the lab at this challenge; default: none"
+    add("--challenge", metavar="NAME", help=help)
+    help = "of the server, which only this machine can reach; 0 is any free one; default: 0"
+    add("--port", type=number(PORT), metavar="N", default=0, help=help)
+    help = "open it in the browser; default: yes"
+    add("--browser", action=argparse.BooleanOptionalAction, help=help)
 
 
 def check_options(parser):
@@ -236,6 +256,14 @@ def coding(text):
         names = ", ".join(LeastSquares.codings)
         raise argparse.ArgumentTypeError(f"must be {names}, or three numbers A,B,C, got {text!r}") from None
     return values
+
+
+def setting(text):
+    """Parse NAME=VALUE or STEP:NAME=VALUE into (step or None, name, text of the value)."""
+    match = re.fullmatch(r"(?:(\d{1,12}):)?([a-z_\d]+)=(.*)", text)
+    if not match:
+        raise argparse.ArgumentTypeError(f"must be a choice, as in lr=0.01 or 500:lr=0.01, got {text!r}")
+    return int(match[1]) if match[1] else None, match[2], match[3]
 
 
 def classes(text):

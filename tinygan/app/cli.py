@@ -157,4 +157,17 @@ def check_command(args):
     return check.main(args.target)
 
 
-COMMANDS = {"train": train_command, "sample": sample_command, "score": score_command, "check": check_command}
+def lab_command(args):
+    """``tinygan lab``: the lab, in the browser."""
+    from tinygan.app import lab  # only now: nothing else needs it
+
+    return lab.lab_command(args)
+
+
+COMMANDS = {
+    "train": train_command,
+    "sample": sample_command,
+    "score": score_command,
+    "lab": lab_command,
+    "check": check_command,
+}
