@@ -261,6 +261,8 @@ PRESETS = {
         decay_from=0.0,
         steps=30_000,
     ),
+    # The ring in small networks, quick enough to be watched: `tinygan lab`.
+    "lab": Config(gamma=0.1, latent_dim=2, hidden=(32, 32), init="spread", batch=150, beta1=0.5, steps=20_000),
 }
 
 

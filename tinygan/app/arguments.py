@@ -18,6 +18,7 @@ from tinygan.recipes import COUNT, DATA, LARGEST, POSITIVE, PRESETS, Config, One
 
 LIMITS = ("steps", "epochs", "minutes")  # of a run; one takes the place of the others
 COUNTED = Range(int, 0, LARGEST)
+PORT = Range(int, 0, 65535)
 SEED = Range(int, 0, 2**128 - 1)
 QUIZ, FILLED, STARTS = Range(int, 5, 200), Range(int, 1, 1000), Range(int, 1, 100)
 REALISM = Range(float, 0, LARGEST)
@@ -164,6 +165,24 @@ def fill_options(parser):
     help = "where the data are now, if they have moved; default: where they were"
     add("--data", type=source, metavar="FOLDER", help=help)
     add("--out", type=folder, metavar="FOLDER|FILE.csv", help="default: RUN/filled, or FILE.filled.csv")
+
+
+def lab_options(parser):
+    """Add those of ``tinygan lab``."""
+    add = parser.add_argument
+    add("run", nargs="?", type=folder, metavar="RUN", help="continue from this run, as in runs/001; default: a new one")
+    help = "what to learn from; default: ring"
+    add("--data", type=source, metavar="|".join([*DATA, "FOLDER", "FILE.npy"]), help=help)
+    help = "a named recipe; default: default for images, lab for ring and grid"
+    add("--preset", type=one_of(PRESETS), metavar="|".join(PRESETS), help=help)
+    help = "change a choice, from the beginning or from a step on, again and again; default: the preset's choices"
+    add("--set", action="append", type=setting, metavar="[STEP:]NAME=VALUE", help=help)
+    help = "open the lab at this challenge; default: none"
+    add("--challenge", metavar="NAME", help=help)
+    help = "of the server, which only this machine can reach; 0 is any free one; default: 0"
+    add("--port", type=number(PORT), metavar="N", default=0, help=help)
+    help = "open it in the browser; default: yes"
+    add("--browser", action=argparse.BooleanOptionalAction, help=help)
 
 
 def check_options(parser):
@@ -316,6 +335,14 @@ def missing(text):
         wanted = "must be a share between 0% and 100%, as in 50%, or half, or center, or MASK.npy"
         raise argparse.ArgumentTypeError(f"{wanted}, got {text!r}")
     return share
+
+
+def setting(text):
+    """Parse NAME=VALUE or STEP:NAME=VALUE into (step or None, name, text of the value)."""
+    match = re.fullmatch(r"(?:(\d{1,12}):)?([a-z_\d]+)=(.*)", text)
+    if not match:
+        raise argparse.ArgumentTypeError(f"must be a choice, as in lr=0.01 or 500:lr=0.01, got {text!r}")
+    return int(match[1]) if match[1] else None, match[2], match[3]
 
 
 def classes(text):

@@ -190,12 +190,20 @@ def workshop_command(args):
     return getattr(workshop, f"{args.name}_command")(args)
 
 
+def lab_command(args):
+    """``tinygan lab``: the lab, in the browser."""
+    from tinygan.app import lab  # only now: nothing else needs it
+
+    return lab.lab_command(args)
+
+
 COMMANDS = {
     "train": train_command,
     "sample": sample_command,
     "score": score_command,
     "quiz": quiz_command,
     "fill": fill_command,
+    "lab": lab_command,
     "check": check_command,
     **dict.fromkeys(("start", "hint", "race"), workshop_command),
 }
