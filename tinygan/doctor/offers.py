@@ -78,7 +78,8 @@ def used(target, value):
     calls = getattr(target.module, "calls", {})
     functions = [getattr(target.owner or target.module, step.name, None) for step in value]
     given = [calls.get(getattr(function, "__code__", None), {}) for function in functions]
-    arrays = {k: v for known in given for k, v in known.items() if isinstance(v, np.ndarray) and 0 < v.size < 1000}
+    arrays = {k: v for known in given for k, v in known.items() if isinstance(v, np.ndarray) and v.dtype.kind in "fiub"}
+    arrays = {k: v for k, v in arrays.items() if 0 < v.size < 1000}
     draws = {name: feeding.like(array) for name, array in arrays.items()}
     batch = next(iter(draws.values())).shape.split()[:1] if draws else []
     shapes = {k: " ".join("N" if [n] == batch != ["1"] else n for n in d.shape.split()) for k, d in draws.items()}
