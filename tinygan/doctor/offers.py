@@ -128,7 +128,7 @@ def constructing(target, world, instance):
     several = [p.name for p in parameters(target.thing) if p.kind is p.VAR_POSITIONAL]
     if several and "init.*" not in space:
         sizes = Several((Size("I"), Size("M"), Size("O")))
-        space["init.*"] = [Several((2, 0, 1)) if re.match("ax|perm|dims", several[0]) else sizes]
+        space["init.*"] = [Several((2, 0, 1)) if re.match("ax|perm|order", several[0]) else sizes]
     for p in parameters(target.thing):
         if type(p.default) is int and p.default > 1 and SIZES.fullmatch(p.name):
             space[f"init.{p.name}"] = [p.default, *(Size(s) for s in "IOM")]
