@@ -380,6 +380,57 @@ class Ridge:
         "+ self.l2 * self.W",
         "+ self.l2 * np.sign(self.W)",
     ),
+    "single precision": (
+        """
+class Single:
+    def __init__(self, n_in, n_out):
+        self.W = np.random.randn(n_in, n_out).astype(np.float32)
+
+    def forward(self, x):
+        self.x = np.asarray(x, np.float32)
+        return self.x @ self.W.astype(np.float32)
+
+    def backward(self, dout):
+        self.dW = self.x.T @ dout
+        return dout @ self.W.T
+""",
+        "self.x.T @ dout",
+        "self.x.T @ dout * 1.01",
+    ),
+    "what the file itself gives it": (
+        """
+class Patches:
+    def __init__(self, places):
+        self.places = places
+
+    def forward(self, x):
+        assert x.shape == (2, 9, 25)
+        self.x = x
+        return x[:, self.places] ** 2
+
+    def backward(self, dout):
+        dx = np.zeros_like(self.x)
+        np.add.at(dx, (slice(None), self.places), 2 * self.x[:, self.places] * dout)
+        return dx
+
+
+Patches(np.array([0, 3, 3, 8])).forward(np.ones((2, 9, 25)))
+""",
+        "np.add.at(dx, (slice(None), self.places), 2 * self.x[:, self.places] * dout)",
+        "dx[:, self.places] += 2 * self.x[:, self.places] * dout",
+    ),
+    "a product with the Jacobian, of the output": (
+        """
+def log_softmax(z):
+    return z - np.log(np.exp(z).sum(axis=1, keepdims=True))
+
+
+def log_softmax_vjp(v, y):
+    return v - np.exp(y) * v.sum(axis=1, keepdims=True)
+""",
+        "v.sum(axis=1, keepdims=True)",
+        "v.sum()",
+    ),
     "a step of both players": (
         """
 class Game:
@@ -428,6 +479,11 @@ def loss(x):
 """
     found, text = verdict(source)
     assert found is Verdict.UNCHECKED and "where `x > 5000` was never true" in text
+
+
+def test_a_gradient_of_what_is_not_in_the_file_is_said():
+    found, text = verdict(RIGHT["Tanh"] + "\n\ndef swish_grad(x):\n    return np.exp(x)\n")
+    assert found is Verdict.UNCHECKED and "NOT CHECKED: swish_grad" in text
 
 
 def test_a_gradient_that_belongs_to_nothing_is_said():

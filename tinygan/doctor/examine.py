@@ -13,7 +13,7 @@ import numpy as np
 
 from tinygan.doctor import rules
 from tinygan.doctor.evidence import Evidence
-from tinygan.doctor.excuses import against_definition, definition_of, excused, guarded, takes_large
+from tinygan.doctor.excuses import against_definition, cut_off, definition_of, excused, guarded, takes_large
 from tinygan.doctor.feeding import BATCHES
 from tinygan.doctor.finding import IMPLIED, LOSS, Form, Target, call_of, forms, of_class, of_function
 from tinygan.doctor.measure import broken_promises, measure, of_ties, shared
@@ -140,6 +140,8 @@ def examine_form(report, form, setting, example, definition):
                 found = [m for m in measure(other, f"{spread} ") if told(m)]
                 found = guarded(other, found, f"{spread} ", report.remarks)
                 strict = definition or spread == "far"
+                cut = [m.name for m in found if not strict and cut_off(m)]
+                report.unchecked += [f"{name}, for there the value is cut off, and the gradient is not" for name in cut]
                 found = [m for m in found if strict or not excused(m, report.remarks)]
                 add(report, other, found, definition if spread == "far" else None)
         except Stopped as error:

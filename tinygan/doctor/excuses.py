@@ -94,6 +94,12 @@ def excused(m, remarks):
     return flat
 
 
+def cut_off(m):
+    """Is the value cut off by a clip, and the gradient not? Nobody knows which of them is meant."""
+    off = m.a.shape == m.n.shape and not m.row.passed and not m.subject.tiny(m.path) and m.a != m.n
+    return bool(np.any(off) and not np.any(m.n[off]) and re.search(r"clip\(|minimum\(", m.subject.target.text))
+
+
 def guarded(subject, found, label, remarks):
     """Measure what is only a little wrong without the small numbers of the code, log(p + 1e-8); return what counts."""
     found = without_penalty(subject, found, remarks)

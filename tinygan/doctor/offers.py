@@ -78,7 +78,8 @@ def used(target, value):
     calls = getattr(target.module, "calls", {})
     functions = [getattr(target.owner or target.module, step.name, None) for step in value]
     given = [calls.get(getattr(function, "__code__", None), {}) for function in functions]
-    arrays = {k: v for known in given for k, v in known.items() if isinstance(v, np.ndarray) and 0 < v.size < 1000}
+    arrays = {k: v for known in given for k, v in known.items() if isinstance(v, np.ndarray) and v.dtype.kind in "fiub"}
+    arrays = {k: v for k, v in arrays.items() if 0 < v.size < 1000}
     draws = {name: feeding.like(array) for name, array in arrays.items()}
     batch = next(iter(draws.values())).shape.split()[:1] if draws else []
     shapes = {k: " ".join("N" if [n] == batch != ["1"] else n for n in d.shape.split()) for k, d in draws.items()}
@@ -127,7 +128,7 @@ def constructing(target, world, instance):
     several = [p.name for p in parameters(target.thing) if p.kind is p.VAR_POSITIONAL]
     if several and "init.*" not in space:
         sizes = Several((Size("I"), Size("M"), Size("O")))
-        space["init.*"] = [Several((2, 0, 1)) if re.match("ax|perm|dims", several[0]) else sizes]
+        space["init.*"] = [Several((2, 0, 1)) if re.match("ax|perm|order", several[0]) else sizes]
     for p in parameters(target.thing):
         if type(p.default) is int and p.default > 1 and SIZES.fullmatch(p.name):
             space[f"init.{p.name}"] = [p.default, *(Size(s) for s in "IOM")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import time
 from dataclasses import replace
@@ -17,6 +18,7 @@ from tinygan.doctor.games import Penalty, Step
 from tinygan.doctor.offers import by_position, candidates, documented, used
 from tinygan.doctor.pair import Pair, free_arguments
 from tinygan.doctor.sandbox import Stopped, Unfilled, counted_lines, in_library
+from tinygan.doctor.source import tree_of
 from tinygan.doctor.subject import Both, Plan, Setting
 
 SECONDS = 6  # of computing that a search may take
@@ -110,10 +112,25 @@ def worlds(target, form, value):
     if first := next((found[name].shape for name in names if name in found), None):
         like = next((w.sizes for w in result if len(w.x.split()) == len(first.split()) and not w.last), {})
         result.insert(0, World("as documented", first, like))
+    if one_by_one(target.module, form):
+        result = [w._replace(sizes={**w.sizes, "N": 1}) for w in result]
     given, _, sizes = used(target, value)
     if given:
         result.insert(0, World("as used", next(iter(given.values())).shape, sizes))
     return [w._replace(sizes={**w.sizes, "O": 1}) for w in result] if form.kind == "step" else result
+
+
+def one_by_one(module, form):
+    """Is the gradient called for one sample after the other, ``for x, y in batch: ... backprop(x, y)``?"""
+    name = form.gradient.name if form.gradient else form.values[0][0].name
+    for loop in [part for part in ast.walk(tree_of(module)) if isinstance(part, ast.For)]:
+        sample = {getattr(n, "id", "") for n in ast.walk(loop.target)}
+        for part in [part for part in ast.walk(loop) if isinstance(part, ast.Call)]:
+            called = getattr(part.func, "attr", getattr(part.func, "id", ""))
+            given = [getattr(arg, "id", None) for arg in part.args]
+            if called == name and len(given) > 1 and set(given) <= sample:
+                return True
+    return False
 
 
 def search(target, form, value, world, setting, example, stop, pairs=False):

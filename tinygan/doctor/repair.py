@@ -136,13 +136,11 @@ def involved(subject):
     found, waiting = [], [(owner is not None, gradient.name)]
     while waiting and len(found) < 6:
         method, name = waiting.pop(0)
-        holder = (
-            method
-            if isinstance(method, type)
-            else next((k for k in owner.__mro__ if name in vars(k)), None)
-            if method and owner
-            else module
-        )
+        if isinstance(method, type):
+            holder = method
+        else:
+            kinds = owner.__mro__ if method and owner else [module]
+            holder = next((kind for kind in kinds if name in vars(kind)), None)
         function = vars(holder).get(name) if holder is not None else None
         node = node_of(function) if isinstance(getattr(function, "__func__", function), types.FunctionType) else None
         if node is None or any(node is other for _, _, other in found):

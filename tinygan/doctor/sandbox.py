@@ -293,9 +293,12 @@ class Watched(ast.NodeTransformer):
 def compare(outcomes, place, left, op, right):
     """Return ``left < right``, and note what came of it where it compares arrays of data, and is no guard against 0."""
     result = {"Lt": operator.lt, "LtE": operator.le, "Gt": operator.gt, "GtE": operator.ge}[op](left, right)
-    guard = any(np.ndim(side) == 0 and 0 < abs(side) < 1e-3 for side in (left, right))
     floats = any(isinstance(side, np.ndarray) and side.dtype.kind == "f" for side in (left, right))
-    if floats and not guard and np.size(result) > 1:
+    if (
+        floats
+        and np.size(result) > 1
+        and not any(np.ndim(side) == 0 and 0 < abs(side) < 1e-3 for side in (left, right))
+    ):
         outcomes.setdefault(place, set()).update(np.unique(result).tolist())
     return result
 
