@@ -47,7 +47,6 @@ TESTS = {  # the tests of each file; those of all the others follow
 ALSO = {"gradcheck.py": "test_gradcheck.py"}  # mutated only if asked for; its tests judge all
 SECONDS = 100  # of computing; all the tests together take a quarter of it
 
-SAME_FUNCTION = "both branches are the same function, and differ only where one of them would overflow"
 ANY_NUMBER = "where the norm is 0, g is 0, and may be divided by any number"
 SAME_PRODUCT = "an outer product is what matmul computes as well, only more slowly"
 ONE_FOR_EACH = "us has one entry for each layer: strict says so, and never speaks"
@@ -95,9 +94,14 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "for layer, u in zip(reversed(network.layers), us, strict=True):",
         "for layer, u in zip(reversed(network.layers), us, strict=False):",
     ): ONE_FOR_EACH,
-    ("losses.py", "positive = s.real > 0", "positive = s.real > -1"): SAME_FUNCTION,
-    ("losses.py", "positive = s.real > 0", "positive = s.real > 1"): SAME_FUNCTION,
-    ("losses.py", "positive = s.real > 0", "positive = s.real >= 0"): SAME_FUNCTION,
+    **{
+        ("losses.py", line, line.replace("s.real > 0", "s.real >= 0")): "at s = 0 both branches are equal"
+        for line in (
+            "return np.where(s.real > 0, 1, e) / (1 + e)",
+            "return np.where(s.real > 0, s, -s)",
+            "loss = np.mean(np.where(s.real > 0, s, 0) - t * s + np.log1p(np.exp(-absolute(s))))",
+        )
+    },
     ("losses.py", "p = np.where(p.real < tiny, tiny, p)", "p = np.where(p.real <= tiny, tiny, p)"): (
         "at p = tiny both branches give tiny"
     ),

@@ -282,3 +282,11 @@ def test_softmax_cross_entropy_does_not_overflow_and_ignores_a_common_shift(shif
     assert_close("loss", loss, expected_loss, 1e-12)
     assert_close("loss", loss, 902 + np.log1p(np.exp(-1)), 1e-12)
     assert_close("dlogits", dlogits, expected, 1e-10)
+
+
+def test_softmax_cross_entropy_of_a_row_does_not_depend_on_the_size_of_the_others():
+    small, large = np.array([[1.0, 2.0]]), np.array([[3e4, 3e4 - 1]])
+    losses, gradients = zip(*(softmax_cross_entropy(logits, np.array([0])) for logits in (small, large)), strict=True)
+    loss, dlogits = softmax_cross_entropy(np.concatenate([small, large]), np.array([0, 0]))
+    assert_close("loss", loss, np.mean(losses), 1e-12)
+    assert_close("dlogits", dlogits, np.concatenate(gradients) / 2, 1e-12)

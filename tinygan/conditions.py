@@ -24,6 +24,11 @@ def with_labels(z, labels, classes):
     return np.concatenate([z, one_hot(labels, classes, z.dtype)], axis=1)
 
 
+def labels_in(z, latent_dim):
+    """Return the labels (N,) in latents (N, L + K)."""
+    return z[:, latent_dim:].argmax(axis=1)
+
+
 def class_counts(labels):
     """Return how many of the labels (N,) are 0, 1, 2, ..., as a tuple; ValueError where these are no classes."""
     if labels is None:

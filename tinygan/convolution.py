@@ -183,7 +183,7 @@ class ConvTranspose2D(Convolution):
         return self.add_bias(self.up(x, "out"))
 
     def backward(self, dout, param_grads=True, input_grad=True):
-        # <up(x), dout> = <x, down(dout)>: what Conv2D does forward is here the way back.
+        # <up(x), dout> = <x, down(dout)>: Conv2D's forward pass is the backward pass here.
         x = self.kept("x")
         dx, patches = self.down(dout, "dx", "patches")
         if param_grads:

@@ -73,7 +73,7 @@ class BatchNorm(Layer):
             return self.rows(dx)
 
     def jacobian(self, v, name):
-        """Return J v, how x̂ moves when x moves along v, (G, m, I). J is symmetric: the way back is the same.
+        """Return J v, how x̂ moves when x moves along v, (G, m, I). J is symmetric: so is the backward pass.
 
         x reaches x̂ directly, through μ, and through σ: J v = (v - mean(v) - x̂·mean(x̂·v))/σ.
         """

@@ -206,12 +206,13 @@ PRESETS = {
         penalty="none", centered=True, init="uniform", lr=2e-4, beta1=0.5, average=0.0, hidden=(256, 256), steps=24_000
     ),
     "uncentered": Config(penalty="none", init="xavier", lr=2e-4, beta1=0.5, average=0.0, steps=24_000),
-    # Images inside: a mixture of Dense layers and convolutions; and DCGAN's networks and settings, in small.
+    # Images inside: a mixture of Dense layers and convolutions.
     "mixture": Config(gamma=0.3, hidden=(256,), channels=(32, 16), g_slope=0.0, lr=3e-3, steps=8_000),
-    # The networks of `mixture`, narrower, and told the label: in a minute what takes `mixture` three.
+    # The networks of `mixture`, narrower, and told the label.
     "conditional": Config(
         conditional=True, gamma=0.3, hidden=(256,), channels=(16, 8), g_slope=0.0, lr=4e-3, steps=4_000
     ),
+    # DCGAN's networks and settings, in small.
     "dcgan": Config(
         penalty="none",
         hidden=(),

@@ -1,4 +1,4 @@
-"""Exercise: the way back through batch normalization, out[n, i] = (x[n, i] - μ[i]) / σ[i].
+"""Exercise: the backward pass through batch normalization, out[n, i] = (x[n, i] - μ[i]) / σ[i].
 
     tinygan check lessons/exercises/batch_norm.py
 

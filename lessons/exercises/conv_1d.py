@@ -1,4 +1,4 @@
-"""Exercise: the way back through a convolution along a line, out[n, t] = Σ_k x[n, t + k] W[k] + b[0].
+"""Exercise: the backward pass through a convolution along a line, out[n, t] = Σ_k x[n, t + k] W[k] + b[0].
 
     tinygan check lessons/exercises/conv_1d.py
 

@@ -1,4 +1,4 @@
-"""Exercise: the way back through a dense layer, out = x W + b.
+"""Exercise: the backward pass through a dense layer, out = x W + b.
 
     tinygan check lessons/exercises/dense_backward.py
 

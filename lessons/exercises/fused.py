@@ -2,7 +2,7 @@
 
     tinygan check lessons/exercises/fused.py
 
-The way back has only x and the bent output. Is that enough? Shapes: N batch, I inputs, O outputs.
+The backward pass has only x and the bent output. Is that enough? Shapes: N batch, I inputs, O outputs.
 """
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""Exercise: the way back through out = (1 + tanh x)/2, a generator's Tanh for pixels from 0 to 1.
+"""Exercise: the backward pass through out = (1 + tanh x)/2, a generator's Tanh for pixels from 0 to 1.
 
     tinygan check lessons/exercises/half_tanh.py
 

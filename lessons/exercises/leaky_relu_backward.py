@@ -1,4 +1,4 @@
-"""Exercise: the way back through LeakyReLU, out = x where x > 0, and 0.2 x elsewhere.
+"""Exercise: the backward pass through LeakyReLU, out = x where x > 0, and 0.2 x elsewhere.
 
 tinygan check lessons/exercises/leaky_relu_backward.py
 """

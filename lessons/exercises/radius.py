@@ -1,4 +1,4 @@
-"""Exercise: the way back through a layer that adds a feature, out = [x, Σ_i x_i²]: each point also tells its radius.
+"""Exercise: the backward pass through a layer that adds a feature, out = [x, Σ_i x_i²], the square of its radius.
 
     tinygan check lessons/exercises/radius.py
 

@@ -1,4 +1,4 @@
-"""Exercise: the way back through a residual layer, out = x + tanh(x W + b).
+"""Exercise: the backward pass through a residual layer, out = x + tanh(x W + b).
 
     tinygan check lessons/exercises/residual.py
 

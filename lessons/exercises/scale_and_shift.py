@@ -1,4 +1,4 @@
-"""Exercise: the way back through out[n, i] = x[n, i] W[i] + b[i], a gain and an offset for each input.
+"""Exercise: the backward pass through out[n, i] = x[n, i] W[i] + b[i], a gain and an offset for each input.
 
     tinygan check lessons/exercises/scale_and_shift.py
 

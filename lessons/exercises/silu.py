@@ -1,4 +1,4 @@
-"""Exercise: the way back through SiLU, out = x σ(x), which is nearly a rectifier but smooth.
+"""Exercise: the backward pass through SiLU, out = x σ(x), which is nearly a rectifier but smooth.
 
 tinygan check lessons/exercises/silu.py
 """

@@ -1,4 +1,4 @@
-"""Exercise: the way back through softmax, out[n, k] = exp(x[n, k]) / Σ_j exp(x[n, j]).
+"""Exercise: the backward pass through softmax, out[n, k] = exp(x[n, k]) / Σ_j exp(x[n, j]).
 
     tinygan check lessons/exercises/softmax.py
 

@@ -22,7 +22,7 @@ from pathlib import Path
 
 BASELINE = "import numpy"
 IMPORTS = "pass", BASELINE, "import tinygan", "import tinygan.gan", "import tinygan.training", "import torch"
-PICTURES = "caches filled", "caches empty, as on the very first run"  # matplotlib's fonts, and the judge
+PICTURES = "caches filled", "caches empty, as on the very first run"  # matplotlib's fonts, and the classifier
 
 
 def main():

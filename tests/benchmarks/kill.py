@@ -22,14 +22,15 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from small_runs import assert_same_folder, start, step_of, write_folder  # noqa: E402
+from commands import start  # noqa: E402
+from small_runs import assert_same_folder, step_of, write_folder  # noqa: E402
 
+from tinygan.app.errors import UsageError  # noqa: E402
 from tinygan.app.files import WRITING  # noqa: E402
-from tinygan.app.runs import RunError  # noqa: E402
 from tinygan.synthetic import digits  # noqa: E402
 
 STEPS, EVERY = 500, 10
-OPTIONS = f"--steps {STEPS} --hidden 32,32 --latent 16 --batch 32 --checkpoint-every {EVERY}".split()
+OPTIONS = f"--steps {STEPS} --hidden 32,32 --latent 16 --batch 32 --workers 1 --checkpoint-every {EVERY}".split()
 PLAIN = """
 import sys
 from tinygan.app import cli
@@ -40,7 +41,7 @@ if __name__ == "__main__":
 """
 SLOW = """
 import builtins, io, os, time
-from tinygan import checkpoint
+from tinygan.app import checkpoint
 
 class Slowly(io.FileIO):
     def write(self, data):
@@ -124,7 +125,7 @@ def safe_step(run):
     """The step that is safe, or -1 if there is none yet."""
     try:
         return step_of(run)
-    except RunError:
+    except UsageError:
         return -1
 
 

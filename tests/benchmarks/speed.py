@@ -2,6 +2,7 @@
 
     TINYGAN_DATA=folder python tests/benchmarks/speed.py            the tables, some ten minutes
     python tests/benchmarks/speed.py --rounds 1 --seconds 0.5       a trial
+    python tests/benchmarks/speed.py --busy 2                       beside two programs that never rest
     taskset -c 0 python tests/benchmarks/speed.py                   on one core (Linux)
 
 One step is one discriminator and one generator update with fresh noise, on real images from memory:
@@ -25,6 +26,7 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from importlib import metadata
@@ -59,6 +61,7 @@ def main():
     parser.add_argument("--seconds", type=float, default=4.0, help="of every turn, after its warm-up")
     parser.add_argument("--games", nargs="+", choices=GAMES, default=list(GAMES), help="by their batch")
     parser.add_argument("--steps", type=int, default=3000, help="of the command; 0: without")
+    parser.add_argument("--busy", type=int, default=0, help="programs that compute without end beside it")
     parser.add_argument("--only", nargs="+", choices=[*PLAYERS, PEAK], default=[*PLAYERS, PEAK])
     args = parser.parse_args()
     if args.rounds < 1 or args.seconds <= 0:
@@ -70,9 +73,21 @@ def main():
         for penalty in ("none", "r1") if name in RIVALS else ():
             prove_parity(name, penalty)
     print()
-    print(table(race(names, args.games, args.rounds, args.seconds)))
-    for workers in (1, *(n for n in (2, 4, 8, 16) if n <= cores()), "auto") if args.steps else ():
-        print(command(args.steps, workers))
+    with beside(args.busy):
+        print(table(race(names, args.games, args.rounds, args.seconds)))
+        for workers in (1, *(n for n in (2, 4, 8, 16) if n <= cores()), "auto") if args.steps else ():
+            print(command(args.steps, workers))
+
+
+@contextmanager
+def beside(n):
+    """Within this context, n processes compute without end."""
+    others = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(n)]
+    try:
+        yield
+    finally:
+        for other in others:
+            other.kill()
 
 
 # ---- between equals ----------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""How many seconds until the samples are good: tinygan, PyTorch and JAX train one recipe, one judge measures all.
+"""How many seconds until the samples are good: tinygan, PyTorch and JAX train one recipe, one classifier measures all.
 
     TINYGAN_DATA=folder python tests/benchmarks/time_to_quality.py           the table, some five minutes
     python tests/benchmarks/time_to_quality.py --seeds 1 --levels 100        a trial, on drawn digits
@@ -6,7 +6,7 @@
 The recipe is the preset "default": network, objective, R1 every k-th step, Adam and the moving
 average, from the same first weights. Every run has a process of its own, and the sides take turns.
 The clock starts before the process does: interpreter, imports, reading the data, starting and
-choosing workers and compiling count. What measuring takes (the judge, the real images' features,
+choosing workers and compiling count. What measuring takes (the classifier, the real images' features,
 samples and distance) is the same code on all sides and is not counted on any. Every so many steps
 the Fréchet distance of the averaged generator's samples is measured, always of the same latents; a
 level is reached when it is first below.
@@ -48,7 +48,7 @@ def main():
 
     names = [name for name in args.only if installed(name)]
     print(about(names))
-    distance = make_distance()  # also leaves the judge in the cache, for the runs to find it
+    distance = make_distance()  # also leaves the classifier in the cache, for the runs to find it
     reference = distance(load_images("test").x[::2])  # MNIST's first half is the easier one
     print(f"Fréchet distance of {SAMPLES:,} samples, every {args.every} steps; test images: {reference:.2f}")
     print()
@@ -66,9 +66,9 @@ def main():
 def make_distance():
     """distance(x): the Fréchet distance of images x, (N, I), from all training images."""
     train = load_images()
-    judge = load_classifier(train)
-    real = moments(judge.features(train.x))
-    return lambda x: frechet(moments(judge.features(x)), real)
+    classifier = load_classifier(train)
+    real = moments(classifier.features(train.x))
+    return lambda x: frechet(moments(classifier.features(x)), real)
 
 
 def run(name, seed, level, every, started):

@@ -19,7 +19,7 @@ from tinygan.app.output import aside, indented, say, settle
 from tinygan.app.runs import load_generator
 from tinygan.app.source import fetch, make_examiner, refuse_other, say_scores
 from tinygan.app.train import train_command
-from tinygan.conditions import with_labels
+from tinygan.conditions import labels_in, with_labels
 from tinygan.data import DataError
 from tinygan.gan import draw_latents, generate
 from tinygan.sharing import WorkerError
@@ -111,13 +111,8 @@ def sample_command(args):
     say(f"{len(z)} samples of {args.run} at step {trained.step:,} in {out}")
     if trained.class_counts and out.suffix == ".npy":
         with checkpoint.whole(out.with_suffix(".labels.npy")) as path:
-            np.save(path, labels_of(trained, z))
+            np.save(path, labels_in(z, trained.config.latent_dim))
         say(f"Their labels are in {out.with_suffix('.labels.npy')}")
-
-
-def labels_of(trained, z):
-    """Return the labels (n,) in latents (n, L + K); None where there are none."""
-    return z[:, trained.config.latent_dim :].argmax(axis=1) if trained.class_counts else None
 
 
 def score_command(args):
@@ -132,7 +127,8 @@ def score_command(args):
     examiner = make_examiner(dataset, source, trained.config, report)
     n = examiner.comparable(args.count)
     report(f"Scoring {n:,} samples, which takes {'up to a minute' if examiner.images else 'a second'} ...")
-    rows = examiner.scores(samples, full=True, asked=labels_of(trained, z))
+    asked = labels_in(z, trained.config.latent_dim) if trained.class_counts else None
+    rows = examiner.scores(samples, full=True, asked=asked)
     if args.json:
         print(json.dumps({row.name: {"value": row.value, "real": row.real} for row in rows}))
         return

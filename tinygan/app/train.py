@@ -15,6 +15,7 @@ from tinygan.app.errors import CheckpointError, UsageError
 from tinygan.app.output import progress_line, say
 from tinygan.app.pace import with_workers
 from tinygan.app.source import absolute, fetch, fingerprint, make_examiner, refuse_other, say_scores
+from tinygan.conditions import labels_in
 from tinygan.data import DataError
 from tinygan.gan import draw_latents
 from tinygan.sharing import Memory, WorkerError
@@ -152,5 +153,5 @@ def score(training, examiner):
     say(f"Scoring {n:,} samples, which takes some seconds ...")
     latent_dim = training.config.latent_dim
     z = draw_latents(np.random.default_rng(0), n, latent_dim, training.class_counts)
-    asked = z[:, latent_dim:].argmax(axis=1) if training.class_counts else None
+    asked = labels_in(z, latent_dim) if training.class_counts else None
     say_scores(examiner, examiner.scores(training.generate(z), asked=asked), training.step)
