@@ -248,6 +248,19 @@ def test_a_planted_mistake_is_caught(monkeypatch, name, mistake):
         check_steps(frozen(small_run()))
 
 
+def test_a_hidden_unit_begins_with_mean_0_and_variance_1_and_its_weights_keep_their_length():
+    run = small_run(dataset=images(400))
+    noise, first = run.discriminator.layers[:2]
+    lengths = np.linalg.norm(first.W, axis=0)
+    out = first.forward(noise.forward(images(400).x / 255))
+    assert abs(out.mean(axis=0)).max() < 0.2 and (abs(out.var(axis=0) - 1) < 0.3).all()
+    before = first.W.copy()
+    for _ in range(5):
+        run.step()
+    assert not np.allclose(first.W, before)
+    np.testing.assert_allclose(np.linalg.norm(first.W, axis=0), lengths, rtol=1e-12)
+
+
 def test_features_are_what_the_last_layer_sees():
     """A step of G does not feel the weights behind the features."""
     run = frozen(small_run())
@@ -276,6 +289,12 @@ def test_labels_that_are_not_there_cannot_be_drawn(each, why):
     with pytest.raises(DataError, match=why) as error:
         draw_labeled(np.array([0] * 17 + [1] * 3), each, rng())
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("labels, why", [(None, "no labels"), ([1, 2, 2], "label 0"), ([0, 0], "one class")])
+def test_labels_that_are_no_classes_are_refused(labels, why):
+    with pytest.raises(ValueError, match=why):
+        draw_labeled(None if labels is None else np.array(labels), 1, rng())
 
 
 def test_no_other_label_is_looked_at():

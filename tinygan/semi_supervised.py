@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tinygan.conditions import class_counts
 from tinygan.data import DataError, Minibatches, as_floats
 from tinygan.gan import draw_latents, generate
 from tinygan.layers import Dense, Layer, LeakyReLU, Sigmoid
@@ -128,7 +129,7 @@ class Recipe(NamedTuple):
     beta1: float = 0.5
     decay_from: float = 0.5  # share of the run after which lr falls linearly to zero
     average: float = 0.999  # decay of the moving average of D's weights, which is what reads
-    steps: int = 20_000
+    steps: int = 6_000
 
 
 def discriminator_layers(recipe, pixels, classes, rng):
@@ -153,10 +154,13 @@ def generator_layers(recipe, pixels):
 
 
 def draw_labeled(labels, each, rng):
-    """Return which examples keep their label: ``each`` of every class, (K·each,); DataError where a class has fewer."""
-    counts = np.bincount(labels)
-    if each < 1 or counts.min() < each:
-        scarce = int(counts.argmin())
+    """Return which examples keep their label: ``each`` of every class, (K·each,).
+
+    Raises DataError where a class has fewer, ValueError where these labels (N,) are no classes.
+    """
+    counts = class_counts(labels)
+    if each < 1 or min(counts) < each:
+        scarce = counts.index(min(counts))
         raise DataError(
             f"{each} labels of each class cannot be drawn: class {scarce} has {counts[scarce]} examples",
             "ask for fewer, and for 1 at least",
@@ -178,12 +182,12 @@ def moved(x, shape, rng, pixels, degrees):
     from_x = np.sin(turn) * down + np.cos(turn) * right + shift[1] + (width + 1) / 2
     i = np.clip(from_y.astype(int), 0, height)
     j = np.clip(from_x.astype(int), 0, width)
-    lower = np.clip(from_y - i, 0, 1).astype(x.dtype)[..., None]
-    later = np.clip(from_x - j, 0, 1).astype(x.dtype)[..., None]
+    y_share = np.clip(from_y - i, 0, 1).astype(x.dtype)[..., None]
+    x_share = np.clip(from_x - j, 0, 1).astype(x.dtype)[..., None]
     each = np.arange(n)[:, None, None]
-    above = images[each, i, j] * (1 - later) + images[each, i, j + 1] * later
-    below = images[each, i + 1, j] * (1 - later) + images[each, i + 1, j + 1] * later
-    return (above * (1 - lower) + below * lower).reshape(x.shape)
+    above = images[each, i, j] * (1 - x_share) + images[each, i, j + 1] * x_share
+    below = images[each, i + 1, j] * (1 - x_share) + images[each, i + 1, j + 1] * x_share
+    return (above * (1 - y_share) + below * y_share).reshape(x.shape)
 
 
 class FewLabels:
@@ -209,8 +213,6 @@ class FewLabels:
         self.labeled = Minibatches(dataset.x[rows], min(recipe.batch, len(rows)), rng, dtype)
         self.unlabeled = Minibatches(dataset.x, recipe.batch, rng, dtype)
         self.t = 0
-        if not recipe.matching:
-            self.generator_gradients = self.generator_gradients_by_logits
 
     def step(self):
         """Take a step of D and a step of G; return both losses."""
@@ -244,21 +246,19 @@ class FewLabels:
         return loss
 
     def generator_gradients(self, x_real, x_fake):
-        """Fill generator.grads with the derivative of ``feature_matching``; return the loss.
+        """Fill generator.grads with the derivative of ``feature_matching``, or of -mean log D(x_fake); return the loss.
 
         ``x_fake`` is what the generator's last forward returned; D stays as it is.
         """
-        *below, _, _ = self.discriminator.layers  # the last ones are noise on the features, and their way to the logits
-        loss, dout = feature_matching(through(below, x_real).copy(), through(below, x_fake))
-        for layer in reversed(below):
+        layers = self.discriminator.layers
+        if self.recipe.matching:
+            layers = layers[:-2]  # up to the features: without the noise on them, and the logits
+            loss, dout = feature_matching(through(layers, x_real).copy(), through(layers, x_fake))
+        else:
+            loss, dout = any_class(through(layers, x_fake), 1)
+        for layer in reversed(layers):
             dout = layer.backward(dout, param_grads=False)
         self.generator.backward(dout, input_grad=False)
-        return loss
-
-    def generator_gradients_by_logits(self, x_real, x_fake):
-        """Fill generator.grads with the derivative of -mean log D(x_fake), the usual game; return the loss."""
-        loss, dlogits = any_class(self.discriminator.forward(x_fake), 1)
-        self.generator.backward(self.discriminator.backward(dlogits, param_grads=False), input_grad=False)
         return loss
 
     def predict(self, x):
