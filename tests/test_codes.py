@@ -286,6 +286,14 @@ def test_a_matching_of_many_is_found_at_once():
     np.testing.assert_array_equal(best_matching(np.eye(100)[order] + 0.001 * rng(1).random((100, 100))), order)
 
 
+def test_ten_codes_that_each_show_half_of_a_kind_are_right_one_time_in_two():
+    """Exercise 2 of lesson 17: what splits five kinds evenly is matched with half of them."""
+    given = np.repeat(np.arange(10), 7)
+    seen = given // 2
+    assert np.mean(matched(given, seen) == seen) == 0.5
+    assert np.mean(matched(seen, given) == given) == 0.5  # five codes, ten kinds
+
+
 def test_a_code_that_splits_a_class_stands_for_none():
     """Codes 0 and 1 share class 0, code 2 shows both of classes 1 and 2: one class, and one code, are left over."""
     given = np.repeat([0, 1, 2], [6, 4, 10])
