@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from tinygan.doctor.words import BROKEN, WORDS
 from tinygan.gradcheck import Row, compare, relative_error
 from tinygan.workshop.asking import NOTHING, alike, mistaken_answers, right_answers
 from tinygan.workshop.mistakes import MISTAKES
-from tinygan.workshop.probes import AFTER, BEFORE, LARGE, SAME
+from tinygan.workshop.probes import AFTER, BEFORE, LARGE, OVERFLOWS, SAME
 from tinygan.workshop.steps import STEPS
 
 
@@ -118,6 +119,11 @@ ERRORS = {  # what Python says: (name, meaning, where to look)
         "two arrays meet whose shapes do not go together",
         "write the shapes beside the line: (N, I)(I, O) = (N, O); which index is summed over?",
     ),
+    r"name 'np' is not defined": (
+        "no such name",
+        "np is what NumPy is called in these files",
+        "import numpy as np, at the top of the file",
+    ),
     r"AttributeError.*has no attribute": (
         "nothing was kept",
         "an attribute is asked for that nobody has set",
@@ -142,8 +148,22 @@ ERRORS = {  # what Python says: (name, meaning, where to look)
 
 def by_error(error):
     """Return a Finding for what stopped it, where that is of a known kind."""
+    if meant := mistyped(error):
+        return [
+            Finding("no such name", meant, "names must be alike where they are kept and where they are used", {"": ""})
+        ]
     kinds = (words for pattern, words in ERRORS.items() if re.search(pattern, str(error)))
     return [Finding(*words, {"": ""}) for words in [next(kinds, None)] if words]
+
+
+def mistyped(error):
+    """Return a question about the attribute that was meant, self.W for self.w; "" where none is like it."""
+    cause = error.__cause__ if error else None
+    if not isinstance(cause, AttributeError) or not hasattr(cause.obj, "__dict__"):
+        return ""
+    known = {name.lower(): name for name in vars(cause.obj)}
+    close = difflib.get_close_matches(cause.name.lower(), known, 1)
+    return f"there is no attribute {cause.name!r}: did you mean {known[close[0]]!r}?" if close else ""
 
 
 def generic(got, expected, wrong):
@@ -167,6 +187,9 @@ def base_of(name):
 def seen_in(name, got, expected):
     """Return ((name, meaning, where to look), details) of what one answer shows by itself; (None, "") for nothing."""
     mine, right = got[name], expected[name]
+    if name.startswith(OVERFLOWS):
+        look = "exp of negative numbers only, or tanh: which exp becomes inf?"
+        return ("overflow", "NumPy warns: an exponential of a large number is inf on the way", look), ""
     if AFTER in name:
         return BROKEN["parameters" if name[:1] in "Wb" else "in place"][:3], ""
     if isinstance(mine, str):
@@ -193,7 +216,7 @@ def of_ratios(group, got, expected):
     """Return (words, details): are these answers, or the steps from what was before, the right ones times a number?"""
     if all(LARGE in name for name in group):
         return BROKEN["clip"][:3], ""
-    ratios, counts, what = [], [], "it"
+    ratios, counts, told, what = [], [], [], "it"
     steps = any(name + BEFORE in expected for name in group)
     for name in group:
         mine, right, before = got[name], expected[name], expected.get(name + BEFORE)
@@ -209,6 +232,7 @@ def of_ratios(group, got, expected):
         if relative_error(mine, ratio * right) > 1e-9 and ratio:
             return None, ""
         ratios.append(ratio)
+        told.append(name)
         counts.append(2 if re.search("of two|another batch|frozen", name) else 1 if "single" in name else N)
     ratios, counts = np.array(ratios), np.array(counts)
     numbers = max(np.size(got[name]) for name in group) < 2
@@ -224,6 +248,12 @@ def of_ratios(group, got, expected):
             return words, f"{what} times {ratios[0]:.6g}"
         if np.ptp(counts) and np.allclose(of_one, of_one[0]) and kind == "missing 1/N":
             return ("batch size written down", *WORDS["batch size written down"]), f"{what} times {ratios[0]:.6g}"
+    if steps and np.ptp(ratios[[name.partition(",")[2] == group[0].partition(",")[2] for name in told]]) > 1e-6:
+        words = "changes from step to step", "each step is the right one times a number, every time another one"
+        return (
+            *words,
+            "what is kept between steps, self.lr for one, must stay as it is",
+        ), f"times {ratios[0]:.6g} first"
     if not np.allclose(ratios, ratios[0]):
         return None, ""
     kind = "wrong sign" if ratios[0] < 0 else "constant factor"

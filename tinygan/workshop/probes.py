@@ -10,6 +10,9 @@ Sizes are different prime numbers, so that a factor tells where it comes from: N
 
 from __future__ import annotations
 
+import contextlib
+import warnings
+
 import numpy as np
 
 SAME, AFTER, BEFORE = (
@@ -18,6 +21,7 @@ SAME, AFTER, BEFORE = (
     ", before",
 )  # endings of names: 1 if it is; unchanged; at first
 LARGE = "of ±800"
+OVERFLOWS = "overflows"  # 1 where NumPy warns of one
 
 
 def numbers(seed, *shape):
@@ -34,6 +38,15 @@ def in_place(layer, seed):
         held[name] = numbers(seed + 1, *layer.shapes[own])
         setattr(layer, "d" + own, held[name])
     return held
+
+
+@contextlib.contextmanager
+def overflows(see, name):
+    """See whether there is an overflow in here, as far as it is not silenced by who knows that it does no harm."""
+    with np.errstate(over="warn"), warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+    see(name, float(any("overflow" in str(each.message) for each in caught)))
 
 
 def part(layer, name):
@@ -100,6 +113,8 @@ def leaky_relu(mine, see):
         see("dx, of the same backward again" + end, layer.backward(dout))
         layer.forward(numbers(3, 2, 7))
         see("dx, of another batch" + end, layer.backward(numbers(4, 2, 7)))
+    layer.forward(np.zeros((1, 3)))
+    see("slope at 0", layer.backward(np.ones((1, 3))))
     default = mine.LeakyReLU()
     see("out, without an alpha", default.forward(numbers(1, 5, 7)))
     mine.LeakyReLU(0.7).forward(-numbers(1, 5, 7))
@@ -119,8 +134,9 @@ def sigmoid(mine, see):
     beside = mine.Sigmoid()
     beside.forward(numbers(5, 2, 7))
     see("dx, with another layer beside it", layer.backward(numbers(4, 2, 7)))
-    see(f"out, x {LARGE}", layer.forward(np.array([[-800.0, 800.0, 0.0]])))
-    see(f"dx, x {LARGE}", layer.backward(np.ones((1, 3))))
+    with overflows(see, f"{OVERFLOWS}, x {LARGE}"):
+        see(f"out, x {LARGE}", layer.forward(np.array([[-800.0, 800.0, 0.0]])))
+        see(f"dx, x {LARGE}", layer.backward(np.ones((1, 3))))
 
 
 # ---- losses ----------------------------------------------------------------------------------------------
@@ -130,7 +146,8 @@ def bce(mine, see):
     """Targets of every kind, and logits that are far out."""
     loss_of(mine.bce_with_logits, see)
     for target in (1, 0):
-        loss, dlogits = mine.bce_with_logits(np.array([[-800.0], [800.0], [1.0]]), target)
+        with overflows(see, f"{OVERFLOWS}, target {target}, logits {LARGE}"):
+            loss, dlogits = mine.bce_with_logits(np.array([[-800.0], [800.0], [1.0]]), target)
         see(f"loss, target {target}, logits {LARGE}", loss)
         see(f"dlogits, target {target}, logits {LARGE}", dlogits)
 
@@ -252,6 +269,7 @@ def moving_average(mine, see):
     for decay in (0.999, 0.3):
         start = numbers(1, 5)
         average = mine.MovingAverage(start, decay)
+        held = average.params
         for t in range(1, 7):
             params = numbers(10 + t, 5)
             lent = params.copy()
@@ -261,6 +279,7 @@ def moving_average(mine, see):
             see("params" + AFTER, lent - params + 1)
             lent[...] = 9.0  # as the next step of an optimizer would
         see("first params" + AFTER, start)
+        see("average" + SAME, float(average.params is held))
 
 
 # ---- the game --------------------------------------------------------------------------------------------

@@ -64,6 +64,7 @@ D_TOO = "self.d_optimizer.step(self.discriminator.params, self.discriminator.gra
 G_STEP = [
     own("target of the fakes", "the target is 0, as in the discriminator's loss: G is taught to be recognized", "G wants its samples to look real: target 1", G_LOSS, G_LOSS.replace("1)", "0)")),
     own("the minimax game", "this is log(1 - D), the saturating loss of the first formula", "non-saturating: self.loss(logits, 1)", G_LOSS, G_LOSS.replace("1)", "0)") + "\n        loss, dfake = -loss, -dfake"),
+    own("the minimax game", "this goes up the discriminator's loss, log(1 - D): its gradient is nearly 0 where D is sure", "non-saturating: down self.loss(logits, 1)", G_LOSS, G_LOSS.replace("1)", "0)"), G_BACK, "self.generator.backward(-dx_fake)"),
     own("discriminator updated, too", "the discriminator has moved in the generator's step", "D is frozen here: only g_optimizer takes a step", G_GO, G_GO + "\n        " + D_TOO),
     own("discriminator updated, too", "the discriminator has moved in the generator's step, with the gradient of the generator's loss", "D is frozen here: param_grads=False, and only g_optimizer takes a step", G_THROUGH, G_THROUGH.replace(", param_grads=False", ""), G_GO, G_GO + "\n        " + D_TOO),
     own("discriminator not frozen", "the discriminator's grads were overwritten", "self.discriminator.backward(dfake, param_grads=False)", G_THROUGH, G_THROUGH.replace(", param_grads=False", "")),

@@ -42,6 +42,7 @@ DENSE_FORWARD = [
     own("one number in place of the bias", "b[0] is added to all", "out[n, o] = ... + b[o]", DENSE_OUT, "return x @ self.W + self.b[0]"),
     own("an activation in the layer", "a tanh is applied", "the bend is a layer of its own (lesson 03)", DENSE_OUT, "return np.tanh(x @ self.W + self.b)"),
     own("an activation in the layer", "a σ is applied", "the bend is a layer of its own (lesson 03)", DENSE_OUT, "return 0.5 + 0.5 * np.tanh(0.5 * (x @ self.W + self.b))"),
+    own("one axis too many", "b[:, None] is a column, (O, 1)", "b is (O,): x W + b adds it to every row as it is", DENSE_OUT, "return x @ self.W + self.b[:, None]"),
     own("weights scaled", "W is divided by √I", "the size of the first weights is drawn in initialize, and W is used as it is", DENSE_OUT, "return x @ (self.W / np.sqrt(len(self.W))) + self.b"),
 ]
 DENSE_BACKWARD = [
@@ -137,7 +138,8 @@ LEAKY_RELU = [
     known("wrong slope on one side", BEND_DX, "return np.where(self.x > 0, dout, dout / self.alpha)"),
     known("wrong slope on one side", BEND_DX, "return np.where(self.x > 0, dout, (1 - self.alpha) * dout)"),
     known("wrong slope on one side", BEND_DX, "return (self.x > 0) * dout + self.alpha * dout"),
-    known("derivative at the wrong variable", BEND_DX, "return np.where(dout > 0, dout, self.alpha * dout)"),
+    own("slope at 0", "where x is 0 the slope is 1, and must be alpha", "1 where x > 0, not where x >= 0", BEND_DX, BEND_DX.replace(">", ">=")),
+    own("derivative at the wrong variable", "it is dout that is compared with 0, and must be x", "the slope is that of the x which forward has seen: 1 where x > 0", BEND_DX, "return np.where(dout > 0, dout, self.alpha * dout)"),
     own("forward in place of the slope", "the function was applied, and not its derivative: dout · out", "dx = dout · (1 where x > 0, alpha elsewhere)", BEND_DX, "return dout * np.where(self.x > 0, self.x, self.alpha * self.x)"),
     own("x in place of the slope", "dout is multiplied by x on the one side", "the slope of alpha·x is alpha", BEND_DX, "return np.where(self.x > 0, dout, self.alpha * dout * self.x)"),
     own("x in place of the slope", "dout is multiplied by x on the one side", "the slope of x is 1", BEND_DX, "return np.where(self.x > 0, dout * self.x, self.alpha * dout)"),
@@ -157,6 +159,7 @@ LEAKY_RELU = [
 SIGMA, SIGMA_DX = "self.out = 0.5 + 0.5 * np.tanh(0.5 * x)", "return dout * self.out * (1 - self.out)"
 KEEP_X = SIGMA + "\n        self.x = x"
 SIGMOID = [
+    own("overflow", "the result is right, but for a negative x of some size exp(-x) is inf on the way, and NumPy warns of an overflow", "(1 + tanh(x/2))/2 never computes a large exponential", SIGMA, "self.out = 1 / (1 + np.exp(-x))"),
     own("wrong sign", "this is σ(-x): it falls where σ rises", "σ(x) = 1/(1 + exp(-x)), minus in the exponent", SIGMA, "self.out = 0.5 - 0.5 * np.tanh(0.5 * x)"),
     own("tanh for sigmoid", "this is tanh: from -1 to 1", "σ(x) = (1 + tanh(x/2))/2, from 0 to 1", SIGMA, "self.out = np.tanh(x)"),
     own("half missing", "this is σ(2x): the x of tanh must be halved", "σ(x) = (1 + tanh(x/2))/2", SIGMA, "self.out = 0.5 + 0.5 * np.tanh(x)"),

@@ -8,13 +8,14 @@ from tinygan.workshop.mistakes.rows import broken, known, own
 VIEW, DVIEW, BOUNDS = "params[start:stop].reshape(shape)", "grads[start:stop].reshape(shape)", "stop = start + math.prod(shape)"
 COPIES = "copies instead of views", "the layer has numbers of its own: what is written into the vector never reaches it", "params[start:stop].reshape(shape) is a view; .copy(), .flatten(), np.array(...) and a sum are not"
 ITEMS = "in layer.shapes.items():\n            stop"
+KEPT = "old arrays kept", "the layers still have the arrays that they had: filling those shares no memory with the vectors", "setattr(layer, name, params[start:stop].reshape(shape)): the attribute itself becomes the view"
 ONE_VECTOR = [
     own(*COPIES, VIEW, VIEW + ".copy()", DVIEW, DVIEW + ".copy()"),
     own(*COPIES, VIEW, VIEW + ".copy()"),
     own(*COPIES, DVIEW, DVIEW + ".copy()"),
     own(*COPIES, VIEW, "np.zeros(shape)", DVIEW, "np.zeros(shape)"),
     own("gradients forgotten", "the layers' dW and db are no part of grads", "setattr(layer, 'd' + name, ...): a view into grads, too", f'            setattr(layer, "d" + name, {DVIEW})\n', ""),
-    own(*COPIES, f"            setattr(layer, name, {VIEW})\n", "", f'            setattr(layer, "d" + name, {DVIEW})\n', ""),
+    own(*KEPT, f"            setattr(layer, name, {VIEW})\n", "", f'            setattr(layer, "d" + name, {DVIEW})\n', ""),
     own("parameters forgotten", "the layers' W and b are no part of params", "setattr(layer, name, ...): a view into params", f"            setattr(layer, name, {VIEW})\n", ""),
     own("one vector for both", "params and grads are the same numbers", "two vectors: np.zeros twice", "params, grads = np.zeros(size, dtype), np.zeros(size, dtype)", "params = grads = np.zeros(size, dtype)"),
     own("one vector for both", "dW and db are views into params", "dW, db: pieces of grads", DVIEW, VIEW),
