@@ -20,7 +20,7 @@ The way through these files, each of which needs only those before it:
     mistakes     the catalogue: how each gives itself away
     edits        the ways to change one thing in a source
     repair       mend the source by one of them
-    intermediates  where nothing fits: the first array of backward that is wrong
+    intermediates  the first array of backward that is wrong
     diagnosis    give what is wrong its name
 """
 
