@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 from functools import cache
 
 import numpy as np
@@ -13,13 +15,13 @@ from tinygan.workshop.mistakes import ALSO_RIGHT, MISTAKES
 from tinygan.workshop.projects import of_ours
 from tinygan.workshop.steps import STEPS
 
-SECONDS = 10  # that a step may take
+SECONDS = 5  # that a step may take
 TOLERANCE = {"add_r1": 1e-6}  # of a step that may be right by a difference; 1e-9 of all others
 NOTHING = "nothing (None)"
 
 
-def answers(step, project):
-    """Return {what was asked: the answer}, in order, and what stopped it (or None)."""
+def answers(step, project, printed=None):
+    """Return {what was asked: the answer}, in order, and what stopped it (or None); ``printed`` takes its output."""
     seen = {}
 
     def see(name, value):
@@ -30,7 +32,7 @@ def answers(step, project):
         seen[name] = noted(value)
 
     try:
-        with sandbox():
+        with sandbox(), contextlib.redirect_stdout(printed or io.StringIO()):
             call(step.probe, project, see, seconds=SECONDS)
     except Stopped as error:
         return seen, error

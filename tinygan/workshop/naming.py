@@ -38,7 +38,7 @@ def explained(index, folder, got, expected, wrong, error):
     if not found and not error:
         lines.append("  no known mistake looks like this: compare what came with what was expected, entry by entry")
     if of_another_layout(error):
-        lines.append(f"  if it is meant to be another layout: tinygan check {Path(folder, step.file)} judges it alone")
+        lines += layout_lines(step, folder, error)[1:]
     return lines + [str(finding) for finding in found]
 
 
@@ -303,4 +303,18 @@ def report_of(step, folder):
 
 def of_another_layout(error):
     """Did it stop because what the probe asked for is not there: an attribute of another name, a dictionary?"""
-    return unused(error) and "has no attribute" in str(error)
+    return unused(error) and "has no attribute" in str(error) or other_arguments(error)
+
+
+def other_arguments(error):
+    """Did it stop because the class, or its step, takes other arguments than the blank?"""
+    return unused(error) and bool(re.search(r"(__init__|step|update)\(\) (missing|takes|got)", str(error)))
+
+
+def layout_lines(step, folder, error):
+    """Return what to say where code has another layout, and nothing could be judged."""
+    return [
+        f"  it is not called as its blank is: {said(error)}",
+        "  give it the arguments of the blank, or, if it is meant to be another layout,",
+        f"  tinygan check {Path(folder, step.file)} judges it alone, as far as that can be told",
+    ]
