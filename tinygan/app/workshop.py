@@ -135,7 +135,9 @@ def judge_project(folder):
     for step, verdict in patiently(verdicts(folder)):
         found.append((step, verdict))
         mark = {0: "", 3: "  solution seen"}.get(revealed[step.name], f"  {revealed[step.name]} of 3 hints")
-        state = STATES.get(verdict.state, verdict.lines[0].strip() if verdict.lines else "")
+        state = STATES.get(verdict.state, "")
+        if verdict.state in ("right", "waits") and verdict.lines:
+            state = verdict.lines[0].strip()
         say(f"{len(found):2}  {step.name:<24} lesson {step.lesson}  {state}{mark}")
     right = sum(verdict.state == "right" for _, verdict in found)
     left = [(step, verdict) for step, verdict in found if verdict.state != "right"]

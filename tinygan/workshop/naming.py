@@ -149,9 +149,8 @@ ERRORS = {  # what Python says: (name, meaning, where to look)
 def by_error(error):
     """Return a Finding for what stopped it, where that is of a known kind."""
     if meant := mistyped(error):
-        return [
-            Finding("no such name", meant, "names must be alike where they are kept and where they are used", {"": ""})
-        ]
+        look = "names must be alike where they are kept and where they are used"
+        return [Finding("no such name", meant, look, {"": ""})]
     kinds = (words for pattern, words in ERRORS.items() if re.search(pattern, str(error)))
     return [Finding(*words, {"": ""}) for words in [next(kinds, None)] if words]
 
@@ -249,11 +248,9 @@ def of_ratios(group, got, expected):
         if np.ptp(counts) and np.allclose(of_one, of_one[0]) and kind == "missing 1/N":
             return ("batch size written down", *WORDS["batch size written down"]), f"{what} times {ratios[0]:.6g}"
     if steps and np.ptp(ratios[[name.partition(",")[2] == group[0].partition(",")[2] for name in told]]) > 1e-6:
-        words = "changes from step to step", "each step is the right one times a number, every time another one"
-        return (
-            *words,
-            "what is kept between steps, self.lr for one, must stay as it is",
-        ), f"times {ratios[0]:.6g} first"
+        meaning = "each step is the right one times a number, every time another one"
+        look = "what is kept between steps, self.lr for one, must stay as it is"
+        return ("changes from step to step", meaning, look), f"times {ratios[0]:.6g} first"
     if not np.allclose(ratios, ratios[0]):
         return None, ""
     kind = "wrong sign" if ratios[0] < 0 else "constant factor"
