@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+import threading
 
 import commands
 import numpy as np
@@ -197,6 +198,57 @@ def test_a_file_that_is_no_python_costs_only_what_is_in_it(finished):
     assert "gan.py, line 1" in verdict.lines[0] and "not valid Python" in verdict.lines[0]
 
 
+def test_a_file_of_layers_that_is_no_python_leaves_the_others_alone(finished):
+    (finished / "layers.py").write_text("def f(:\n")
+    found = states(finished)
+    alone = ("bce_with_logits", "least_squares", "one_vector", "SGD.step", "Adam.step", "MovingAverage.update")
+    assert {found[name] for name in alone} == {"right"} and found["Sigmoid"] == "stopped"
+
+
+def test_float32_that_leaves_as_float64_is_right_and_told(finished, capsys):
+    edit(finished, "layers.py", "self.x > 0, dout, self.alpha * dout)", "self.x > 0, 1.0, self.alpha) * dout")
+    edit(finished, "losses.py", "difference / out.size", "difference / np.float64(out.size)")
+    code, out, _ = commands.answer(capsys, "check", finished)
+    assert code == 0 and len(re.findall(r"(?:LeakyReLU|least_squares) .* right, but float32", out)) == 2
+    assert out.count("float64") == 2
+
+
+def test_a_loop_outside_of_all_functions_is_waited_for_once(finished, monkeypatch):
+    (finished / "layers.py").write_text("while True: pass\n")
+    monkeypatch.setattr(apart, "COMMAND", quick_command())
+    found = list(apart.judged(finished, (0, 2, 3), set()))
+    assert [verdict.state for _, verdict in found] == ["stopped"] * 3 and "no end" in found[2][1].lines[0]
+
+
+def test_that_it_still_runs_is_said_while_it_runs(capsys, monkeypatch):
+    monkeypatch.setattr(workshop, "SILENCE", 0.01)
+    said = []
+    monkeypatch.setattr(workshop, "say", said.append)
+    ended = threading.Event()
+    found = (ended.wait(0.3) or each for each in "ab")
+    assert len(list(workshop.patiently(found))) == 2 and len(said) == 2 and "still running" in said[0]
+
+
+def test_the_last_lines_that_a_wrong_step_prints_are_shown(finished):
+    edit(finished, "layers.py", "x @ self.W + self.b", "[print('row', k) for k in range(99)] and x @ self.W")
+    lines = judge_alone(finished, 0).lines
+    assert lines[-1].strip() == "row 98" and "    row 90" not in lines
+
+
+def test_a_project_on_dictionaries_comes_as_far_as_it_can(finished):
+    text = (finished / "layers.py").read_text(encoding="utf-8")
+    theirs = text[text.index("class Dense") : text.index("class LeakyReLU")]
+    (finished / "layers.py").write_text(text.replace(theirs, DICTIONARIES + "\n\n"), encoding="utf-8")
+    (finished / "optimizers.py").write_text(DICTIONARY_OPTIMIZERS)
+    edit(finished, "network.py", "def one_vector", "def many_vectors")
+    found = dict(verdicts(finished))
+    by_name = {step.name: verdict for step, verdict in found.items()}
+    right = ("Dense.forward", "Dense.backward", "LeakyReLU", "Sigmoid", "bce_with_logits", "least_squares", "Adam.step")
+    assert {by_name[name].state for name in right} == {"right"}
+    for name in ("one_vector", "SGD.step"):
+        assert by_name[name].state == "stopped" and "another layout" in " ".join(by_name[name].lines)
+
+
 def test_what_a_readers_code_prints_disturbs_nobody(finished, capsys):
     edit(finished, "layers.py", "import numpy as np\n", 'import numpy as np\nprint("[1, 2")\n')
     code, out, _ = commands.answer(capsys, "check", finished)
@@ -236,6 +288,12 @@ def test_a_folder_of_another_layout_is_checked_file_by_file(tmp_path, capsys):
     )
     code, out, _ = commands.answer(capsys, "check", tmp_path)
     assert code == 1 and "Tanh" in out and "0 of 1 files right" in out
+    (tmp_path / "mine.py").write_text((tmp_path / "mine.py").read_text().replace("1 - self.out)", "1 - self.out**2)"))
+    (tmp_path / "train.py").write_text("from mine import Tanh\n\nfor step in range(3):\n    print(Tanh())\n\n1 / 0\n")
+    code, out, _ = commands.answer(capsys, "check", tmp_path)
+    assert code == 0 and "1 of 1 files right" in out
+    (tmp_path / "broken.py").write_text("def f(:\n")
+    assert workshop.gives_gradients(tmp_path / "broken.py", "")  # for all one knows
     (tmp_path / "empty").mkdir()
     commands.refusal(capsys, "check", tmp_path / "empty")
 
@@ -337,6 +395,34 @@ def test_what_makes_it_slow_is_said():
     text = " ".join(workshop.advice({"times": (5.0, 5.5), "wide": [], "profile": []}))
     assert "As fast as the package" in text and "optimizer" not in text
 
+
+DICTIONARY_OPTIMIZERS = """
+import numpy as np
+
+
+class SGD:
+    def __init__(self, layers, lr):
+        self.layers, self.lr = layers, lr
+
+    def step(self):
+        for layer in self.layers:
+            for name in layer.params:
+                layer.params[name] -= self.lr * layer.grads[name]
+
+
+class Adam:
+    def __init__(self, lr=0.001, beta1=0.9, beta2=0.999, eps=1e-8):
+        self.lr, self.beta1, self.beta2, self.eps = lr, beta1, beta2, eps
+        self.m, self.v, self.t = {}, {}, 0
+
+    def step(self, params, grads):
+        self.t += 1
+        for k in params:
+            self.m[k] = self.beta1 * self.m.get(k, 0) + (1 - self.beta1) * grads[k]
+            self.v[k] = self.beta2 * self.v.get(k, 0) + (1 - self.beta2) * grads[k] ** 2
+            m, v = self.m[k] / (1 - self.beta1**self.t), self.v[k] / (1 - self.beta2**self.t)
+            params[k] -= self.lr * m / (np.sqrt(v) + self.eps)
+"""
 
 DICTIONARIES = """
 class Dense:

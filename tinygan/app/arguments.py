@@ -191,6 +191,7 @@ def check_options(parser):
         "your file, which is run like any program, or one thing in it, or a folder; default: all that the package has"
     )
     parser.add_argument("target", nargs="?", metavar="FILE.py[:NAME]|FOLDER", help=help)
+    parser.epilog = "exit code: 0 all is right; 1 something is wrong; 2 something is unwritten, or cannot be checked"
     parser.add_argument("--watch", action="store_true", help="of a FOLDER: check again after every save; default: once")
 
 

@@ -125,7 +125,7 @@ def targets_in(target):
     try:
         module = load(path)
     except OSError as error:
-        raise Stopped(f"{path}: {error.strerror}; name a file of Python source, or file.py:Name") from None
+        raise Stopped(f"{path}: {error.strerror}; name a file of Python source, file.py:Name or a folder") from None
     found = targets(module)
     known = ", ".join(found) or "nothing"
     if name and not hasattr(module, name):

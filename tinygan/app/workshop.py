@@ -14,25 +14,31 @@ import json
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
 
+from tinygan.app.check import nothing_in
 from tinygan.app.errors import UsageError
 from tinygan.app.files import whole
 from tinygan.app.output import indented, say
 from tinygan.app.source import fetch, make_examiner, say_scores
+from tinygan.doctor import RULER
 from tinygan.recipes import PRESETS
 from tinygan.workshop.apart import environment, verdicts
+from tinygan.workshop.asking import SECONDS
 from tinygan.workshop.blanks import blank, finished, solution
 from tinygan.workshop.race import race
 from tinygan.workshop.steps import STEPS, find
 
 HINTS = "hints.json"  # what was revealed: {step: how many of the three}
+NOTHING = 3  # the code of a file without anything to check
 POLL = 0.3  # seconds between two looks at the files
-FILE_SECONDS = 300  # that the check of a file of another layout may take
+FILE_SECONDS, FOLDER_SECONDS = 60, 180  # that the check of a file of another layout, and of all of them, may take
+SILENCE = 3  # seconds after which is said that it still runs
 STATES = {"right": "right", "wrong": "WRONG", "blank": "to be written", "stopped": "could not be judged"}
 
 
@@ -126,10 +132,12 @@ def is_project(folder):
 def judge_project(folder):
     """Judge the fifteen steps, say what is wrong with the first that is wrong, and where the reader stands."""
     revealed, found = read_hints(folder), []
-    for step, verdict in verdicts(folder):
+    for step, verdict in patiently(verdicts(folder)):
         found.append((step, verdict))
         mark = {0: "", 3: "  solution seen"}.get(revealed[step.name], f"  {revealed[step.name]} of 3 hints")
-        state = STATES.get(verdict.state, verdict.lines[0].strip() if verdict.lines else "")
+        state = STATES.get(verdict.state, "")
+        if verdict.state in ("right", "waits") and verdict.lines:
+            state = verdict.lines[0].strip()
         say(f"{len(found):2}  {step.name:<24} lesson {step.lesson}  {state}{mark}")
     right = sum(verdict.state == "right" for _, verdict in found)
     left = [(step, verdict) for step, verdict in found if verdict.state != "right"]
@@ -144,22 +152,46 @@ def judge_project(folder):
     return 1 if "wrong" in states else 2 if left else 0
 
 
+def patiently(found):
+    """Yield what an iterator yields, and say that it still runs where that takes long."""
+    words = f"    ... still running; what does not end is stopped after {SECONDS} seconds"
+    while True:
+        timer = threading.Timer(SILENCE, say, [words])
+        timer.start()
+        try:
+            each = next(found, None)
+        finally:
+            timer.cancel()
+        if each is None:
+            return
+        yield each
+
+
 def judge_files(folder):
     """Check every file of a folder of another layout, as ``tinygan check FILE`` does; return the worst exit code."""
     paths = [path for path in sorted(folder.glob("*.py")) if path.name != "__init__.py"]
     if not paths:
         raise UsageError(f"{folder} has no file of Python in it; tinygan start {folder} writes blanks to be filled in")
-    say(f"{folder} is none that tinygan start has written: each file is checked by itself.")
-    codes = []
+    say(f"{folder} is none that tinygan start has written: each of {len(paths)} files is run and checked by itself,")
+    say(f"for {FOLDER_SECONDS // 60} minutes at most.")
+    codes, end = [], time.monotonic() + FOLDER_SECONDS
     for path in paths:
+        if time.monotonic() > end:
+            say(f"\n{FOLDER_SECONDS // 60} minutes are over. Left: {path} and what comes after it; tinygan check FILE")
+            codes.append(2)
+            break
         say(f"\n---- {path}")
         codes.append(check_apart(path))
-    say(f"\n{codes.count(0)} of {len(codes)} files right")
-    return 1 if 1 in codes else max(codes)
+    judged = [code for code in codes if code != NOTHING]
+    say(f"\n{judged.count(0)} of {len(judged)} files right")
+    return 1 if 1 in judged else max(judged, default=2)
 
 
 def check_apart(path):
-    """Print what ``tinygan check FILE`` says, from a process of its own; return its exit code, 2 if it did not end."""
+    """Print what ``tinygan check FILE`` says, from a process of its own; return its exit code.
+
+    It is 2 if it did not end, and NOTHING if nothing that has a gradient is in the file: a training, for one.
+    """
     command = [sys.executable, "-m", "tinygan", "check", str(path)]
     to = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "encoding": "utf-8"}
     try:
@@ -171,7 +203,16 @@ def check_apart(path):
     if done.returncode not in (0, 1, 2) or not done.stdout:
         say(f"{path}: the program ends itself while it is checked: is there an exit() in it?")
         return 2
-    return done.returncode
+    return NOTHING if done.returncode == 2 and not gives_gradients(path, done.stdout) else done.returncode
+
+
+def gives_gradients(path, told):
+    """Is there anything in a file that could be checked? If it is no Python, there may be."""
+    try:
+        classes = [node for node in ast.walk(ast.parse(path.read_bytes())) if isinstance(node, ast.ClassDef)]
+    except (SyntaxError, ValueError, OSError):
+        return True
+    return nothing_in(path) not in told and (bool(classes) or RULER in told)
 
 
 # ---- hint ------------------------------------------------------------------------------------------------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 from functools import cache
 
 import numpy as np
@@ -13,13 +15,13 @@ from tinygan.workshop.mistakes import ALSO_RIGHT, MISTAKES
 from tinygan.workshop.projects import of_ours
 from tinygan.workshop.steps import STEPS
 
-SECONDS = 10  # that a step may take
+SECONDS = 5  # that a step may take
 TOLERANCE = {"add_r1": 1e-6}  # of a step that may be right by a difference; 1e-9 of all others
 NOTHING = "nothing (None)"
 
 
-def answers(step, project):
-    """Return {what was asked: the answer}, in order, and what stopped it (or None)."""
+def answers(step, project, printed=None):
+    """Return {what was asked: the answer}, in order, and what stopped it (or None); ``printed`` takes its output."""
     seen = {}
 
     def see(name, value):
@@ -30,7 +32,7 @@ def answers(step, project):
         seen[name] = noted(value)
 
     try:
-        with sandbox():
+        with sandbox(), contextlib.redirect_stdout(printed or io.StringIO()):
             call(step.probe, project, see, seconds=SECONDS)
     except Stopped as error:
         return seen, error
@@ -70,6 +72,21 @@ def drawn(step, project, got):
     """Does the same question get another answer?"""
     again, _ = answers(step, project)
     return any(name in again and not same(again[name], got[name], 1e-12) for name in got)
+
+
+def wider(step, project):
+    """Does a layer without parameters, or a loss, turn float32 into float64?"""
+    x = np.ones((2, 3), np.float32)
+    try:
+        with sandbox():
+            if step.file == "losses.py":
+                return call(getattr(project, step.name), x, 1)[1].dtype != x.dtype
+            if step.name in ("LeakyReLU", "Sigmoid"):
+                layer = getattr(project, step.name)()
+                return call(layer.forward, x).dtype != x.dtype or call(layer.backward, x).dtype != x.dtype
+    except (Stopped, AttributeError):
+        pass
+    return False
 
 
 @cache

@@ -38,7 +38,7 @@ def explained(index, folder, got, expected, wrong, error):
     if not found and not error:
         lines.append("  no known mistake looks like this: compare what came with what was expected, entry by entry")
     if of_another_layout(error):
-        lines.append(f"  if it is meant to be another layout: tinygan check {Path(folder, step.file)} judges it alone")
+        lines += layout_lines(step, folder, error)[1:]
     return lines + [str(finding) for finding in found]
 
 
@@ -149,9 +149,8 @@ ERRORS = {  # what Python says: (name, meaning, where to look)
 def by_error(error):
     """Return a Finding for what stopped it, where that is of a known kind."""
     if meant := mistyped(error):
-        return [
-            Finding("no such name", meant, "names must be alike where they are kept and where they are used", {"": ""})
-        ]
+        look = "names must be alike where they are kept and where they are used"
+        return [Finding("no such name", meant, look, {"": ""})]
     kinds = (words for pattern, words in ERRORS.items() if re.search(pattern, str(error)))
     return [Finding(*words, {"": ""}) for words in [next(kinds, None)] if words]
 
@@ -249,11 +248,9 @@ def of_ratios(group, got, expected):
         if np.ptp(counts) and np.allclose(of_one, of_one[0]) and kind == "missing 1/N":
             return ("batch size written down", *WORDS["batch size written down"]), f"{what} times {ratios[0]:.6g}"
     if steps and np.ptp(ratios[[name.partition(",")[2] == group[0].partition(",")[2] for name in told]]) > 1e-6:
-        words = "changes from step to step", "each step is the right one times a number, every time another one"
-        return (
-            *words,
-            "what is kept between steps, self.lr for one, must stay as it is",
-        ), f"times {ratios[0]:.6g} first"
+        meaning = "each step is the right one times a number, every time another one"
+        look = "what is kept between steps, self.lr for one, must stay as it is"
+        return ("changes from step to step", meaning, look), f"times {ratios[0]:.6g} first"
     if not np.allclose(ratios, ratios[0]):
         return None, ""
     kind = "wrong sign" if ratios[0] < 0 else "constant factor"
@@ -303,4 +300,18 @@ def report_of(step, folder):
 
 def of_another_layout(error):
     """Did it stop because what the probe asked for is not there: an attribute of another name, a dictionary?"""
-    return unused(error) and "has no attribute" in str(error)
+    return unused(error) and "has no attribute" in str(error) or other_arguments(error)
+
+
+def other_arguments(error):
+    """Did it stop because the class, or its step, takes other arguments than the blank?"""
+    return unused(error) and bool(re.search(r"(__init__|step|update)\(\) (missing|takes|got)", str(error)))
+
+
+def layout_lines(step, folder, error):
+    """Return what to say where code has another layout, and nothing could be judged."""
+    return [
+        f"  it is not called as its blank is: {said(error)}",
+        "  give it the arguments of the blank, or, if it is meant to be another layout,",
+        f"  tinygan check {Path(folder, step.file)} judges it alone, as far as that can be told",
+    ]

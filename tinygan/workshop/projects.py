@@ -14,6 +14,7 @@ from tinygan.workshop.blanks import finished
 from tinygan.workshop.steps import STEPS
 
 ORDER = ("layers", "losses", "network", "optimizers", "gan", "penalty", "data", "train")  # each needs those before it
+FAILED = {}  # {module: why it cannot be imported}; it is not tried again, for that may take long
 GIVEN = {"data.py", "pictures.py", "digits.py"}
 
 
@@ -37,8 +38,30 @@ def of_reader(folder, files):
     return Project([imported(file.removesuffix(".py")) for file in behind if Path(folder, file).is_file()])
 
 
+def project_of(folder, step):
+    """Return the Project of the files that a step needs; Stopped where one of them does not run."""
+    files = {STEPS[i].file for i in needed(step)}
+    if step.name != "one_vector":
+        return of_reader(folder, files)
+    try:
+        return of_reader(folder, files | {"layers.py"})
+    except Stopped:  # ours have the same arrays
+        return Project([*of_reader(folder, files).modules, of_ours().modules[ORDER.index("layers")]])
+
+
 def imported(name):
     """Return a module of the reader's; Stopped, with its place, where it cannot be imported."""
+    if name in FAILED:
+        raise FAILED[name]
+    try:
+        return first_import(name)
+    except Stopped as error:
+        FAILED[name] = error
+        raise
+
+
+def first_import(name):
+    """Return a module that was not asked for before."""
     try:
         return call(importlib.import_module, name)
     except Stopped as error:
