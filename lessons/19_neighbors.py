@@ -187,9 +187,8 @@ def pieces(images):
 assert list(pieces(np.stack([np.eye(28), np.pad([[1, 0, 1]], ((3, 24), (3, 22)))]))) == [1, 2]  # corners; two dots
 
 # %% three runs
-classifier = Classifier.train(train, steps=30) if QUICK else cache.load_classifier(train, print)
-real_images = RealImages(classifier, train, test)
-sure = np.percentile(classifier.probabilities(test.x).max(axis=1), 5)  # real ones: 95 of 100 are above
+mnist = RealImages(Classifier.train(train, steps=30) if QUICK else cache.load_classifier(train, print), train, test)
+sure = np.percentile(mnist.classifier.probabilities(test.x).max(axis=1), 5)  # real ones: 95 of 100 are above
 z = draw_latents(np.random.default_rng(2), 100 if QUICK else 10_000, 100)
 runs, samples, torn, misshapen = {}, {"real digits": test.x[: len(z)] / np.float32(255)}, {}, {}
 for preset in ("default", "dcgan", "mixture"):
@@ -202,8 +201,8 @@ for preset in ("default", "dcgan", "mixture"):
 print("               Fréchet   torn, %   of the others misshapen, %")
 for name, x in samples.items():
     torn[name] = pieces(x) > 1
-    misshapen[name] = ~torn[name] & (classifier.probabilities(x).max(axis=1) < sure)
-    values = real_images.frechet(x), 100 * torn[name].mean(), 100 * misshapen[name].sum() / max(1, np.sum(~torn[name]))
+    misshapen[name] = ~torn[name] & (mnist.classifier.probabilities(x).max(axis=1) < sure)
+    values = mnist.frechet(x), 100 * torn[name].mean(), 100 * misshapen[name].sum() / max(1, np.sum(~torn[name]))
     print(f"{name:13}", *(f"{f'~{value:.1f}':>9}" for value in values))
 
 # %% pictures

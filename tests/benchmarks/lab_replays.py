@@ -13,10 +13,10 @@ from tinygan.lab.server import page
 
 IMAGES = Path(__file__).parents[2] / "lessons" / "images"
 REPLAYS = {  # the changes of each run, and how many steps are taken
-    "08_replay": ([[(0, "penalty", "none"), (0, "players", "D"), (300, "players", "both"), *more] for more in (
+    "lab_far_ahead": ([[(0, "penalty", "none"), (0, "players", "D"), (300, "players", "both"), *more] for more in (
         [], [(0, "objective", "minimax")])], 1500),
-    "09_replay": ([[]], 6000),
-    "12_replay": ([[], [(0, "penalty", "none")]], 3000),
+    "lab_ring": ([[]], 6000),
+    "lab_r1": ([[], [(0, "penalty", "none")]], 3000),
 }  # fmt: skip
 
 

@@ -40,7 +40,7 @@ def drawn_digits():
     constants = [
         ast.get_source_segment(text, node)
         for node in ast.parse(text).body
-        if isinstance(node, ast.Assign) and node.targets[0].id in names
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", None) in names
     ]
     functions = [inspect.getsource(getattr(synthetic, name)) for name in DRAWING]
     return DIGITS + "\n".join(constants) + "\n\n\n" + "\n\n".join(functions)
