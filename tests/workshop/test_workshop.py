@@ -300,6 +300,8 @@ def test_a_folder_of_another_layout_is_checked_file_by_file(tmp_path, capsys):
     assert workshop.gives_gradients(tmp_path / "broken.py", "")  # for all one knows
     (tmp_path / "empty").mkdir()
     commands.refusal(capsys, "check", tmp_path / "empty")
+    assert "a folder" in commands.refusal(capsys, "check", tmp_path / "none")
+    assert "exit code" in commands.answer(capsys, "check", "--help")[1]
 
 
 def test_watch_judges_again_after_a_save_and_ends_with_ctrl_c(finished, capsys, monkeypatch):
