@@ -156,6 +156,7 @@ def test_answers_are_compared_by_shape_and_by_what_is_missing():
         ("Adam.step", "grads**2", "(2 * grads) ** 2", "another rule"),
         ("SGD.step", "grads\n", "grads\n        self.lr *= 0.99\n", "changes from step to step"),
         ("bce_with_logits", "    p = 0.5", "    np.all(t == 1) and np.exp(s)\n    p = 0.5", "overflow"),
+        ("Sigmoid", "self.out = 0.5", "__import__('math').exp(-x.min())\n        self.out = 0.5", "overflow"),
         ("Dense.forward", "x @ self.W", "x @ self.w", "no such name"),
         ("Dense.forward", "import numpy as np", "import numpy", "no such name"),
         (

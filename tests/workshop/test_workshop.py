@@ -120,9 +120,11 @@ def test_of_the_blanks_none_is_right_and_the_first_is_next(started, capsys):
 
 def test_filled_in_one_after_the_other_all_become_right(started):
     assert set(states(started).values()) == {"blank", "waits"}
-    for index in range(len(STEPS)):
-        fill(started, index)
-        assert judge_alone(started, index).state == "right", STEPS[index].name
+    for part in (range(4), range(4, 9), range(9, 15)):  # each while those behind it are blank
+        for index in part:
+            fill(started, index)
+        found = apart.judged(started, tuple(part), {step.name for step in STEPS})
+        assert {STEPS[index].name: verdict.state for index, verdict in found} == {STEPS[i].name: "right" for i in part}
 
 
 def judge_alone(folder, index):
@@ -186,7 +188,9 @@ def test_whatever_a_readers_code_does_is_a_sentence(finished, capsys, monkeypatc
 
 def quick_command():
     """The command of the process that judges, with little patience."""
-    code = "import sys; from tinygan.workshop import apart, asking; asking.SECONDS = 1; apart.main(*sys.argv[1:])"
+    names = "apart, asking, projects"
+    less = "asking.SECONDS = projects.SECONDS = 1"
+    code = f"import sys; from tinygan.workshop import {names}; {less}; apart.main(*sys.argv[1:])"
     return ["-B", "-c", code]
 
 
@@ -296,6 +300,8 @@ def test_a_folder_of_another_layout_is_checked_file_by_file(tmp_path, capsys):
     assert workshop.gives_gradients(tmp_path / "broken.py", "")  # for all one knows
     (tmp_path / "empty").mkdir()
     commands.refusal(capsys, "check", tmp_path / "empty")
+    assert "a folder" in commands.refusal(capsys, "check", tmp_path / "none")
+    assert "exit code" in commands.answer(capsys, "check", "--help")[1]
 
 
 def test_watch_judges_again_after_a_save_and_ends_with_ctrl_c(finished, capsys, monkeypatch):

@@ -142,6 +142,11 @@ ERRORS = {  # what Python says: (name, meaning, where to look)
     ),
     r"no end within": ("no end", "it does not come to an end", "a loop whose condition never becomes false?"),
     r"SystemExit": ("exit", "the program ends itself", "no exit() in a function that is called"),
+    r"OverflowError": (
+        "overflow",
+        "the result of an exponential is larger than the largest number",
+        "exp of negative numbers only, or tanh, which never overflows",
+    ),
     r"ZeroDivision": ("division by zero", "something is divided by 0", "in the first step t is 1, not 0"),
 }
 

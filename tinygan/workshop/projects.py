@@ -14,6 +14,7 @@ from tinygan.workshop.blanks import finished
 from tinygan.workshop.steps import STEPS
 
 ORDER = ("layers", "losses", "network", "optimizers", "gan", "penalty", "data", "train")  # each needs those before it
+SECONDS = 5  # that the import of a file may take
 FAILED = {}  # {module: why it cannot be imported}; it is not tried again, for that may take long
 GIVEN = {"data.py", "pictures.py", "digits.py"}
 
@@ -63,7 +64,7 @@ def imported(name):
 def first_import(name):
     """Return a module that was not asked for before."""
     try:
-        return call(importlib.import_module, name)
+        return call(importlib.import_module, name, seconds=SECONDS)
     except Stopped as error:
         cause = error.__cause__
         if isinstance(cause, SyntaxError) and cause.lineno:
