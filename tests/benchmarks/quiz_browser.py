@@ -1,5 +1,7 @@
 """The quiz in a real browser, by keyboard and by mouse: what it counts, the interval, and which images it shows again.
 
+    python -m pytest tests/benchmarks/quiz_browser.py
+
 Chromium is driven through its DevTools (a pipe of JSON messages), with the keys that a person presses.
 """
 
@@ -111,7 +113,7 @@ IS_MADE = np.random.default_rng(0).random(20) < 0.5
 def browser(tmp_path):
     """The page of twenty images."""
     images = np.random.default_rng(1).integers(0, 256, (20, 784), dtype=np.uint8)
-    trained = Trained(None, None, "digits & <more>", "", "", 1234, (28, 28), ())
+    trained = Trained(None, None, "digits & <more>", "", "", 1234, (28, 28), (), None)
     path = tmp_path / "quiz.html"
     path.write_text(quiz.page(images, IS_MADE, trained, "runs/001"), encoding="utf-8")
     browser = Browser(path, tmp_path / "profile")
