@@ -14,10 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_runs import TINY, assert_same_state, images, points, trained, write_folder
 
+from tinygan import codes as codes_module
 from tinygan.app import runs
 from tinygan.app.cli import main
-from tinygan.codes import NUMBERS, InfoGAN, codes_in, gaussian_loss, guessed_labels
-from tinygan.distortion import Distortion
+from tinygan.codes import NUMBERS, InfoGAN, gaussian_loss, guessed_labels
+from tinygan.distortion import Distortion, agreement
 from tinygan.gan import GAN, draw_latents
 from tinygan.gradient_penalty import R1, WGANGP
 from tinygan.layers import Dense, LeakyReLU
@@ -195,14 +196,6 @@ def test_the_game_without_codes_is_the_plain_one():
     assert type(build_gan(CODED, (2,), rng(), classes=4)) is InfoGAN
 
 
-def test_the_codes_in_latents_are_those_that_were_drawn():
-    z = draw_latents(rng(), 9, 3, (1, 1, 1, 1))
-    labels, values = codes_in(z, 4, 2)
-    assert_same_bits("values", values, z[:, :2])
-    np.testing.assert_array_equal(np.eye(4)[labels], z[:, 3:])
-    assert codes_in(z, 0, 1)[0] is None
-
-
 def test_guessed_labels_do_not_depend_on_how_many_are_read_at_once():
     d = build_gan(CODED, (2,), rng(), classes=4).discriminator
     x = rng(1).normal(size=(7, 2)).astype(np.float32)
@@ -214,10 +207,14 @@ def test_guessed_labels_do_not_depend_on_how_many_are_read_at_once():
 
 
 class Fixed(Distortion):
-    """The same distortions in every pass, so that a loss can be measured again."""
+    """The same distortions in every pass, so that a loss can be measured again; two by turns for ``real``."""
+
+    real, turn = None, 0
 
     def forward(self, x):
-        self.rng = rng(5)
+        if x is self.real:
+            self.turn = 1 - self.turn
+        self.rng = rng(6 + self.turn if x is self.real else 6)
         return super().forward(x)
 
 
@@ -236,14 +233,32 @@ def test_without_strength_nothing_is_distorted_and_with_it_every_image_in_its_ow
     assert bent.dtype == np.float32 and len(np.unique(bent, axis=0)) == 4
 
 
-def distorted_gan():
+def test_a_distortion_moves_by_at_most_its_pixels_evenly_to_all_sides():
+    """A point in the middle, which nothing but a shift moves far."""
+    x = np.zeros((1000, 21, 21), np.float32)
+    x[:, 9:12, 9:12] = 1
+    bent = Distortion(rng(), (21, 21), 1.0).forward(x.reshape(1000, -1)).reshape(x.shape)
+    down, right = np.mgrid[:21, :21] - 10
+    where = np.array([(bent * axis).sum(axis=(1, 2)) / bent.sum(axis=(1, 2)) for axis in (down, right)])
+    assert 1.7 < abs(where).max() < 3.5 and abs(where.mean(axis=1)).max() < 0.15
+    assert where.std(axis=1) == pytest.approx(2 / 3**0.5, rel=0.15)
+
+
+def test_what_comes_in_from_outside_is_black():
+    bent = Distortion(rng(), (8, 8), 1.0).forward(np.ones((50, 64), np.float32))
+    assert set(np.unique(bent)) == {0, 1} and 0.6 < bent.mean() < 0.99
+
+
+def distorted_gan(**choices):
     """An InfoGAN of images of 4 x 4 pixels in float64, a batch and its latents."""
-    gan = build_gan(replace(CODED, distort=1.0, penalty="none", code_weight=0.7), (4, 4), rng(), np.float64, classes=4)
+    config = replace(CODED, distort=1.0, penalty="none", code_weight=0.7, **choices)
+    gan = build_gan(config, (4, 4), rng(), np.float64, classes=4)
     for network in (gan.generator, gan.discriminator):
         network.params += 0.1 * rng(1).normal(size=network.params.size)
     gan.distortion = Fixed(rng(), (4, 4), 1.0)
     gan.z = draw_latents(rng(3), 4, 3, (1,) * 4).astype(float)
-    return gan, rng(2).random((4, 16)), gan.z
+    x_real = gan.distortion.real = rng(2).random((4, 16))
+    return gan, x_real, gan.z
 
 
 def test_the_steps_with_distorted_samples_follow_their_gradients():
@@ -262,6 +277,75 @@ def test_a_gradient_that_is_not_bent_back_is_caught():
     gan.distortion = ForgetsToBendBack(rng(), (4, 4), 1.0)
     with pytest.raises(AssertionError):
         check_step(gan, x_real, z)
+
+
+# ---- agreement -----------------------------------------------------------------------------------
+
+
+def two_readings(seed=0, n=6, classes=4):
+    return 2 * rng(seed).normal(size=(2, n, classes))
+
+
+def test_agreement_is_the_mutual_information_of_two_readings_of_an_image():
+    p, q = (np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True) for logits in two_readings())
+    joint = np.zeros((4, 4))
+    for n, i, j in itertools.product(range(6), range(4), range(4)):
+        joint[i, j] += (p[n, i] * q[n, j] + p[n, j] * q[n, i]) / 12
+    mutual = np.sum(joint * np.log(joint / np.outer(joint.sum(axis=1), joint.sum(axis=0))))
+    assert agreement(*two_readings())[0] == pytest.approx(-mutual, rel=1e-12)
+
+
+def check_agreement(agreement):
+    readings = two_readings()
+    for name, logits, gradient in zip(("logits", "others"), readings, agreement(*readings)[1:], strict=True):
+        assert_gradient(f"d(loss)/d({name})", gradient, measured_gradient(lambda: agreement(*readings)[0], logits))
+
+
+def test_the_gradients_of_the_agreement_are_the_measured_ones():
+    check_agreement(agreement)
+
+
+MISTAKEN_AGREEMENTS = {
+    "the sign": lambda a, b: (agreement(a, b)[0], *(-dlogits for dlogits in agreement(a, b)[1:])),
+    "the other's": lambda a, b: (agreement(a, b)[0], *agreement(a, b)[:0:-1]),
+    "not a mean": lambda a, b: (agreement(a, b)[0], *(len(a) * dlogits for dlogits in agreement(a, b)[1:])),
+    "a thousandth": lambda a, b: (agreement(a, b)[0], *(1.001 * dlogits for dlogits in agreement(a, b)[1:])),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKEN_AGREEMENTS.values(), ids=MISTAKEN_AGREEMENTS)
+def test_a_planted_mistake_in_the_agreement_is_caught(mistake):
+    with pytest.raises(AssertionError):
+        check_agreement(mistake)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_agreement_is_log_k_where_all_are_read_alike_and_nothing_where_all_are_one(dtype):
+    sure = 1000 * np.eye(4, dtype=dtype)
+    for logits, expected in ((sure, -np.log(4)), (sure[[0, 0, 0]], 0), (0 * sure, 0)):
+        loss, *gradients = agreement(logits, logits)
+        assert loss == pytest.approx(expected, abs=1e-6)
+        assert all(np.isfinite(dlogits).all() and dlogits.dtype == dtype for dlogits in gradients)
+
+
+@pytest.mark.parametrize("choices", [{}, dict(continuous=0)], ids=str)
+def test_the_steps_with_an_agreement_about_real_samples_follow_their_gradients(choices):
+    check_step(*distorted_gan(agree=0.6, **choices))
+
+
+@pytest.mark.parametrize("mistake", MISTAKEN_AGREEMENTS.values(), ids=MISTAKEN_AGREEMENTS)
+def test_a_planted_mistake_in_it_is_caught_in_the_steps(mistake, monkeypatch):
+    monkeypatch.setattr(codes_module, "agreement", mistake)
+    with pytest.raises(AssertionError):
+        check_step(*distorted_gan(agree=0.6))
+
+
+def test_g_does_not_pay_for_what_is_read_from_real_samples():
+    losses = []
+    for agree in (0.0, 0.6):
+        gan, _, z = distorted_gan(agree=agree)
+        losses.append(gan.generator_gradients(gan.generator.forward(z)))
+    assert losses[0] == losses[1]
 
 
 # ---- code against class --------------------------------------------------------------------------
@@ -308,7 +392,13 @@ def test_a_code_that_splits_a_class_stands_for_none():
 
 @pytest.mark.parametrize(
     "data, choices",
-    [(points, {}), (points, dict(codes=0)), (points, dict(continuous=0)), (images, dict(distort=0.5))],
+    [
+        (points, {}),
+        (points, dict(codes=0)),
+        (points, dict(continuous=0)),
+        (images, dict(distort=0.5)),
+        (images, dict(distort=0.5, agree=1.0)),
+    ],
 )
 def test_a_resumed_run_with_codes_is_the_undisturbed_one(data, choices):
     config = replace(CODED, **choices)
@@ -363,6 +453,8 @@ def test_a_ring_of_eight_is_divided_among_eight_codes():
         (dict(codes=2, code_weight=0), "code_weight"),
         (dict(distort=1.0), "distort"),
         (dict(codes=2, distort=3.0), "distort"),
+        (dict(codes=2, agree=1.0), "agree"),
+        (dict(codes=2, distort=1.0, agree=1.0, workers=2), "workers"),
     ],
     ids=str,
 )
@@ -383,6 +475,7 @@ def test_codes_that_no_run_can_have_are_refused(choices, name):
         ("--codes 4 --code-weight 0", "--code-weight"),
         ("--distort 1", "--distort"),
         ("--codes 4 --distort 1", "--distort"),
+        ("--codes 4 --agree 1", "--agree"),
     ],
 )
 def test_what_does_not_fit_together_is_refused_in_a_line(words, name, capsys, tmp_path):

@@ -23,7 +23,6 @@ from tinygan.semi_supervised import (
     draw_labeled,
     feature_matching,
     log_sum_exp,
-    moved,
 )
 
 CLASSES = st.integers(2, 5)
@@ -194,6 +193,10 @@ def test_both_steps_follow_their_gradients(matching):
     check_steps(frozen(small_run(matching=matching)))
 
 
+def test_so_does_the_one_of_a_discriminator_that_pays_for_disagreement():
+    check_steps(frozen(small_run(distort=1.0, agree=0.6)))
+
+
 def test_each_step_changes_one_player_only():
     run = small_run()
     x = rng(7).uniform(size=(8, 64))
@@ -259,6 +262,20 @@ def test_a_hidden_unit_begins_with_mean_0_and_variance_1_and_its_weights_keep_th
         run.step()
     assert not np.allclose(first.W, before)
     np.testing.assert_allclose(np.linalg.norm(first.W, axis=0), lengths, rtol=1e-12)
+
+
+def test_only_real_images_are_distorted_each_in_its_own_way(monkeypatch):
+    run, seen = small_run(distort=1.0), []
+    gradients = run.discriminator_gradients
+    monkeypatch.setattr(run, "discriminator_gradients", lambda *parts: seen.extend(parts) or gradients(*parts))
+    drawn, forward = [], run.generator.forward
+    monkeypatch.setattr(run.generator, "forward", lambda z: drawn.append(forward(z)) or drawn[-1])
+    run.step()
+    x_labeled, _, x_real, x_fake = seen
+    assert x_fake is drawn[0]
+    for batches, x in ((run.labeled, x_labeled), (run.unlabeled, x_real)):
+        given = batches.x[batches.rows] / 255
+        assert x.shape == given.shape and (abs(x - given).max(axis=1) > 0).all()
 
 
 def test_features_are_what_the_last_layer_sees():
@@ -341,39 +358,3 @@ def test_what_has_no_label_helps():
             run.step()
         wrong[name] = np.mean(run.predict(test.x) != test.labels)
     assert wrong["all"] < 0.02 and wrong["labeled"] > 0.05, wrong
-
-
-# ---- moving --------------------------------------------------------------------------------------
-
-
-def test_an_image_that_moves_by_nothing_is_the_same():
-    x = rng().uniform(size=(5, 8 * 6)).astype(np.float32)
-    same = moved(x, (8, 6), rng(), 0, 0)
-    assert same.dtype == np.float32
-    np.testing.assert_allclose(same, x, atol=1e-6)
-
-
-def test_images_move_by_as_much_as_was_asked_for_each_by_itself():
-    x = np.zeros((200, 21, 21), np.float32)
-    x[:, 10, 10] = 1  # a point in the middle, which only a shift moves
-    out = moved(x.reshape(200, -1), (21, 21), rng(), 2, 10).reshape(x.shape)
-    np.testing.assert_allclose(out.sum(axis=(1, 2)), 1, atol=0.15)
-    down, right = np.mgrid[:21, :21] - 10
-    where = np.stack([(out * down).sum(axis=(1, 2)), (out * right).sum(axis=(1, 2))])
-    assert (
-        1.7 < abs(where).max() < 2.3 and abs(where.mean()) < 0.2 and where.std() == pytest.approx(2 / 3**0.5, rel=0.1)
-    )
-
-
-def test_images_turn_by_at_most_the_angle():
-    x = np.zeros((200, 41, 41), np.float32)
-    x[:, 20, 22:39] = 1  # a line to the right
-    out = moved(x.reshape(200, -1), (41, 41), rng(), 0, 30).reshape(x.shape)
-    down, right = np.mgrid[:41, :41] - 20
-    angle = np.degrees(np.arctan2((out * down).sum(axis=(1, 2)), (out * right).sum(axis=(1, 2))))
-    assert 27 < abs(angle).max() < 31 and angle.std() == pytest.approx(30 / 3**0.5, rel=0.15)
-
-
-def test_what_comes_in_from_outside_is_black():
-    out = moved(np.ones((50, 64), np.float32), (8, 8), rng(), 3, 0)
-    assert out.min() == 0 and out.max() <= 1 + 1e-6

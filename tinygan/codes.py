@@ -12,8 +12,12 @@ Shapes: N batch, I inputs of a sample, L latent_dim, K values of the categorical
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
+from tinygan.conditions import labels_in
+from tinygan.distortion import agreement
 from tinygan.gan import GAN, DiscriminatorResult
 from tinygan.losses import least_squares, softmax_cross_entropy
 
@@ -34,21 +38,28 @@ class InfoGAN(GAN):
 
     D's outputs are (N, 1 + K + C): the logit, and the guesses. ``z``, (N, L + K), is what x_fake was made of;
     it is set before each step. With a ``Distortion`` the categorical code is guessed from distorted samples.
+    With ``agree`` D also pays for reading, from a real sample that is distorted in two ways, codes that disagree.
     """
 
-    def __init__(self, g, d, objective, g_optimizer, d_optimizer, penalty, codes, continuous, weight, distortion=None):
-        super().__init__(g, d, objective, g_optimizer, d_optimizer, penalty)
-        self.codes, self.continuous, self.weight, self.distortion = codes, continuous, weight, distortion
+    def __init__(self, *players, codes, continuous, weight, distortion=None, agree=0.0):
+        super().__init__(*players)
+        self.codes, self.continuous, self.weight = codes, continuous, weight
+        self.distortion, self.agree = distortion, agree
         self.z = None
 
     def discriminator_gradients(self, x_real, x_fake):
         """Fill discriminator.grads; as in a GAN, but that D pays for its guesses as well."""
         n = len(x_real)
-        out = self.discriminator.forward(np.concatenate([x_real, x_fake, *self.distorted(x_fake)])).copy()
+        bent = self.distorted(x_fake)
+        twice = [self.distortion.forward(x_real) for _ in range(2)] if self.agree else []
+        out = self.discriminator.forward(np.concatenate([x_real, x_fake, *bent, *twice])).copy()
         dout = np.zeros_like(out)
         real_logits, fake_logits = out[:n, :1], out[n : 2 * n, :1]
         loss, dout[:n, :1], dout[n : 2 * n, :1] = self.objective.discriminator(real_logits, fake_logits)
-        loss += self.guess(out[n:], dout[n:])  # real samples have no code
+        fakes = slice(n, 3 * n if bent else 2 * n)
+        loss += self.guess(out[fakes], dout[fakes])  # real samples have no code
+        if self.agree:
+            loss += self.read_alike(out[-2 * n :], dout[-2 * n :])
         self.discriminator.backward(dout, input_grad=False)
         penalty = self.penalty(self.discriminator, x_real, x_fake) if self.penalty else 0.0
         return DiscriminatorResult(loss + penalty, penalty, real_logits, fake_logits)
@@ -71,22 +82,28 @@ class InfoGAN(GAN):
 
     def guess(self, out, dout):
         """Return the weighted loss of the guesses, and write its gradient into dout; rows as (x_fake, distorted)."""
-        labels, values = codes_in(self.z, self.codes, self.continuous)
-        n, end, loss = len(values), 1 + self.codes, 0.0
+        n, end, loss = len(self.z), 1 + self.codes, 0.0
         if self.codes:
+            labels = labels_in(self.z, self.z.shape[1] - self.codes)
             loss, dout[-n:, 1:end] = softmax_cross_entropy(out[-n:, 1:end], labels)
         if self.continuous:
-            squares, dmeans = gaussian_loss(out[:n, end:], values)
+            squares, dmeans = gaussian_loss(out[:n, end:], self.z[:, : self.continuous])
             loss += NUMBERS * squares
             dout[:n, end:] = NUMBERS * dmeans
         dout[:, 1:] *= self.weight
         return self.weight * loss
 
+    def read_alike(self, out, dout):
+        """Return the weighted ``agreement`` about real samples, distorted twice, and write its gradient into dout."""
+        first, second = np.split(out[:, 1 : 1 + self.codes], 2)
+        loss, *dlogits = agreement(first, second)
+        dout[:, 1 : 1 + self.codes] = self.agree * np.concatenate(dlogits)
+        return self.agree * loss
 
-def codes_in(z, codes, continuous):
-    """Return the codes in latents z (N, L + K): labels (N,), or None where K is 0, and values (N, C)."""
-    labels = z[:, -codes:].argmax(axis=1) if codes else None
-    return labels, z[:, :continuous]
+
+def guesser(discriminator, codes):
+    """Return the function that reads samples as ``guessed_labels`` does; None where there is no categorical code."""
+    return partial(guessed_labels, discriminator, codes) if codes else None
 
 
 def guessed_labels(discriminator, codes, x, chunk=500):

@@ -12,17 +12,22 @@ from __future__ import annotations
 import numpy as np
 
 SHEAR, TURN, ZOOM, MOVE = 0.5, 0.25, 0.25, 2.0  # the largest with strength 1: a slope, radians, log of a factor, pixels
+WAYS = 1024  # in which images are bent
 
 
 class Distortion:
     """Images (N, I) of one ``shape``, distorted with this strength by random numbers from ``rng``."""
 
     def __init__(self, rng, shape, strength):
-        self.rng, self.shape, self.strength = rng, shape, strength
+        self.rng = rng
+        # Trick: to find out where pixels come from takes longer than to bend. It is done once, for so many ways that
+        # an image hardly ever meets one again, and each pass draws from them.
+        self.ways = sources(rng, shape, strength).astype(np.int32)  # (WAYS, I)
 
     def forward(self, x):
         """Return x, each image distorted in its own way, (N, I)."""
-        self.source = self.sources(len(x))
+        drawn = (WAYS * self.rng.random((len(x),), np.float32)).astype(int)
+        self.source = self.ways[drawn]
         padded = np.pad(x, ((0, 0), (0, 1)))  # a 0 at the end, for what lies outside
         return np.take_along_axis(padded, self.source, axis=1)
 
@@ -33,17 +38,46 @@ class Distortion:
         sums = np.bincount(places.ravel(), dout.ravel(), n * (inputs + 1))
         return sums.reshape(n, -1)[:, :inputs].astype(dout.dtype)
 
-    def sources(self, n):
-        """Return which input each output is a copy of, (n, I); I stands for outside."""
-        height, width, channels = (*self.shape, 1)[:3]
-        amounts = self.strength * (2 * self.rng.random((n, 6), np.float32) - 1)
-        shear, turn, zoom_y, zoom_x, *move = amounts.T[:, :, None]
-        middle_y, middle_x = (height - 1) / 2, (width - 1) / 2
-        y, x = np.indices((height, width), np.float32).reshape(2, 1, -1) - np.float32([[[middle_y]], [[middle_x]]])
-        y, x = np.exp(ZOOM * zoom_y) * y, np.exp(ZOOM * zoom_x) * x + SHEAR * shear * y
-        cos, sin = np.cos(TURN * turn), np.sin(TURN * turn)
-        y, x = cos * y - sin * x + (MOVE * move[0] + middle_y), sin * y + cos * x + (MOVE * move[1] + middle_x)
-        y, x = np.rint(y).astype(int), np.rint(x).astype(int)
-        inside = (0 <= y) & (y < height) & (0 <= x) & (x < width)
-        first = np.where(inside, channels * (y * width + x), height * width * channels)  # channel of the pixel
-        return np.minimum(first[:, :, None] + np.arange(channels), height * width * channels).reshape(n, -1)
+
+def agreement(logits, others):
+    """Return -I(c; c'), in nats, and its gradients with respect to both logits, (N, K).
+
+    The two were read from two distortions of the same N images: c has the probabilities softmax(logits), c' those of
+    the others, and P(c, c') is the mean over the images, either way round (Ji et al. 2019, eq. 2 and 3).
+    """
+    p, q = softmax(logits), softmax(others)
+    joint = p.T @ q / len(p)
+    joint = (joint + joint.T) / 2  # (K, K), P(c, c')
+    alone = joint.sum(axis=1)  # P(c), and P(c') as well
+    tiny = np.finfo(p.dtype).tiny  # for log 0
+    gain = np.log(joint + tiny) - np.log(np.outer(alone, alone) + tiny)  # ∂I/∂joint, and a constant: it sums to 1
+    dp, dq = -q @ gain / len(p), -p @ gain / len(p)
+    return -np.sum(joint * gain), through_softmax(p, dp), through_softmax(q, dq)
+
+
+def softmax(logits):
+    """Return the probabilities exp(logits[n, k])/Σ_j exp(logits[n, j]), (N, K)."""
+    e = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
+
+
+def through_softmax(p, dp):
+    """Return d(loss)/d(logits) for d(loss)/dp, where p = softmax(logits); all (N, K)."""
+    return p * (dp - np.sum(p * dp, axis=1, keepdims=True))
+
+
+def sources(rng, shape, strength):
+    """Return which input each output is a copy of, in each of the ways, (WAYS, I); I stands for outside."""
+    height, width, channels = (*shape, 1)[:3]
+    amounts = strength * (2 * rng.random((WAYS, 6), np.float32) - 1)
+    shear, turn, zoom_y, zoom_x, *move = amounts.T[:, :, None]
+    middle_y, middle_x = (height - 1) / 2, (width - 1) / 2
+    y, x = np.indices((height, width), np.float32).reshape(2, 1, -1) - np.float32([[[middle_y]], [[middle_x]]])
+    y, x = np.exp(ZOOM * zoom_y) * y, np.exp(ZOOM * zoom_x) * x + SHEAR * shear * y
+    cos, sin = np.cos(TURN * turn), np.sin(TURN * turn)
+    y, x = cos * y - sin * x + (MOVE * move[0] + middle_y), sin * y + cos * x + (MOVE * move[1] + middle_x)
+    y, x = np.rint(y).astype(int), np.rint(x).astype(int)
+    inside = (0 <= y) & (y < height) & (0 <= x) & (x < width)
+    outside = height * width * channels
+    first = np.where(inside, channels * (y * width + x), outside)  # channel of the pixel
+    return np.minimum(first[:, :, None] + np.arange(channels), outside).reshape(WAYS, -1)

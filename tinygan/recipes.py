@@ -141,6 +141,9 @@ class Config:
     distort: float = choice(
         0.0, Range(float, 0, 2), "how strongly images are bent at random before D guesses their code"
     )
+    agree: float = choice(
+        0.0, Range(float, 0, LARGEST), "what D pays for reading other codes from a real image bent in another way"
+    )
     centered: bool = choice(False, OneOf((False, True)), "D sees pixels from -1 to 1, and G ends in a Tanh")
     init: str = choice("he", OneOf(INITS), "first weights of the hidden layers")
     slope: float = choice(0.2, SHARE, "LeakyReLU's slope on the left")
@@ -182,12 +185,15 @@ class Config:
             raise ValueError(f"continuous: z has {self.latent_dim} numbers, so that D cannot guess {self.continuous}")
         if self.distort and not self.codes:
             raise ValueError("distort: is for images whose code D guesses, and there is none; add codes")
+        if self.agree and not self.distort:
+            raise ValueError("agree: compares codes read from distorted images, and nothing is distorted; add distort")
         if (self.codes or self.continuous) and self.pack > 1:
             raise ValueError("pack: a discriminator that guesses codes judges samples one by one")
         if self.batch_norm and not self.channels:
             raise ValueError("batch_norm: is for networks with channels")
         if self.workers and self.workers > self.most_workers():
-            why = "batch_norm feels the whole batch" if self.batch_norm else f"of a batch of {self.batch}"
+            names = [name for name in ("batch_norm", "agree") if getattr(self, name)]
+            why = f"{names[0]} feels the whole batch" if names else f"of a batch of {self.batch}"
             raise ValueError(f"workers: must be at most {self.most_workers()}, since {why}, got {self.workers}")
 
     def to_dict(self):
@@ -205,7 +211,7 @@ class Config:
 
     def most_workers(self):
         """Return among how many processes a batch can be divided: by packs, if its samples do not feel each other."""
-        return 1 if self.batch_norm else self.batch // self.pack
+        return 1 if self.batch_norm or self.agree else self.batch // self.pack
 
     def extended(self, steps):
         """Return the Config of a run that goes on to ``steps``; ValueError where it would not be the same run."""
@@ -372,7 +378,14 @@ def build_gan(config, shape, rng, dtype=np.float32, classes=0):
     if not (config.codes or config.continuous):
         return GAN(*players)
     distortion = Distortion(rng, shape, config.distort) if config.distort else None
-    return InfoGAN(*players, config.codes, config.continuous, config.code_weight, distortion)
+    return InfoGAN(
+        *players,
+        codes=config.codes,
+        continuous=config.continuous,
+        weight=config.code_weight,
+        distortion=distortion,
+        agree=config.agree,
+    )
 
 
 def counts_of(config, labels):

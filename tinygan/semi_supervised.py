@@ -20,6 +20,7 @@ import numpy as np
 
 from tinygan.conditions import class_counts
 from tinygan.data import DataError, Minibatches, as_floats
+from tinygan.distortion import Distortion, agreement
 from tinygan.gan import draw_latents, generate
 from tinygan.layers import Dense, Layer, LeakyReLU, Sigmoid
 from tinygan.losses import bce_with_logits, softmax_cross_entropy
@@ -123,7 +124,8 @@ class Recipe(NamedTuple):
     latent_dim: int = 100
     noise: tuple[float, float] = (0.3, 0.5)  # σ on D's pixels, and behind each hidden layer
     matching: bool = True  # G matches features; False: G minimizes -log D(G(z))
-    moves: tuple[float, float] = (0.0, 0.0)  # real images are shifted by up to so many pixels, rotated by degrees
+    distort: float = 0.0  # how strongly real images are bent at random before D sees them
+    agree: float = 0.0  # weight of the agreement about unlabeled images, each bent in two ways
     batch: int = 100
     lr: float = 5e-3
     beta1: float = 0.5
@@ -132,7 +134,7 @@ class Recipe(NamedTuple):
     steps: int = 6_000
 
 
-def discriminator_layers(recipe, pixels, classes, rng):
+def noisy_layers(recipe, pixels, classes, rng):
     """Return the layers I pixels in [0, 1] -> hidden... -> K logits, with noise before each Dense layer."""
     on_pixels, on_hidden = recipe.noise
     layers = [Noise(on_pixels, rng)]
@@ -142,7 +144,7 @@ def discriminator_layers(recipe, pixels, classes, rng):
     return [*layers, Dense(sizes[-1], classes, "xavier")]
 
 
-def generator_layers(recipe, pixels):
+def normalized_layers(recipe, pixels):
     """Return the layers latent_dim -> g_hidden... -> I pixels in [0, 1], with batch normalization."""
     layers, sizes = [], (recipe.latent_dim, *recipe.g_hidden)
     for n_in, n_out in zip(sizes[:-1], sizes[1:], strict=True):
@@ -168,28 +170,6 @@ def draw_labeled(labels, each, rng):
     return np.concatenate([rng.choice(np.flatnonzero(labels == k), each, replace=False) for k in range(len(counts))])
 
 
-def moved(x, shape, rng, pixels, degrees):
-    """Return images (N, I), each shifted by up to ±pixels in both directions and rotated by up to ±degrees.
-
-    What comes in from outside is 0. Between four pixels the gray value is interpolated.
-    """
-    n, (height, width) = len(x), shape[:2]
-    images = np.pad(x.reshape(n, height, width, -1), ((0, 0), (1, 1), (1, 1), (0, 0)))  # in a frame of zeros
-    turn = np.radians(rng.uniform(-degrees, degrees, (n, 1, 1)))
-    shift = rng.uniform(-pixels, pixels, (2, n, 1, 1))
-    down, right = np.mgrid[:height, :width] - np.reshape([height - 1, width - 1], (2, 1, 1)) / 2
-    from_y = np.cos(turn) * down - np.sin(turn) * right + shift[0] + (height + 1) / 2  # where a pixel comes from
-    from_x = np.sin(turn) * down + np.cos(turn) * right + shift[1] + (width + 1) / 2
-    i = np.clip(from_y.astype(int), 0, height)
-    j = np.clip(from_x.astype(int), 0, width)
-    y_share = np.clip(from_y - i, 0, 1).astype(x.dtype)[..., None]
-    x_share = np.clip(from_x - j, 0, 1).astype(x.dtype)[..., None]
-    each = np.arange(n)[:, None, None]
-    above = images[each, i, j] * (1 - x_share) + images[each, i, j + 1] * x_share
-    below = images[each, i + 1, j] * (1 - x_share) + images[each, i + 1, j + 1] * x_share
-    return (above * (1 - y_share) + below * y_share).reshape(x.shape)
-
-
 class FewLabels:
     """A run: D and G, their optimizers, the averaged D that reads, the batches, the random numbers.
 
@@ -200,18 +180,19 @@ class FewLabels:
 
     def __init__(self, dataset, rows, recipe, seed=0, dtype=np.float32):
         self.rng = rng = np.random.default_rng(seed)
-        self.recipe, self.shape = recipe, dataset.shape
+        self.recipe = recipe
         self.labels = dataset.labels[rows]
         pixels, classes = dataset.x.shape[1], int(self.labels.max()) + 1
-        self.discriminator = Network(discriminator_layers(recipe, pixels, classes, rng), rng, dtype)
-        self.reader = Network(discriminator_layers(recipe, pixels, classes, rng), np.random.default_rng(0), dtype)
-        self.generator = Network(generator_layers(recipe, pixels), rng, dtype)
+        self.discriminator = Network(noisy_layers(recipe, pixels, classes, rng), rng, dtype)
+        self.reader = Network(noisy_layers(recipe, pixels, classes, rng), np.random.default_rng(0), dtype)
+        self.generator = Network(normalized_layers(recipe, pixels), rng, dtype)
         normalize(self.discriminator, as_floats(dataset.x[rng.integers(len(dataset.x), size=500)]).astype(dtype))
         self.lengths = hidden_lengths(self.discriminator)
         self.average = MovingAverage(self.discriminator.params, recipe.average)
         self.d_optimizer, self.g_optimizer = Adam(recipe.lr, recipe.beta1), Adam(recipe.lr, recipe.beta1)
         self.labeled = Minibatches(dataset.x[rows], min(recipe.batch, len(rows)), rng, dtype)
         self.unlabeled = Minibatches(dataset.x, recipe.batch, rng, dtype)
+        self.distortion = Distortion(rng, dataset.shape, recipe.distort) if recipe.distort else None
         self.t = 0
 
     def step(self):
@@ -219,7 +200,7 @@ class FewLabels:
         recipe = self.recipe
         remaining = (1 - self.t / recipe.steps) / (1 - recipe.decay_from)
         self.d_optimizer.lr = self.g_optimizer.lr = recipe.lr * min(1.0, max(0.0, remaining))
-        x_labeled, x_real = self.real(self.labeled), self.real(self.unlabeled)
+        x_labeled, x_real = self.real(self.labeled), self.real(self.unlabeled, 2 if recipe.agree else 1)
         z = draw_latents(self.rng, recipe.batch, recipe.latent_dim)
         x_fake = self.generator.forward(z.astype(x_real.dtype))
         d_loss = self.discriminator_gradients(x_labeled, self.labels[self.labeled.rows], x_real, x_fake)
@@ -231,18 +212,25 @@ class FewLabels:
         self.t += 1
         return d_loss, g_loss
 
-    def real(self, batches):
-        """Return the next batch, (N, I), moved where that is wanted."""
+    def real(self, batches, times=1):
+        """Return the next batch, distorted so many times where that is wanted: (times·N, I), or (N, I) as it is."""
         x = batches.next()
-        return moved(x, self.shape, self.rng, *self.recipe.moves) if any(self.recipe.moves) else x
+        return np.concatenate([self.distortion.forward(x) for _ in range(times)]) if self.distortion else x
 
     def discriminator_gradients(self, x_labeled, labels, x_real, x_fake):
-        """Fill discriminator.grads with the derivative of ``class_or_fake``; return the loss."""
+        """Fill discriminator.grads with the derivative of ``class_or_fake``, and of ``agreement``; return the loss.
+
+        With ``agree`` the second half of x_real shows the same images as the first, distorted in another way.
+        """
         parts = len(x_labeled), len(x_labeled) + len(x_real)
         logits = self.discriminator.forward(np.concatenate([x_labeled, x_real, x_fake]))
         of_labeled, of_real, of_fake = np.split(logits, parts)
-        loss, *dlogits = class_or_fake(of_labeled, labels, of_real, of_fake)
-        self.discriminator.backward(np.concatenate(dlogits), input_grad=False)
+        loss, dlabeled, dreal, dfake = class_or_fake(of_labeled, labels, of_real, of_fake)
+        if self.recipe.agree:
+            more, *slopes = agreement(*np.split(of_real, 2))
+            loss += self.recipe.agree * more
+            dreal = dreal + self.recipe.agree * np.concatenate(slopes)
+        self.discriminator.backward(np.concatenate([dlabeled, dreal, dfake]), input_grad=False)
         return loss
 
     def generator_gradients(self, x_real, x_fake):
@@ -297,7 +285,7 @@ def keep(lengths):
 
 
 def through(layers, x):
-    """Return what comes out of these layers."""
+    """Return the output of the last of these layers, for x the input of the first."""
     for layer in layers:
         x = layer.forward(x)
     return x

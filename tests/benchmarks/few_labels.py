@@ -2,7 +2,7 @@
 
     python tests/benchmarks/few_labels.py                                all ways, 100 labels, five draws
     python tests/benchmarks/few_labels.py --ways matching --draws 0 1    some of them
-    python tests/benchmarks/few_labels.py --labels 1000 --ways alone moved imagined
+    python tests/benchmarks/few_labels.py --labels 1000 --ways alone distorted imagined
 
 Draw r chooses the labeled images and seeds the run. The Fréchet distance of 10,000 samples is measured in the
 features of the package's classifier, which has seen all labels; the errors have nothing to do with it. Seconds are
@@ -22,26 +22,17 @@ import numpy as np
 
 from tinygan.app.cache import load_classifier
 from tinygan.data import Dataset, Minibatches, as_bytes, as_floats
+from tinygan.distortion import Distortion
 from tinygan.gan import draw_latents, generate
 from tinygan.losses import softmax_cross_entropy
 from tinygan.network import Network
 from tinygan.optimizers import Adam, MovingAverage
 from tinygan.recipes import PRESETS, load_data
 from tinygan.scoring.metrics import frechet, moments
-from tinygan.semi_supervised import (
-    FewLabels,
-    Recipe,
-    discriminator_layers,
-    draw_labeled,
-    hidden_lengths,
-    keep,
-    moved,
-    normalize,
-)
+from tinygan.semi_supervised import FewLabels, Recipe, draw_labeled, hidden_lengths, keep, noisy_layers, normalize
 from tinygan.training import Training
 
 RECIPE = Recipe(steps=3000)
-ALONE_STEPS = 2000
 IMAGINED = replace(PRESETS["default"], conditional=True, steps=4000)  # a conditional GAN of the labeled images
 
 
@@ -57,23 +48,24 @@ def semi_supervised(train, test, draw, rows, recipe):
 
 
 def supervised(train, test, draw, rows, recipe, imagined=False):
-    """(errors, samples, seconds) of the same network that sees labeled images only, moved, or half of them imagined."""
+    """(errors, samples, seconds) of the same network on labeled images alone, distorted, or half of them imagined."""
     rng, start, samples = np.random.default_rng(draw), time.process_time(), None
     labeled = Dataset("labeled", train.x[rows], train.labels[rows], train.shape)
     sources = [labeled]
     if imagined:
         samples, asked = imagine(labeled, draw)
         sources.append(Dataset("imagined", as_bytes(samples), asked, train.shape))
-    network, reader = (Network(discriminator_layers(recipe, 784, 10, rng), rng) for _ in range(2))
+    network, reader = (Network(noisy_layers(recipe, 784, 10, rng), rng) for _ in range(2))
     normalize(network, as_floats(labeled.x[:500]))
     lengths = hidden_lengths(network)
+    distortion = Distortion(rng, train.shape, recipe.distort) if recipe.distort else None
     average, adam = MovingAverage(network.params, recipe.average), Adam(recipe.lr, recipe.beta1)
     batches = [Minibatches(source.x, recipe.batch // len(sources), rng) for source in sources]
-    for step in range(ALONE_STEPS):
-        adam.lr = recipe.lr * min(1.0, 2 * (1 - step / ALONE_STEPS))
+    for step in range(recipe.steps):
+        adam.lr = recipe.lr * min(1.0, 2 * (1 - step / recipe.steps))
         x = np.concatenate([b.next() for b in batches])
         labels = np.concatenate([s.labels[b.rows] for s, b in zip(sources, batches, strict=True)])
-        x = moved(x, train.shape, rng, *recipe.moves) if any(recipe.moves) else x
+        x = distortion.forward(x) if distortion else x
         _, dlogits = softmax_cross_entropy(network.forward(x), labels)
         network.backward(dlogits, input_grad=False)
         adam.step(network.params, network.grads)
@@ -93,14 +85,14 @@ def imagine(labeled, draw):
     return training.generate(z), z[:, IMAGINED.latent_dim :].argmax(axis=1)
 
 
-MOVED = {"moves": (2.0, 10.0)}  # pixels, degrees
+DISTORTED = {"distort": 0.5}
 WAYS = {  # how, and what is not as in the recipe
     "alone": (supervised, {}, {}),
-    "moved": (supervised, MOVED, {}),
+    "distorted": (supervised, DISTORTED, {}),
     "imagined": (supervised, {}, {"imagined": True}),
-    "moved+imagined": (supervised, MOVED, {"imagined": True}),
+    "distorted+imagined": (supervised, DISTORTED, {"imagined": True}),
     "matching": (semi_supervised, {}, {}),
-    "matching+moved": (semi_supervised, MOVED, {}),
+    "matching+distorted": (semi_supervised, DISTORTED, {}),
     "usual": (semi_supervised, {"matching": False}, {}),
 }
 
@@ -110,7 +102,7 @@ def main():
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
     parser.add_argument("--labels", type=int, default=100, help="of all classes together")
     parser.add_argument("--draws", type=int, nargs="+", default=range(5))
-    parser.add_argument("--steps", type=int, default=RECIPE.steps, help="of the ways that see all images")
+    parser.add_argument("--steps", type=int, default=RECIPE.steps, help="of the discriminator")
     args = parser.parse_args()
     train, test = (load_data("mnist", split) for split in ("train", "test"))
     classifier = load_classifier(train, print)

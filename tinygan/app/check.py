@@ -54,7 +54,7 @@ MODULES = (
 
 
 # Noise hands dout on, and the numbers that it keeps are drawn; the others are made of what is checked.
-NOT_ALONE = "Noise", "discriminator_layers", "generator_layers", "FewLabels", "Autoencoder", "VAE"
+NOT_ALONE = "Noise", "noisy_layers", "normalized_layers", "FewLabels", "Autoencoder", "VAE"
 
 
 def main(target=None):

@@ -13,7 +13,6 @@ import signal
 import time
 from collections.abc import Callable
 from contextlib import contextmanager, suppress
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,7 +20,7 @@ import numpy as np
 
 from tinygan.app import checkpoint, files
 from tinygan.app.errors import CheckpointError, Damaged, UsageError
-from tinygan.codes import guessed_labels
+from tinygan.codes import guesser
 from tinygan.data import printable
 from tinygan.network import Network, parameter_count
 from tinygan.recipes import LARGEST, Config, build_gan, discriminator_layers, generator_layers
@@ -290,7 +289,7 @@ def load_gan(run, report):
                 check_fit(name, arrays[name], mine, finite=True)
                 mine[:] = arrays[name]
         step = count(values, "step")
-        guess = partial(guessed_labels, discriminator, config.codes) if config.codes else None
+        guess = guesser(discriminator, config.codes)
         about = about["name"], about["data"], about["sha256"]
         return Trained(generator, config, *about, step, shape, counts, guess), gan
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import shlex
 from contextlib import ExitStack, contextmanager, suppress
-from functools import partial
 
 import numpy as np
 
@@ -16,7 +15,7 @@ from tinygan.app.errors import CheckpointError, UsageError
 from tinygan.app.output import progress_line, say
 from tinygan.app.pace import with_workers
 from tinygan.app.source import absolute, fetch, fingerprint, make_examiner, refuse_other, say_scores
-from tinygan.codes import guessed_labels
+from tinygan.codes import guesser
 from tinygan.conditions import labels_in
 from tinygan.data import DataError
 from tinygan.gan import draw_latents
@@ -156,6 +155,5 @@ def score(training, examiner):
     latent_dim = training.config.latent_dim
     z = draw_latents(np.random.default_rng(0), n, latent_dim, training.class_counts)
     asked = labels_in(z, latent_dim) if training.class_counts else None
-    codes = training.config.codes
-    guess = partial(guessed_labels, training.gan.discriminator, codes) if codes else None
+    guess = guesser(training.gan.discriminator, training.config.codes)
     say_scores(examiner, examiner.scores(training.generate(z), asked=asked, guess=guess), training.step)
