@@ -21,6 +21,7 @@ from tinygan.distortion import agreement
 from tinygan.gan import GAN, DiscriminatorResult
 from tinygan.losses import least_squares, softmax_cross_entropy
 
+FINER = 5  # kinds that D finds for each code where it has to read real samples alike
 NUMBERS = 0.1  # what the loss of the continuous codes counts beside that of the categorical one; at 1 it drowns it
 
 
@@ -82,23 +83,25 @@ class InfoGAN(GAN):
 
     def guess(self, out, dout):
         """Return the weighted loss of the guesses, and write its gradient into dout; rows as (x_fake, distorted)."""
-        n, end, loss = len(self.z), 1 + self.codes, 0.0
+        n, end, stop, loss = len(self.z), 1 + self.codes, 1 + self.codes + self.continuous, 0.0
         if self.codes:
             labels = labels_in(self.z, self.z.shape[1] - self.codes)
             loss, dout[-n:, 1:end] = softmax_cross_entropy(out[-n:, 1:end], labels)
         if self.continuous:
-            squares, dmeans = gaussian_loss(out[:n, end:], self.z[:, : self.continuous])
+            squares, dmeans = gaussian_loss(out[:n, end:stop], self.z[:, : self.continuous])
             loss += NUMBERS * squares
-            dout[:n, end:] = NUMBERS * dmeans
+            dout[:n, end:stop] = NUMBERS * dmeans
         dout[:, 1:] *= self.weight
         return self.weight * loss
 
     def read_alike(self, out, dout):
         """Return the weighted ``agreement`` about real samples, distorted twice, and write its gradient into dout."""
-        first, second = np.split(out[:, 1 : 1 + self.codes], 2)
-        loss, *dlogits = agreement(first, second)
-        dout[:, 1 : 1 + self.codes] = self.agree * np.concatenate(dlogits)
-        return self.agree * loss
+        total = 0.0
+        for columns in (slice(1, 1 + self.codes), slice(-FINER * self.codes, None)):
+            loss, *dlogits = agreement(*np.split(out[:, columns], 2))
+            dout[:, columns] = self.agree * np.concatenate(dlogits)
+            total += self.agree * loss
+        return total
 
 
 def guesser(discriminator, codes):

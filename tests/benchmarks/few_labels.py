@@ -22,7 +22,7 @@ import numpy as np
 
 from tinygan.app.cache import load_classifier
 from tinygan.data import Dataset, Minibatches, as_bytes, as_floats
-from tinygan.distortion import Distortion
+from tinygan.distortion import Distortion, agreement
 from tinygan.gan import draw_latents, generate
 from tinygan.losses import softmax_cross_entropy
 from tinygan.network import Network
@@ -32,7 +32,7 @@ from tinygan.scoring.metrics import frechet, moments
 from tinygan.semi_supervised import FewLabels, Recipe, draw_labeled, hidden_lengths, keep, noisy_layers, normalize
 from tinygan.training import Training
 
-RECIPE = Recipe(steps=3000)
+RECIPE = Recipe(steps=8000)
 IMAGINED = replace(PRESETS["default"], conditional=True, steps=4000)  # a conditional GAN of the labeled images
 
 
@@ -61,12 +61,21 @@ def supervised(train, test, draw, rows, recipe, imagined=False):
     distortion = Distortion(rng, train.shape, recipe.distort) if recipe.distort else None
     average, adam = MovingAverage(network.params, recipe.average), Adam(recipe.lr, recipe.beta1)
     batches = [Minibatches(source.x, recipe.batch // len(sources), rng) for source in sources]
+    unlabeled = Minibatches(train.x, recipe.batch, rng)
     for step in range(recipe.steps):
         adam.lr = recipe.lr * min(1.0, 2 * (1 - step / recipe.steps))
         x = np.concatenate([b.next() for b in batches])
         labels = np.concatenate([s.labels[b.rows] for s, b in zip(sources, batches, strict=True)])
         x = distortion.forward(x) if distortion else x
-        _, dlogits = softmax_cross_entropy(network.forward(x), labels)
+        if recipe.agree:
+            others = unlabeled.next()
+            x = np.concatenate([x, distortion.forward(others), distortion.forward(others)])
+        logits = network.forward(x)
+        dlogits, n = np.empty_like(logits), len(labels)
+        _, dlogits[:n] = softmax_cross_entropy(logits[:n], labels)
+        if recipe.agree:
+            _, *slopes = agreement(*np.split(logits[n:], 2))
+            dlogits[n:] = recipe.agree * np.concatenate(slopes)
         network.backward(dlogits, input_grad=False)
         adam.step(network.params, network.grads)
         keep(lengths)
@@ -85,7 +94,8 @@ def imagine(labeled, draw):
     return training.generate(z), z[:, IMAGINED.latent_dim :].argmax(axis=1)
 
 
-DISTORTED = {"distort": 0.5}
+DISTORTED = {"distort": 1.0}
+AGREED = {**DISTORTED, "agree": 1.0}
 WAYS = {  # how, and what is not as in the recipe
     "alone": (supervised, {}, {}),
     "distorted": (supervised, DISTORTED, {}),
@@ -93,6 +103,8 @@ WAYS = {  # how, and what is not as in the recipe
     "distorted+imagined": (supervised, DISTORTED, {"imagined": True}),
     "matching": (semi_supervised, {}, {}),
     "matching+distorted": (semi_supervised, DISTORTED, {}),
+    "agreement": (supervised, AGREED, {}),
+    "matching+agreement": (semi_supervised, AGREED, {}),
     "usual": (semi_supervised, {"matching": False}, {}),
 }
 
