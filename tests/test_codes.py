@@ -17,7 +17,7 @@ from small_runs import TINY, assert_same_state, images, points, trained, write_f
 from tinygan import codes as codes_module
 from tinygan.app import runs
 from tinygan.app.cli import main
-from tinygan.codes import NUMBERS, InfoGAN, gaussian_loss, guessed_labels
+from tinygan.codes import NUMBERS, InfoGAN, gaussian_loss, guessed_labels, merged
 from tinygan.distortion import Distortion, agreement
 from tinygan.gan import GAN, draw_latents
 from tinygan.gradient_penalty import R1, WGANGP
@@ -340,12 +340,30 @@ def test_a_planted_mistake_in_it_is_caught_in_the_steps(mistake, monkeypatch):
         check_step(*distorted_gan(agree=0.6))
 
 
-def test_g_does_not_pay_for_what_is_read_from_real_samples():
-    losses = []
-    for agree in (0.0, 0.6):
-        gan, _, z = distorted_gan(agree=agree)
-        losses.append(gan.generator_gradients(gan.generator.forward(z)))
-    assert losses[0] == losses[1]
+def test_kinds_that_are_taken_for_each_other_are_joined():
+    """Six kinds, of which 0 and 4, 1 and 2, 3 and 5 are confused."""
+    joint = np.eye(6)
+    for i, j in ((0, 4), (1, 2), (3, 5)):
+        joint[i, j] = joint[j, i] = 0.5
+    groups = merged((joint + 0.01) / (joint + 0.01).sum(), 3)
+    assert {tuple(np.flatnonzero(column)) for column in groups.T} == {(0, 4), (1, 2), (3, 5)}
+    assert (groups.sum(axis=1) == 1).all()
+
+
+@pytest.fixture
+def three_steps_of_sorting(monkeypatch):
+    monkeypatch.setattr(codes_module, "SORTING", 3)
+
+
+def test_before_the_game_d_sorts_and_g_waits(three_steps_of_sorting):
+    training = Training(replace(CODED, distort=0.5, agree=1.0, steps=6), images())
+    g, d = training.gan.generator, training.gan.discriminator
+    first = g.params.copy()
+    for step in range(6):
+        before = d.params.copy()
+        training.train_step()
+        assert not np.array_equal(d.params, before)
+        assert np.array_equal(g.params, first) == (step < 3), step
 
 
 # ---- code against class --------------------------------------------------------------------------

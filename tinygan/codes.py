@@ -12,16 +12,18 @@ Shapes: N batch, I inputs of a sample, L latent_dim, K values of the categorical
 
 from __future__ import annotations
 
+import itertools
 from functools import partial
 
 import numpy as np
 
 from tinygan.conditions import labels_in
-from tinygan.distortion import agreement
+from tinygan.distortion import agreement, both_ways, mutual_information, softmax
 from tinygan.gan import GAN, DiscriminatorResult
 from tinygan.losses import least_squares, softmax_cross_entropy
 
-FINER = 5  # kinds that D finds for each code where it has to read real samples alike
+SORTING = 1000  # steps before the game, in which D sorts real samples, where it has to read them alike,
+KINDS = 5  # into so many kinds for each code
 NUMBERS = 0.1  # what the loss of the continuous codes counts beside that of the categorical one; at 1 it drowns it
 
 
@@ -46,6 +48,7 @@ class InfoGAN(GAN):
         super().__init__(*players)
         self.codes, self.continuous, self.weight = codes, continuous, weight
         self.distortion, self.agree = distortion, agree
+        self.kinds = slice(1 + codes + continuous, None)  # D's columns for them
         self.z = None
 
     def discriminator_gradients(self, x_real, x_fake):
@@ -97,11 +100,70 @@ class InfoGAN(GAN):
     def read_alike(self, out, dout):
         """Return the weighted ``agreement`` about real samples, distorted twice, and write its gradient into dout."""
         total = 0.0
-        for columns in (slice(1, 1 + self.codes), slice(-FINER * self.codes, None)):
+        for columns in (slice(1, 1 + self.codes), self.kinds):
             loss, *dlogits = agreement(*np.split(out[:, columns], 2))
             dout[:, columns] = self.agree * np.concatenate(dlogits)
             total += self.agree * loss
         return total
+
+    def discriminator_step(self, x_real, x_fake):
+        """Take one step down the discriminator's loss; return a DiscriminatorResult."""
+        return self.sort(x_real) if self.is_sorting() else super().discriminator_step(x_real, x_fake)
+
+    def generator_step(self, x_fake):
+        """Take one step down the generator's loss; return that loss; G waits until D has taken a step in the game."""
+        waits = self.agree and self.d_optimizer.t <= SORTING
+        return 0.0 if waits else super().generator_step(x_fake)
+
+    def is_sorting(self):
+        """Return whether this is a step before the game, in which D sorts real samples into kinds."""
+        return bool(self.agree) and self.d_optimizer.t < SORTING
+
+    def has_sorted(self):
+        """Return whether the game begins with this step, so that ``settle`` is due."""
+        return bool(self.agree) and self.d_optimizer.t == SORTING
+
+    def sort(self, x_real):
+        """Take a step of D towards kinds that are read alike from real samples, (N, I), distorted twice."""
+        twice = [self.distortion.forward(x_real) for _ in range(2)]
+        out = self.discriminator.forward(np.concatenate(twice))
+        dout = np.zeros_like(out)
+        loss, *dlogits = agreement(*np.split(out[:, self.kinds], 2))
+        dout[:, self.kinds] = np.concatenate(dlogits)
+        self.discriminator.backward(dout, input_grad=False)
+        self.d_optimizer.step(self.discriminator.params, self.discriminator.grads)
+        return DiscriminatorResult(loss, 0.0, *np.split(out[:, :1].copy(), 2))
+
+    def settle(self, x_real):
+        """Begin the game: join the kinds into as many groups as there are codes, and let the codes be these groups.
+
+        The columns of the code are those that come nearest, by least squares, to the logarithm of p(group|x).
+        """
+        p, q, features = [], [], []
+        for x in np.array_split(x_real, len(x_real) // 500 + 1):
+            q.append(softmax(self.discriminator.forward(self.distortion.forward(x))[:, self.kinds]))
+            p.append(softmax(self.discriminator.forward(self.distortion.forward(x))[:, self.kinds]))
+            features.append(self.discriminator.layers[-1].x.copy())
+        p, q, features = np.concatenate(p), np.concatenate(q), np.concatenate(features)
+        groups = merged(both_ways(p, q), self.codes)
+        log_p = np.log(p @ groups + 0.01)
+        inputs = np.column_stack([features, np.ones(len(features))])
+        solution, *_ = np.linalg.lstsq(inputs, log_p, rcond=1e-4)
+        last, code = self.discriminator.layers[-1], slice(1, 1 + self.codes)
+        last.W[:, code], last.b[code] = solution[:-1], solution[-1]
+
+
+def merged(joint, n_groups):
+    """Return the groups into which kinds are joined, one-hot, (kinds, n_groups), for P(kind, kind') (kinds, kinds).
+
+    Those two are joined, again and again, after which the readings still say most about each other.
+    """
+    groups = np.eye(len(joint))
+    while groups.shape[1] > n_groups:
+        pairs = itertools.combinations(range(groups.shape[1]), 2)
+        ways = (np.column_stack([np.delete(groups, pair, 1), groups[:, pair].sum(axis=1)]) for pair in pairs)
+        groups = max(ways, key=lambda groups: mutual_information(groups.T @ joint @ groups)[0])
+    return groups
 
 
 def guesser(discriminator, codes):

@@ -46,13 +46,26 @@ def agreement(logits, others):
     the others, and P(c, c') is the mean over the images, either way round (Ji et al. 2019, eq. 2 and 3).
     """
     p, q = softmax(logits), softmax(others)
-    joint = p.T @ q / len(p)
-    joint = (joint + joint.T) / 2  # (K, K), P(c, c')
-    alone = joint.sum(axis=1)  # P(c), and P(c') as well
-    tiny = np.finfo(p.dtype).tiny  # for log 0
-    gain = np.log(joint + tiny) - np.log(np.outer(alone, alone) + tiny)  # ∂I/∂joint, and a constant: it sums to 1
+    information, gain = mutual_information(both_ways(p, q))
     dp, dq = -q @ gain / len(p), -p @ gain / len(p)
-    return -np.sum(joint * gain), through_softmax(p, dp), through_softmax(q, dq)
+    return -information, through_softmax(p, dp), through_softmax(q, dq)
+
+
+def both_ways(p, q):
+    """Return P(c, c') = mean p[n, c] q[n, c'], made symmetric, (K, K), for probabilities of two readings, (N, K)."""
+    joint = p.T @ q / len(p)
+    return (joint + joint.T) / 2
+
+
+def mutual_information(joint):
+    """Return I = Σ P(c, c') log P(c, c')/(P(c) P(c')), and ∂I/∂P less a constant, for a symmetric P (K, K).
+
+    The constant, -1, is felt by nobody, since P sums to 1.
+    """
+    alone = joint.sum(axis=1)  # P(c), and P(c') as well
+    tiny = np.finfo(joint.dtype).tiny  # for log 0
+    gain = np.log(joint + tiny) - np.log(np.outer(alone, alone) + tiny)
+    return np.sum(joint * gain), gain
 
 
 def softmax(logits):

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tinygan import data, optimizers, synthetic
-from tinygan.codes import FINER, InfoGAN
+from tinygan.codes import KINDS, InfoGAN
 from tinygan.conditions import Condition, class_counts
 from tinygan.convolution import Conv2D, ConvTranspose2D
 from tinygan.distortion import Distortion
@@ -331,7 +331,7 @@ def discriminator_layers(config, shape, classes=0):
     if classes and not config.codes:
         head += [Condition(classes)]
         n_in += classes
-    guesses = config.codes + config.continuous + (FINER * config.codes if config.agree else 0)
+    guesses = config.codes + config.continuous + (KINDS * config.codes if config.agree else 0)
     sizes = n_in, *reversed(config.hidden), 1 + guesses
     return [*head, *mlp(sizes, config.init, last_init(config), config.slope)]
 

@@ -122,12 +122,12 @@ class Recipe(NamedTuple):
     hidden: tuple[int, ...] = (500, 250, 250)  # of D, the last of them are its features
     g_hidden: tuple[int, ...] = (256,)
     latent_dim: int = 100
-    noise: tuple[float, float] = (0.3, 0.3)  # σ on D's pixels, and behind each hidden layer
+    noise: tuple[float, float] = (0.3, 0.5)  # σ on D's pixels, and behind each hidden layer
     matching: bool = True  # G matches features; False: G minimizes -log D(G(z))
     distort: float = 0.0  # how strongly real images are bent at random before D sees them
     agree: float = 0.0  # weight of the agreement about unlabeled images, each bent in two ways
     batch: int = 100
-    lr: float = 3e-3
+    lr: float = 5e-3
     beta1: float = 0.5
     decay_from: float = 0.5  # share of the run after which lr falls linearly to zero
     average: float = 0.999  # decay of the moving average of D's weights, which is what reads

@@ -27,7 +27,7 @@ import numpy as np
 
 from tinygan.codes import InfoGAN
 from tinygan.conditions import Condition, one_hot, with_labels
-from tinygan.data import Minibatches, as_bytes
+from tinygan.data import Minibatches, as_bytes, as_floats
 from tinygan.gan import draw_latents, generate
 from tinygan.network import Network
 from tinygan.optimizers import MovingAverage
@@ -140,6 +140,9 @@ class Training:
             z = self.told(z) if config.conditional else z
             if isinstance(gan, InfoGAN):
                 gan.z = z
+                if gan.has_sorted():
+                    rows = self.rng.integers(len(self.batches.x), size=5000)
+                    gan.settle(as_floats(self.batches.x[rows]))
             x_fake = gan.generator.forward(z)
             d = gan.discriminator_step(x_real, x_fake)
             if config.penalty == "clip":

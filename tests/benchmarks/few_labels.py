@@ -32,7 +32,7 @@ from tinygan.scoring.metrics import frechet, moments
 from tinygan.semi_supervised import FewLabels, Recipe, draw_labeled, hidden_lengths, keep, noisy_layers, normalize
 from tinygan.training import Training
 
-RECIPE = Recipe(steps=8000)
+RECIPE = Recipe(steps=6000)
 IMAGINED = replace(PRESETS["default"], conditional=True, steps=4000)  # a conditional GAN of the labeled images
 
 
@@ -94,8 +94,8 @@ def imagine(labeled, draw):
     return training.generate(z), z[:, IMAGINED.latent_dim :].argmax(axis=1)
 
 
-DISTORTED = {"distort": 1.0}
-AGREED = {**DISTORTED, "agree": 1.0}
+DISTORTED = {"distort": 0.7}
+AGREED = {"distort": 0.7, "agree": 1.0, "lr": 3e-3, "noise": (0.3, 0.3)}
 WAYS = {  # how, and what is not as in the recipe
     "alone": (supervised, {}, {}),
     "distorted": (supervised, DISTORTED, {}),
