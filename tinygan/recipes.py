@@ -237,7 +237,18 @@ PRESETS = {
         conditional=True, gamma=0.3, hidden=(256,), channels=(16, 8), g_slope=0.0, lr=4e-3, steps=4_000
     ),
     # Kinds of digits that nobody has named: InfoGAN.
-    "infogan": Config(codes=10, continuous=2, distort=1.0, latent_dim=20, steps=4_000),
+    "infogan": Config(
+        codes=10,
+        continuous=2,
+        distort=0.7,
+        agree=1.0,
+        latent_dim=20,
+        hidden=(256, 256),
+        batch=256,
+        beta1=0.5,
+        decay_from=0.5,
+        steps=2_000,
+    ),
     # DCGAN's networks and settings, in small.
     "dcgan": Config(
         penalty="none",

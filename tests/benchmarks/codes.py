@@ -6,8 +6,9 @@
 
 Other options are those of ``tinygan train``. The codes are matched with the classes, one with one, as well as
 can be. "Read" is the share of the 10,000 test images of which D, which has never seen a label, guesses the code
-that stands for their class; "drawn" the share of 5,000 samples in which the classifier sees the class that their
-code stands for. "Mixed up" are the classes whose test images are read as another, where it is more than one in five.
+that stands for their class, and "sorted" what it was when the game began; "drawn" the share of 5,000 samples in
+which the classifier sees the class that their code stands for. "Mixed up" are the classes whose test images are
+read as another, where it is more than one in five.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ import numpy as np
 
 from tinygan.app.arguments import config_from, parse
 from tinygan.app.cache import load_classifier
-from tinygan.codes import guessed_labels
+from tinygan.codes import SORTING, guessed_labels
 from tinygan.conditions import with_labels
 from tinygan.data import as_floats
 from tinygan.gan import draw_latents
@@ -39,6 +40,13 @@ def mixed_up(stands_for, labels):
     """["4 as 9: 97 %", ...]: test images of a class that are read as another, where it is more than one in five."""
     shares = [(k, j, np.mean(stands_for[labels == k] == j)) for k in range(10) for j in [*range(10), -1] if j != k]
     return [f"{k} as {j if j >= 0 else 'none'}: {100 * share:.0f} %" for k, j, share in shares if share > 0.2]
+
+
+def share_read(training, test):
+    """(% of test images whose code stands for their class, the codes, the classes that they stand for)."""
+    read = guessed_labels(training.gan.discriminator, training.config.codes, as_floats(test.x))
+    stands_for = matched(read, test.labels)
+    return 100 * np.mean(stands_for == test.labels), read, stands_for
 
 
 def draw(path, training, order):
@@ -58,21 +66,22 @@ def main():
     classifier = load_classifier(train, lambda line: None)
     of_real = moments(classifier.features(train.x))
     print(
-        "| seed | read, % | drawn, % | Fréchet distance | seconds | mixed up |\n|---|---|---|---|---|---|", flush=True
+        "| seed | sorted, % | read, % | drawn, % | Fréchet distance | seconds | mixed up |\n|" + 7 * "---|", flush=True
     )
     results = []
     for seed in args.seeds:
-        training = Training(replace(base, seed=seed), train)
+        training, sorted_share = Training(replace(base, seed=seed), train), np.nan
         for _ in training.run():
-            pass
+            if base.agree and training.step == SORTING + 1:
+                sorted_share = share_read(training, test)[0]
         z = draw_latents(np.random.default_rng(seed + 1000), 5000, base.latent_dim, training.class_counts)
         x, given = training.generate(z), z[:, base.latent_dim :].argmax(axis=1)
-        seen, read = classifier.predict(x), guessed_labels(training.gan.discriminator, base.codes, as_floats(test.x))
-        stands_for = matched(read, test.labels)
-        shares = 100 * np.mean(stands_for == test.labels), 100 * np.mean(matched(given, seen) == seen)
+        seen = classifier.predict(x)
+        read_share, read, stands_for = share_read(training, test)
+        shares = sorted_share, read_share, 100 * np.mean(matched(given, seen) == seen)
         distance = frechet(moments(classifier.features(x)), of_real)
         results.append((*shares, distance, training.seconds))
-        cells = "{:.1f} | {:.1f} | {:.1f} | {:.0f}".format(*results[-1])
+        cells = "{:.1f} | {:.1f} | {:.1f} | {:.1f} | {:.0f}".format(*results[-1])
         print(f"| {seed} | {cells} | {'; '.join(mixed_up(stands_for, test.labels))} |", flush=True)
         if args.picture:
             codes, first = np.unique(read, return_index=True)
@@ -80,8 +89,8 @@ def main():
             draw(args.picture, training, [*codes[np.argsort(stands_for[first] % (base.codes + 1))], *absent])
     if len(results) > 1:
         mean, spread = np.mean(results, axis=0), np.std(results, axis=0, ddof=1)
-        cells = " | ".join(f"{m:.1f} ± {s:.1f}" for m, s in zip(mean[:3], spread, strict=False))
-        print(f"| mean ± standard deviation | {cells} | {mean[3]:.0f} | |")
+        cells = " | ".join(f"{m:.1f} ± {s:.1f}" for m, s in zip(mean[:4], spread, strict=False))
+        print(f"| mean ± standard deviation | {cells} | {mean[4]:.0f} | |")
 
 
 if __name__ == "__main__":
