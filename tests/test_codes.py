@@ -18,6 +18,7 @@ from tinygan import codes as codes_module
 from tinygan.app import runs
 from tinygan.app.cli import main
 from tinygan.codes import NUMBERS, InfoGAN, gaussian_loss, guessed_labels, merged
+from tinygan.data import Dataset
 from tinygan.distortion import Distortion, agreement
 from tinygan.gan import GAN, draw_latents
 from tinygan.gradient_penalty import R1, WGANGP
@@ -364,6 +365,24 @@ def test_before_the_game_d_sorts_and_g_waits(three_steps_of_sorting):
         training.train_step()
         assert not np.array_equal(d.params, before)
         assert np.array_equal(g.params, first) == (step < 3), step
+
+
+def quadrants(n=600):
+    """Images of 8 x 8 bytes in which one quadrant is bright, whose number is the label."""
+    random = rng(4)
+    labels = random.integers(4, size=n)
+    x = np.zeros((n, 2, 4, 2, 4), np.uint8)
+    x[np.arange(n), labels // 2, :, labels % 2] = random.integers(100, 256, size=(n, 1, 1))
+    return Dataset("quadrants", x.reshape(n, 64), labels, (8, 8))
+
+
+def test_codes_are_kinds_that_bending_does_not_change(monkeypatch):
+    monkeypatch.setattr(codes_module, "SORTING", 300)
+    dataset = quadrants()
+    config = replace(CODED, hidden=(64,), batch=64, lr=5e-3, beta1=0.5, distort=0.7, agree=1.0, steps=302)
+    training = trained(config, dataset)
+    read = guessed_labels(training.gan.discriminator, 4, dataset.x.astype(np.float32) / 255)
+    assert np.mean(matched(read, dataset.labels) == dataset.labels) > 0.95
 
 
 # ---- code against class --------------------------------------------------------------------------

@@ -39,9 +39,10 @@ def gaussian_loss(means, values):
 class InfoGAN(GAN):
     """A GAN in which both players also pay ``weight`` times the losses of the guesses about generated samples.
 
-    D's outputs are (N, 1 + K + C): the logit, and the guesses. ``z``, (N, L + K), is what x_fake was made of;
-    it is set before each step. With a ``Distortion`` the categorical code is guessed from distorted samples.
-    With ``agree`` D also pays for reading, from a real sample that is distorted in two ways, codes that disagree.
+    D's outputs are (N, 1 + K + C): the logit, and the guesses. ``z``, (N, L + K), is what x_fake was made of, and
+    ``t`` counts the steps before this one; both are set before each step. With a ``Distortion`` the categorical
+    code is guessed from distorted samples. With ``agree`` D also pays for reading, from a real sample that is
+    distorted in two ways, codes that disagree, and for the first SORTING steps it does nothing else.
     """
 
     def __init__(self, *players, codes, continuous, weight, distortion=None, agree=0.0):
@@ -49,7 +50,7 @@ class InfoGAN(GAN):
         self.codes, self.continuous, self.weight = codes, continuous, weight
         self.distortion, self.agree = distortion, agree
         self.kinds = slice(1 + codes + continuous, None)  # D's columns for them
-        self.z = None
+        self.z, self.t = None, 0
 
     def discriminator_gradients(self, x_real, x_fake):
         """Fill discriminator.grads; as in a GAN, but that D pays for its guesses as well."""
@@ -111,25 +112,23 @@ class InfoGAN(GAN):
         return self.sort(x_real) if self.is_sorting() else super().discriminator_step(x_real, x_fake)
 
     def generator_step(self, x_fake):
-        """Take one step down the generator's loss; return that loss; G waits until D has taken a step in the game."""
-        waits = self.agree and self.d_optimizer.t <= SORTING
-        return 0.0 if waits else super().generator_step(x_fake)
+        """Take one step down the generator's loss; return that loss; while real samples are sorted, G waits."""
+        return 0.0 if self.is_sorting() else super().generator_step(x_fake)
 
     def is_sorting(self):
         """Return whether this is a step before the game, in which D sorts real samples into kinds."""
-        return bool(self.agree) and self.d_optimizer.t < SORTING
+        return bool(self.agree) and self.t < SORTING
 
     def has_sorted(self):
         """Return whether the game begins with this step, so that ``settle`` is due."""
-        return bool(self.agree) and self.d_optimizer.t == SORTING
+        return bool(self.agree) and self.t == SORTING
 
     def sort(self, x_real):
-        """Take a step of D towards kinds that are read alike from real samples, (N, I), distorted twice."""
+        """Take a step of D towards kinds, and codes, that are read alike from real samples, (N, I), distorted twice."""
         twice = [self.distortion.forward(x_real) for _ in range(2)]
         out = self.discriminator.forward(np.concatenate(twice))
         dout = np.zeros_like(out)
-        loss, *dlogits = agreement(*np.split(out[:, self.kinds], 2))
-        dout[:, self.kinds] = np.concatenate(dlogits)
+        loss = self.read_alike(out, dout)
         self.discriminator.backward(dout, input_grad=False)
         self.d_optimizer.step(self.discriminator.params, self.discriminator.grads)
         return DiscriminatorResult(loss, 0.0, *np.split(out[:, :1].copy(), 2))
@@ -151,6 +150,8 @@ class InfoGAN(GAN):
         solution, *_ = np.linalg.lstsq(inputs, log_p, rcond=1e-4)
         last, code = self.discriminator.layers[-1], slice(1, 1 + self.codes)
         last.W[:, code], last.b[code] = solution[:-1], solution[-1]
+        # What comes now is much steeper: with Adam's memory of what was, the first steps would be far too large.
+        self.d_optimizer.restore(0, {})
 
 
 def merged(joint, n_groups):

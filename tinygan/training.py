@@ -139,7 +139,7 @@ class Training:
             z, x_real = self.draw(), self.batches.next()
             z = self.told(z) if config.conditional else z
             if isinstance(gan, InfoGAN):
-                gan.z = z
+                gan.z, gan.t = z, self.step
                 if gan.has_sorted():
                     rows = self.rng.integers(len(self.batches.x), size=5000)
                     gan.settle(as_floats(self.batches.x[rows]))
