@@ -9,7 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from tinygan.app.cache import load_classifier
-from tinygan.codes import InfoGAN, gaussian_loss, guessed_labels
+from tinygan.codes import SORTING, InfoGAN, gaussian_loss, guessed_labels
 from tinygan.conditions import with_labels
 from tinygan.data import Minibatches, as_floats
 from tinygan.distortion import Distortion
@@ -155,24 +155,46 @@ train, test = (load_data("auto", split) for split in ("train", "test"))
 if train.name != "mnist":
     print("MNIST is not on this machine, so drawn digits stand in for it; `tinygan train` fetches it")
 classifier = Classifier.train(train, steps=30) if QUICK else load_classifier(train, print)
-config = replace(PRESETS["infogan"], steps=3 if QUICK else 2500)
-bent = Distortion(rng, train.shape, config.distort).forward(np.repeat(as_floats(train.x[:3]), 6, axis=0))
-run = Training(config, train)
+bent = Distortion(rng, train.shape, 1.0).forward(np.repeat(as_floats(train.x[:3]), 6, axis=0))
+
+
+def read_by(run):
+    """(code that D reads from each test image, share of them in which it is that of their class)."""
+    read = guessed_labels(run.gan.discriminator, 10, as_floats(test.x))
+    return read, np.mean(matched(read, test.labels) == test.labels)
+
+
+def table_of(run):
+    """Print how often each code is read from each class; return the codes in the order of their classes."""
+    read, share = read_by(run)
+    counts = np.zeros((10, 10), int)
+    np.add.at(counts, (read, test.labels), 1)
+    stands_for = best_matching(counts)
+    order = np.argsort(stands_for)
+    print("class       " + "".join(f"{k:6}" for k in range(10)))
+    for code in order:
+        print(f"code ~{code} = {stands_for[code]} " + "".join(f"{f'~{count}':>6}" for count in counts[code]))
+    print(f"read by D: ~{share:.3f} of the test images", flush=True)
+    return order
+
+
+GAME = replace(PRESETS["infogan"], agree=0.0, hidden=(128, 128), batch=64, distort=1.0, steps=3 if QUICK else 2000)
+run = Training(GAME, train)
 for _ in run.run():
     pass
-K, L = config.codes, config.latent_dim
-read = guessed_labels(run.gan.discriminator, K, as_floats(test.x))
-counts = np.zeros((K, 10), int)
-np.add.at(counts, (read, test.labels), 1)
-stands_for = best_matching(counts)
-order = np.argsort(stands_for)
-print("class       " + "".join(f"{k:6}" for k in range(10)))
-for code in order:
-    print(f"code ~{code} = {stands_for[code]} " + "".join(f"{f'~{count}':>6}" for count in counts[code]))
-print(f"read by D: ~{np.mean(stands_for[read] == test.labels):.3f} of the test images")
+table_of(run)
+
+# %% kinds first
+config = replace(PRESETS["infogan"], steps=3 if QUICK else 2500)
+run, before = Training(config, train), 0.0
+for _ in run.run():
+    if run.step == SORTING + 1:  # the first step of the game
+        _, before = read_by(run)
+print(f"as the game begins: ~{before:.3f} of the test images")
+order = table_of(run)
 
 # %% rows and columns
-COLUMNS = 14
+COLUMNS, K, L = 14, config.codes, config.latent_dim
 z = draw_latents(rng, COLUMNS, L)
 same, values = np.tile(z[:1], (COLUMNS, 1)), np.linspace(-2, 2, COLUMNS)
 panels = {"one z in each column": z}

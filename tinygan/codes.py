@@ -22,7 +22,7 @@ from tinygan.distortion import agreement, both_ways, mutual_information, softmax
 from tinygan.gan import GAN, DiscriminatorResult
 from tinygan.losses import least_squares, softmax_cross_entropy
 
-SORTING = 1000  # steps before the game, in which D sorts real samples, where it has to read them alike,
+SORTING = 2000  # steps before the game, in which D sorts real samples, where it has to read them alike,
 KINDS = 5  # into so many kinds for each code
 NUMBERS = 0.1  # what the loss of the continuous codes counts beside that of the categorical one; at 1 it drowns it
 

@@ -142,7 +142,9 @@ class Config:
         0.0, Range(float, 0, 2), "how strongly images are bent at random before D guesses their code"
     )
     agree: float = choice(
-        0.0, Range(float, 0, LARGEST), "what D pays for reading other codes from a real image bent in another way"
+        0.0,
+        Range(float, 0, LARGEST),
+        "what D pays for reading bent copies of a real image differently; for 2,000 steps it does that alone",
     )
     centered: bool = choice(False, OneOf((False, True)), "D sees pixels from -1 to 1, and G ends in a Tanh")
     init: str = choice("he", OneOf(INITS), "first weights of the hidden layers")
@@ -246,8 +248,8 @@ PRESETS = {
         hidden=(256, 256),
         batch=256,
         beta1=0.5,
-        decay_from=0.5,
-        steps=2_000,
+        decay_from=0.7,
+        steps=3_000,
     ),
     # DCGAN's networks and settings, in small.
     "dcgan": Config(
