@@ -178,14 +178,15 @@ def table_of(run):
     return order
 
 
-GAME = replace(PRESETS["infogan"], agree=0.0, hidden=(128, 128), batch=64, distort=1.0, steps=3 if QUICK else 2000)
+ALONE = dict(agree=0.0, hidden=(128, 128), batch=64, beta1=0.0, decay_from=1.0, distort=1.0)
+GAME = replace(PRESETS["infogan"], **ALONE, steps=3 if QUICK else 2000)
 run = Training(GAME, train)
 for _ in run.run():
     pass
 table_of(run)
 
 # %% kinds first
-config = replace(PRESETS["infogan"], steps=3 if QUICK else 2500)
+config = replace(PRESETS["infogan"], steps=3 if QUICK else 3000)
 run, before = Training(config, train), 0.0
 for _ in run.run():
     if run.step == SORTING + 1:  # the first step of the game

@@ -248,7 +248,7 @@ PRESETS = {
         hidden=(256, 256),
         batch=256,
         beta1=0.5,
-        decay_from=0.7,
+        decay_from=0.8,
         steps=3_000,
     ),
     # DCGAN's networks and settings, in small.

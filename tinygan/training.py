@@ -148,7 +148,8 @@ class Training:
             if config.penalty == "clip":
                 np.clip(gan.discriminator.params, -config.gamma, config.gamma, out=gan.discriminator.params)
         g_loss = gan.generator_step(x_fake)
-        self.average.update(gan.generator.params)
+        if not (isinstance(gan, InfoGAN) and gan.is_sorting()):  # as long as D sorts, there is no new G
+            self.average.update(gan.generator.params)
         self.step += 1
 
         score = gan.objective.score
