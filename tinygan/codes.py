@@ -7,6 +7,9 @@ last layer has K + C outputs beside the logit, its guesses, which it makes of th
 What a right guess is worth is a lower bound of the mutual information between code and sample (InfoGAN,
 Chen et al. 2016, eq. 4 and 5): the generator has to show its code in what it draws. No label is needed.
 
+The code may show in anything. With ``agree`` it shows in the kind of the sample: D first sorts real samples, by what
+stays when they are bent (``distortion.agreement``, clustering without any GAN), and the codes are groups of its kinds.
+
 Shapes: N batch, I inputs of a sample, L latent_dim, K values of the categorical code, C continuous codes.
 """
 

@@ -2,9 +2,10 @@
 
 Each image is sheared, turned, zoomed and moved, by amounts of its own. A pixel of the result is a copy of the
 pixel of x from which the bending takes it, or 0 where that lies outside. So the backward pass is a sum: what the
-copies of a pixel feel, it feels.
+copies of a pixel feel, it feels. What is read from an image should not change when it is bent: ``agreement``
+is the loss for that.
 
-Shapes: N batch, I = height · width · channels inputs of an image.
+Shapes: N batch, I = height · width · channels inputs of an image, K values that are read.
 """
 
 from __future__ import annotations
