@@ -18,7 +18,8 @@ ROOMS = {
     if "project" not in path.parts  # what ``tinygan start`` writes: it stands on its own
 }
 SCRIPTS = sorted([*(ROOT / "tests").rglob("*.py"), *(ROOT / "lessons").rglob("*.py")])
-CORE = ["layers", "network", "losses", "objectives", "optimizers", "gan", "gradient_penalty", "codes", "conditions"]
+CORE = ["layers", "network", "losses", "objectives", "optimizers", "gan", "gradient_penalty"]
+CORE += ["codes", "conditions", "distortion"]
 
 
 # ---- who imports whom ----------------------------------------------------------------------------
