@@ -12,6 +12,7 @@ from helpers import assert_close, assert_parameter_gradients
 from tinygan import gain as gain_module
 from tinygan.filling import fill, fill_by_regression, missing_at_random
 from tinygan.gain import build_gain, column_means, fill_from_nearest_rows, incomplete_moments
+from tinygan.losses import sigmoid
 from tinygan.synthetic import fill_waves, wave, waves
 
 
@@ -55,6 +56,7 @@ def test_both_players_go_down_the_loss_that_is_returned(alpha, hide):
 MISTAKES = [
     ("loss_where", "dout[where] = loss(out[where], target[where])", "dout[:] = loss(out, target)"),
     ("GAIN", "is_filled * dfilled", "dfilled"),
+    ("GAIN", "share * is_filled * dfilled", "is_filled * dfilled"),
     ("GAIN", "is_filled * dfilled", "0 * dfilled"),
     ("GAIN", "self.alpha * dguess + ", "dguess + "),
     ("GAIN", "self.alpha * dguess + ", "1.001 * self.alpha * dguess + "),
@@ -73,6 +75,20 @@ def test_a_planted_mistake_is_measured_or_changes_the_loss(name, old, new):
     with pytest.raises(AssertionError):
         assert wrong.g_loss() == pytest.approx(expected.g_loss(), rel=1e-12)
         assert_parameter_gradients(wrong.gain.generator, wrong.g_loss, "G ")
+
+
+def test_the_players_pay_what_they_pay_in_the_authors_code():
+    """There alpha is 100; it works with probabilities."""
+    prepared = Prepared(alpha=200.0)
+    x, known, guess = prepared.x, prepared.known, prepared.guess().copy()
+    probability = sigmoid(
+        prepared.gain.discriminator.forward(np.concatenate([fill(x, known, guess), prepared.hint], axis=1)).copy()
+    )
+    d_loss = -np.mean(known * np.log(probability) + (1 - known) * np.log(1 - probability))
+    price = -np.mean((1 - known) * np.log(probability))
+    error = np.mean((known * x - known * guess) ** 2) / np.mean(known)
+    assert prepared.d_loss() == pytest.approx(d_loss, rel=1e-12)
+    assert prepared.g_loss() == pytest.approx(price + 100 * error, rel=1e-12)
 
 
 def test_a_players_step_leaves_the_other_alone():

@@ -42,12 +42,13 @@ class GAIN:
     """Both networks, and what each of them pays.
 
     hint     share of the known entries of which D is told that they are (the paper's 0.9)
-    alpha    weight of the error at the known entries beside the game; None: no game, only this error
+    alpha    weight of the error at the known entries beside the game; None: no game, only this error.
+             The error is half the mean square: 200 is the 100 of the authors' code, which takes the whole
     hide     share of the known entries that G is not shown and still asked for (0 in the paper): with
              alpha None, a denoising network, which learns to fill in by guessing what it could be told
     """
 
-    def __init__(self, generator, discriminator, g_optimizer, d_optimizer, rng, hint=0.9, alpha=100.0, hide=0.0):
+    def __init__(self, generator, discriminator, g_optimizer, d_optimizer, rng, hint=0.9, alpha=200.0, hide=0.0):
         self.generator, self.discriminator = generator, discriminator
         self.g_optimizer, self.d_optimizer = g_optimizer, d_optimizer
         self.rng, self.hint, self.alpha, self.hide = rng, hint, alpha, hide
@@ -72,8 +73,6 @@ class GAIN:
         self.discriminator.backward(dlogits, input_grad=False)
         return loss
 
-    # The price is a mean over the entries that were filled in, where the authors' code has a mean over
-    # all: theirs is smaller by the share of what is missing.
     def generator_gradients(self, x, known, shown, guess, hint):
         """Fill generator.grads; return (price, error). ``guess`` is what the last forward made of what is ``shown``."""
         error, dguess = loss_where(known > 0, least_squares, guess, x)
@@ -84,9 +83,10 @@ class GAIN:
         is_filled = shown == 0
         logits = self.discriminator.forward(np.concatenate([fill(x, shown, guess), hint], axis=1))
         price, dlogits = loss_where(is_filled, bce_with_logits, logits, np.ones_like(logits))
+        share = float(is_filled.mean())  # so that the price is a mean over all entries: the known ones cost nothing
         dfilled, _ = np.split(self.discriminator.backward(dlogits, param_grads=False), 2, axis=1)
-        self.generator.backward(self.alpha * dguess + is_filled * dfilled, input_grad=False)
-        return price, error
+        self.generator.backward(self.alpha * dguess + share * is_filled * dfilled, input_grad=False)
+        return share * price, error
 
     def step(self, x, known):
         """Take one step of D and one of G; return a Result."""

@@ -222,6 +222,14 @@ def test_a_table_with_a_column_that_never_changes_and_an_empty_row_is_filled_in(
     assert float(filled[7][0]) == 1 and all(np.isfinite(float(cell)) for cell in filled[4])
 
 
+def test_a_column_of_whole_numbers_remains_one(few_steps, tmp_path):
+    rows = [[f"{1000000 * value:.0f}", f"{value:.3f}", f"{value:.1f}"] for value in WAVES[:, 0]]
+    rows[3][0] = rows[4][1] = ""
+    assert main(["fill", "--table", str(write_table(tmp_path / "t.csv", rows))]) == 0
+    filled = table_of(tmp_path / "t.filled.csv")
+    assert filled[3][0].lstrip("-").isdigit() and "." in filled[4][1]
+
+
 def rows_with(cell, row=2, column=1):
     rows = [[str(value) for value in row] for row in WAVES]
     rows[row][column] = cell
@@ -237,6 +245,7 @@ BAD_TABLES = {
     "few rows": (rows_with("")[:5], "5 rows"),
     "nearly nothing": ([["1", "2"], *([["", ""]] * 20)], "nothing to learn from"),
     "one column": ([[str(i)] for i in range(20)] + [["NA"]], "one column"),
+    "semicolons": ([[f"{i};{i}"] for i in range(20)], "a comma"),
     "nothing": ([], "0 rows"),
 }
 

@@ -37,8 +37,9 @@ def fill_table(args):
         say(f"  {error:.4f}  {name}")
     best = min(errors, key=errors.get)
     filled = FILLERS[best](x, known.astype(np.float32), rng) * (high - low) + low
+    whole = np.all(~known | (values == np.round(values)), axis=0)  # columns of whole numbers remain so
     for row, column in np.argwhere(~known):
-        cells[row][column] = f"{filled[row, column]:.6g}"
+        cells[row][column] = format(filled[row, column], ".0f" if whole[column] else ".6g")
     with checkpoint.whole(out) as path, open(path, "w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([*([header] if header else []), *cells])
     say(f"The table, filled in by {best}: {out}")
@@ -92,6 +93,8 @@ def read_table(path):
     if len(rows) < 10:
         raise UsageError(f"{path}: has {len(rows)} rows of numbers; 10 are the least that can be learned from")
     width = len(rows[0])
+    if width < 2:
+        raise UsageError(f"{path}: has one column; another is needed to learn from, and a comma between two cells")
     values = np.empty((len(rows), width))
     for i, row in enumerate(rows):
         line = i + 1 + bool(header)
@@ -126,5 +129,3 @@ def refuse_gaps(path, header, known):
         column = int((~known.any(axis=0)).argmax())
         name = f" ({header[column]})" if header else ""
         raise UsageError(f"{path}: column {column + 1}{name} is empty; leave it out")
-    if known.shape[1] < 2:
-        raise UsageError(f"{path}: has one column; another is needed to learn from")
