@@ -18,7 +18,7 @@ from tinygan.filling import fill, patterns, regression_weights
 from tinygan.layers import Sigmoid
 from tinygan.losses import bce_with_logits, least_squares
 from tinygan.network import Network, mlp
-from tinygan.optimizers import Adam
+from tinygan.optimizers import Adam, MovingAverage
 
 
 def loss_where(where, loss, out, target):
@@ -46,12 +46,16 @@ class GAIN:
              The error is half the mean square: 200 is the 100 of the authors' code, which takes the whole
     hide     share of the known entries that G is not shown and still asked for (0 in the paper): with
              alpha None, a denoising network, which learns to fill in by guessing what it could be told
+    average  decay of the moving average of G's weights, which fills in (0 in the paper: the last weights do)
     """
 
-    def __init__(self, generator, discriminator, g_optimizer, d_optimizer, rng, hint=0.9, alpha=200.0, hide=0.0):
+    def __init__(
+        self, generator, discriminator, g_optimizer, d_optimizer, rng, hint=0.9, alpha=200.0, hide=0.0, average=0.999
+    ):
         self.generator, self.discriminator = generator, discriminator
         self.g_optimizer, self.d_optimizer = g_optimizer, d_optimizer
         self.rng, self.hint, self.alpha, self.hide = rng, hint, alpha, hide
+        self.average = MovingAverage(generator.params, average)
 
     def guess(self, x, known):
         """Return G's guess for all entries, from x where it is known and small noise elsewhere."""
@@ -98,6 +102,7 @@ class GAIN:
             self.d_optimizer.step(self.discriminator.params, self.discriminator.grads)
         price, error = self.generator_gradients(x, known, shown, guess, hint)
         self.g_optimizer.step(self.generator.params, self.generator.grads)
+        self.average.update(self.generator.params)
         return Result(d_loss, price, error)
 
     def fit(self, x, known, steps, batch=128):
@@ -107,9 +112,13 @@ class GAIN:
             yield self.step(x[rows], known[rows].astype(x.dtype))
 
     def filled(self, x, known, chunk=500):
-        """Return examples (n, I) with the guess where they are not known."""
-        parts = (slice(start, start + chunk) for start in range(0, len(x), chunk))
-        return np.concatenate([fill(x[i], known[i], self.guess(x[i], known[i].astype(x.dtype))) for i in parts])
+        """Return examples (n, I) with the guess where they are not known, by G with its averaged weights."""
+        last = self.generator.params.copy()
+        self.generator.params[:] = self.average.params
+        parts = ((x[i : i + chunk], known[i : i + chunk].astype(x.dtype)) for i in range(0, len(x), chunk))
+        filled = np.concatenate([fill(*part, self.guess(*part)) for part in parts])
+        self.generator.params[:] = last
+        return filled
 
 
 def build_gain(n_inputs, rng, hidden=None, lr=1e-3, dtype=np.float32, **choices):
