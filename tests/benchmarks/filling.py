@@ -1,9 +1,10 @@
 """Who fills in best? A descent on z, GAIN, the same network without its adversary, and the controls.
 
-    python tests/benchmarks/filling.py images --who descent --runs runs/0 runs/1 runs/2 --to figures.jsonl
-    python tests/benchmarks/filling.py images --who networks --to figures.jsonl
+    python tests/benchmarks/filling.py images --who controls descent --runs runs/0 runs/1 runs/2 --to figures.jsonl
+    python tests/benchmarks/filling.py images --who GAIN "without adversary" --to figures.jsonl
     python tests/benchmarks/filling.py tables --to figures.jsonl
     python tests/benchmarks/filling.py tables --csv FILE.csv --hide 20% --to figures.jsonl
+    python tests/benchmarks/filling.py tables --who GAIN --seeds 3 4 5 6 7 8 9 --to figures.jsonl
     python tests/benchmarks/filling.py show figures.jsonl
 
 Images: 300 test images of MNIST. The descent uses finished runs of the preset `default`, one for each seed, and the
@@ -56,16 +57,20 @@ GAINS = {  # what is learned, and how
     "GAIN, half hidden": {"hide": 0.5},
     "without, half hidden": {"alpha": None, "hide": 0.5},
 }
+WHO = ("controls", "descent", *GAINS)
 
 
-def learned(x, known, seed, units, steps, batch=128):
-    """Yield (who, a network that has learned to fill in)."""
-    for hidden, name in product(units, GAINS):
+def learned(who, x, known, seed, units, steps, batch=128):
+    """Yield (who, a network that has learned to fill in); GAIN also with its last weights, as its authors have it."""
+    for hidden, name in product(units, [name for name in GAINS if name in who]):
         gain = build_gain(x.shape[1], np.random.default_rng(seed), hidden, **GAINS[name])
         for step, result in enumerate(gain.fit(x, known, steps, batch), 1):
             if not np.isfinite(result).all():
                 sys.exit(f"{name}, seed {seed}, step {step}: a loss is not a finite number")
         yield f"{name}, {hidden} units", gain
+        if name == "GAIN":
+            gain.average.params[:] = gain.generator.params
+            yield f"GAIN, last weights, {hidden} units", gain
 
 
 # ---- images --------------------------------------------------------------------------------------
@@ -90,22 +95,22 @@ def known_pixels(hide, rng, n):
 
 def images_filled(args, hide, seed, train, x, known):
     """Yield (who, filled images)."""
-    if args.who == "networks":
-        rng = np.random.default_rng(seed + 100)
-        parts = [known_pixels(hide, rng, 1000) > 0 for _ in range(len(train) // 1000)]
-        for name, gain in learned(as_floats(train), np.concatenate(parts), seed, [128], args.steps or 4000, 64):
-            yield name, gain.filled(x, known)
-        return
-    yield "mean image", fill_with_mean(x, known, train)
-    yield "nearest training image", fill_with_nearest(x, known, train)
-    yield "linear regression", np.clip(fill_by_regression(x, known, *mean_and_covariance(train)), 0, 1)
-    trained, gan = runs.load_gan(Path(args.runs[seed]), print)
-    z = draw_latents(np.random.default_rng(seed), 4 * len(x), trained.config.latent_dim)
-    for name, starts, realism in (("descent", 4, 0.0), ("descent, 0.01 D", 4, 0.01), ("descent, one start", 1, 0.0)):
-        descent = Descent(gan.generator, x, known, z[: starts * len(x)], gan.discriminator, gan.objective, realism)
-        for _ in descent.run():
-            pass
-        yield name, descent.filled()
+    if "controls" in args.who:
+        yield "mean image", fill_with_mean(x, known, train)
+        yield "nearest training image", fill_with_nearest(x, known, train)
+        yield "linear regression", np.clip(fill_by_regression(x, known, *mean_and_covariance(train)), 0, 1)
+    if "descent" in args.who:
+        trained, gan = runs.load_gan(Path(args.runs[seed]), print)
+        z = draw_latents(np.random.default_rng(seed), 4 * len(x), trained.config.latent_dim)
+        for name, starts, realism in (("descent", 4, 0.0), ("descent, 0.01 D", 4, 0.01), ("one start", 1, 0.0)):
+            descent = Descent(gan.generator, x, known, z[: starts * len(x)], gan.discriminator, gan.objective, realism)
+            for _ in descent.run():
+                pass
+            yield name, descent.filled()
+    rng = np.random.default_rng(seed + 100)
+    parts = np.concatenate([known_pixels(hide, rng, 1000) > 0 for _ in range(len(train) // 1000)])
+    for name, gain in learned(args.who, as_floats(train), parts, seed, [128], args.steps or 4000, 64):
+        yield name, gain.filled(x, known)
 
 
 def images(args):
@@ -163,7 +168,7 @@ def tables(args):
         scale = np.ptp(x, axis=0) if args.csv else x.std(axis=0)
         known = known_cells(hide, rng, *x.shape)
         fillings = [*table_filled(args, x, known, seed)]
-        if not args.csv:
+        if "controls" in args.who and not args.csv:
             fillings.append(("the best possible", TABLES[table][1](x, known)))
         for name, filled in fillings:
             error = ((filled - x) / scale)[known == 0]
@@ -174,12 +179,13 @@ def table_filled(args, x, known, seed):
     """Yield (who, the table filled in); networks see the entries between 0 and 1."""
     low = np.where(known > 0, x, np.inf).min(axis=0)
     unit = np.where(known > 0, x, -np.inf).max(axis=0) - low
-    yield "column mean", fill(x, known, column_means(x, known))
-    yield "nearest row", fill_from_nearest_rows(x, known)
-    yield "linear regression (EM)", fill_by_regression(x, known, *incomplete_moments(x, known), ridge=1e-6)
+    if "controls" in args.who:
+        yield "column mean", fill(x, known, column_means(x, known))
+        yield "nearest row", fill_from_nearest_rows(x, known)
+        yield "linear regression (EM)", fill_by_regression(x, known, *incomplete_moments(x, known), ridge=1e-6)
     scaled = ((x - low) / unit).astype(np.float32)
     units, steps = ([x.shape[1]], 10_000) if args.csv else ([8, 64], 3000)
-    for name, gain in learned(scaled, known, seed, units, args.steps or steps):
+    for name, gain in learned(args.who, scaled, known, seed, units, args.steps or steps):
         yield name, fill(x, known, gain.filled(scaled, known) * unit + low)
 
 
@@ -213,7 +219,7 @@ def main():
     parser.add_argument("--csv", help="of tables: a file of numbers under a header, without gaps")
     parser.add_argument("--steps", type=int, help="of the networks")
     parser.add_argument("--runs", nargs="*", default=[], help="finished runs of the preset `default`, seeds 0, 1, ...")
-    parser.add_argument("--who", choices=("descent", "networks"), default="descent", help="of images; in two jobs")
+    parser.add_argument("--who", nargs="+", choices=WHO, default=WHO, help="descent: of images only")
     parser.add_argument("--to", help="file to append the figures to, a JSON object in each line")
     args = parser.parse_args()
     if args.what == "show":

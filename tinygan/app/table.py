@@ -30,7 +30,8 @@ def fill_table(args):
     x = ((values - low) / np.where(high > low, high - low, 1)).astype(np.float32)
     rng = np.random.default_rng(args.seed)
     say(f"{known.size - known.sum():,} of {known.size:,} cells are empty.")
-    say("A tenth of the others is hidden, to see who finds them again. Error, in standard deviations of the column:")
+    say("A tenth of the known ones in the same columns is hidden, to see who finds them again.")
+    say("Error, in standard deviations of the column:")
     errors = {}
     for name, error in tested(x, known, rng):
         errors[name] = error
@@ -46,8 +47,8 @@ def fill_table(args):
 
 
 def tested(x, known, rng):
-    """Yield (who, error) of each filler at a tenth of the known cells, in standard deviations of the column."""
-    places = rng.permutation(np.argwhere(known))
+    """Yield (who, error) of each filler, in standard deviations, at a tenth of what is known in columns with gaps."""
+    places = rng.permutation(np.argwhere(known & ~known.all(axis=0)))
     shown = known.copy()
     shown[tuple(places[: math.ceil(len(places) / 10)].T)] = False
     shown[:, ~shown.any(axis=0)] = known[:, ~shown.any(axis=0)]  # of each column something is left
