@@ -114,6 +114,27 @@ def test_what_is_hidden_is_never_seen(choices):
     assert results[0] == results[2] and np.array_equal(results[1], results[3])
 
 
+def test_the_averaged_weights_fill_in_and_the_last_ones_go_on():
+    gain, x, known = (
+        build_gain(4, rng(), hidden=6),
+        rng(1).random((50, 4)).astype("f4"),
+        missing_at_random(rng(2), 50, 4, 0.5),
+    )
+    for _ in gain.fit(x, known, 20):
+        pass
+
+    def filled_with(params):
+        gain.generator.params[:] = params
+        gain.rng = rng(6)
+        return fill(x, known, gain.guess(x, known))
+
+    last, gain.rng = gain.generator.params.copy(), rng(6)
+    filled = gain.filled(x, known)
+    assert np.array_equal(gain.generator.params, last)
+    assert np.array_equal(filled, filled_with(gain.average.params))
+    assert not np.array_equal(filled, filled_with(last))
+
+
 def test_a_hint_tells_most_of_what_is_known_and_nothing_of_what_is_filled_in():
     gain = build_gain(3, rng())
     known = (rng(1).random((5000, 3)) < 0.5).astype("f4")
