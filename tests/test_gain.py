@@ -208,6 +208,22 @@ def test_a_gap_is_filled_from_the_nearest_row_that_knows_it():
     np.testing.assert_array_equal(filled, [[0, 0, 1], [0.1, 0, 1], [0.1, 0, 1], [5, 5, 9]])
 
 
+def test_near_is_the_sum_of_squares_in_standard_deviations_and_2_for_what_one_does_not_know():
+    x, known = rng().normal(size=(30, 4)) * [1, 10, 100, 1000], missing_at_random(rng(1), 30, 4, 0.5)
+    spread = [x[known[:, j] > 0, j].std() for j in range(4)]
+    filled = fill_from_nearest_rows(np.where(known > 0, x, np.nan), known, chunk=7)
+    for i, j in np.argwhere(known == 0):
+        both = known * known[i] > 0
+        distances = np.where(both, ((x - x[i]) / spread) ** 2, 2).sum(axis=1)
+        distances[known[:, j] == 0] = np.inf
+        assert filled[i, j] == x[distances.argmin(), j]
+
+
+def test_a_column_that_never_changes_does_not_say_who_is_near():
+    x = np.array([[7.0, 0.0, 1.0], [7.0, 0.1, np.nan], [7.0, 5.0, 9.0]])
+    assert fill_from_nearest_rows(x, ~np.isnan(x))[1, 2] == 1
+
+
 # ---- the table -----------------------------------------------------------------------------------
 
 
