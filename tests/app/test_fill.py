@@ -230,6 +230,16 @@ def test_a_column_of_whole_numbers_remains_one(few_steps, tmp_path):
     assert filled[3][0].lstrip("-").isdigit() and "." in filled[4][1]
 
 
+@pytest.mark.parametrize(
+    "out, fact", [("t.csv", "the table itself"), ("t.txt", "end in .csv"), ("absent/o.csv", "no folder")]
+)
+def test_a_name_that_the_filled_table_cannot_have_is_refused_before_the_work(tmp_path, monkeypatch, capsys, out, fact):
+    monkeypatch.chdir(tmp_path)
+    before = write_table(tmp_path / "t.csv", rows_with("")).read_bytes()
+    assert fact in refusal(capsys, "fill", "--table", tmp_path / "t.csv", "--out", out)
+    assert (tmp_path / "t.csv").read_bytes() == before and len([*tmp_path.iterdir()]) == 1
+
+
 def rows_with(cell, row=2, column=1):
     rows = [[str(value) for value in row] for row in WAVES]
     rows[row][column] = cell

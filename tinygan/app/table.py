@@ -20,10 +20,9 @@ BLANK = ("", "na", "nan", "n/a", "null", "none", "?")
 
 def fill_table(args):
     """Fill in the empty cells of a CSV file; say first how well that works on cells that are there."""
-    if args.out and args.out.suffix != ".csv":
-        raise UsageError(f"--out {args.out}: the name must end in .csv")
     header, cells, values = read_table(args.table)
     out = args.out or args.table.with_suffix(".filled.csv")
+    refuse_out(out, args.table)
     known = ~np.isnan(values)
     refuse_gaps(args.table, header, known)
     low, high = np.nanmin(values, axis=0), np.nanmax(values, axis=0)
@@ -44,6 +43,16 @@ def fill_table(args):
     with checkpoint.whole(out) as path, open(path, "w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([*([header] if header else []), *cells])
     say(f"The table, filled in by {best}: {out}")
+
+
+def refuse_out(out, table):
+    """Raise UsageError for a name that the filled table cannot have."""
+    if out.suffix != ".csv":
+        raise UsageError(f"--out {out}: the name must end in .csv")
+    if out.resolve() == table.resolve():
+        raise UsageError(f"--out {out}: is the table itself; name another file")
+    if not out.parent.is_dir():
+        raise UsageError(f"--out {out}: there is no folder {out.parent}")
 
 
 def tested(x, known, rng):
@@ -105,7 +114,8 @@ def read_table(path):
             value = number(cell)
             if value is None:
                 raise UsageError(
-                    f"{path}: row {line}, column {j + 1}: {cell!r:.30} is no finite number; leave the column out"
+                    f"{path}: row {line}, column {j + 1}: {cell!r:.30} is no finite number; leave the column out, "
+                    "or put commas between cells"
                 )
             values[i, j] = value
     return header, rows, values
