@@ -95,9 +95,8 @@ def read_images(path, shape):
     if images.shape == shape:
         images = images[None]
     if images.shape[1:] != shape or not len(images):
-        raise UsageError(
-            f"{path}: has the shape {images.shape}; the run's images need {('N', *shape)}".replace("'", "")
-        )
+        wanted = ", ".join(map(str, ("N", *shape)))
+        raise UsageError(f"{path}: has the shape {images.shape}; the run's images need ({wanted})")
     if images.dtype != np.uint8:
         if images.dtype.kind != "f" or not np.isfinite(images).all():
             what = "numbers that are not finite" if images.dtype.kind == "f" else images.dtype
