@@ -146,7 +146,7 @@ for name, filler in TABLE_FILLERS.items():
     print(f"{name:24}" + "".join(f"  ~{value:.3f}" for value in errors), flush=True)
 
 shown = ["the nearest row", "GAIN, its last weights", "GAIN", "without, half hidden", "the best possible"]
-fig, axes = plt.subplots(1, len(shown), figsize=(9, 2.2), layout="constrained", sharex=True, sharey=True)
+fig, axes = plt.subplots(1, len(shown), figsize=(9, 2.5), layout="constrained", sharex=True, sharey=True)
 known = gaps[0.5]
 for ax, name in zip(axes, shown, strict=True):
     rows = (known[:, 0] == 0) & (known[:, 4] == 0)
