@@ -131,6 +131,7 @@ TABLE_FILLERS = {
     "linear regression (EM)": lambda known: fill_by_regression(table, known, *incomplete_moments(table, known), 1e-6),
     "the nearest row": lambda known: fill_from_nearest_rows(table, known),
     "GAIN": learn,
+    "GAIN, its last weights": lambda known: learn(known, average=0.0),
     "without its adversary": lambda known: learn(known, alpha=None),
     "without, half hidden": lambda known: learn(known, alpha=None, hide=0.5),
     "the best possible": lambda known: fill_waves(table, known),
@@ -144,9 +145,10 @@ for name, filler in TABLE_FILLERS.items():
     errors = [error(g / spread, table / spread, k) for g, k in zip(guessed[name], gaps.values(), strict=True)]
     print(f"{name:24}" + "".join(f"  ~{value:.3f}" for value in errors), flush=True)
 
-fig, axes = plt.subplots(1, 4, figsize=(8, 2.2), layout="constrained", sharex=True, sharey=True)
+shown = ["the nearest row", "GAIN, its last weights", "GAIN", "without, half hidden", "the best possible"]
+fig, axes = plt.subplots(1, len(shown), figsize=(9, 2.5), layout="constrained", sharex=True, sharey=True)
 known = gaps[0.5]
-for ax, name in zip(axes, ["the nearest row", "GAIN", "without, half hidden", "the best possible"], strict=True):
+for ax, name in zip(axes, shown, strict=True):
     rows = (known[:, 0] == 0) & (known[:, 4] == 0)
     ax.plot(table[:, 0], table[:, 4], ".", color="0.85", markersize=2)
     ax.plot(guessed[name][1][rows, 0], guessed[name][1][rows, 4], "C3.", markersize=1.5)

@@ -12,6 +12,7 @@ from helpers import assert_close, assert_parameter_gradients
 from tinygan import gain as gain_module
 from tinygan.filling import fill, fill_by_regression, missing_at_random
 from tinygan.gain import build_gain, column_means, fill_from_nearest_rows, incomplete_moments
+from tinygan.losses import sigmoid
 from tinygan.synthetic import fill_waves, wave, waves
 
 
@@ -55,6 +56,7 @@ def test_both_players_go_down_the_loss_that_is_returned(alpha, hide):
 MISTAKES = [
     ("loss_where", "dout[where] = loss(out[where], target[where])", "dout[:] = loss(out, target)"),
     ("GAIN", "is_filled * dfilled", "dfilled"),
+    ("GAIN", "share * is_filled * dfilled", "is_filled * dfilled"),
     ("GAIN", "is_filled * dfilled", "0 * dfilled"),
     ("GAIN", "self.alpha * dguess + ", "dguess + "),
     ("GAIN", "self.alpha * dguess + ", "1.001 * self.alpha * dguess + "),
@@ -73,6 +75,20 @@ def test_a_planted_mistake_is_measured_or_changes_the_loss(name, old, new):
     with pytest.raises(AssertionError):
         assert wrong.g_loss() == pytest.approx(expected.g_loss(), rel=1e-12)
         assert_parameter_gradients(wrong.gain.generator, wrong.g_loss, "G ")
+
+
+def test_the_players_pay_what_they_pay_in_the_authors_code():
+    """There alpha is 100; it works with probabilities."""
+    prepared = Prepared(alpha=200.0)
+    x, known, guess = prepared.x, prepared.known, prepared.guess().copy()
+    probability = sigmoid(
+        prepared.gain.discriminator.forward(np.concatenate([fill(x, known, guess), prepared.hint], axis=1)).copy()
+    )
+    d_loss = -np.mean(known * np.log(probability) + (1 - known) * np.log(1 - probability))
+    price = -np.mean((1 - known) * np.log(probability))
+    error = np.mean((known * x - known * guess) ** 2) / np.mean(known)
+    assert prepared.d_loss() == pytest.approx(d_loss, rel=1e-12)
+    assert prepared.g_loss() == pytest.approx(price + 100 * error, rel=1e-12)
 
 
 def test_a_players_step_leaves_the_other_alone():
@@ -96,6 +112,27 @@ def test_what_is_hidden_is_never_seen(choices):
         results.append([*network.fit(np.where(known > 0, x, np.float32(other)), known, 20, batch=8)])
         results.append(network.generator.params)
     assert results[0] == results[2] and np.array_equal(results[1], results[3])
+
+
+def test_the_averaged_weights_fill_in_and_the_last_ones_go_on():
+    gain, x, known = (
+        build_gain(4, rng(), hidden=6),
+        rng(1).random((50, 4)).astype("f4"),
+        missing_at_random(rng(2), 50, 4, 0.5),
+    )
+    for _ in gain.fit(x, known, 20):
+        pass
+
+    def filled_with(params):
+        gain.generator.params[:] = params
+        gain.rng = rng(6)
+        return fill(x, known, gain.guess(x, known))
+
+    last, gain.rng = gain.generator.params.copy(), rng(6)
+    filled = gain.filled(x, known)
+    assert np.array_equal(gain.generator.params, last)
+    assert np.array_equal(filled, filled_with(gain.average.params))
+    assert not np.array_equal(filled, filled_with(last))
 
 
 def test_a_hint_tells_most_of_what_is_known_and_nothing_of_what_is_filled_in():
@@ -169,6 +206,22 @@ def test_a_gap_is_filled_from_the_nearest_row_that_knows_it():
     x = np.array([[0.0, 0.0, 1.0], [0.1, np.nan, np.nan], [0.1, 0.0, np.nan], [5.0, 5.0, 9.0]])
     filled = fill_from_nearest_rows(x, ~np.isnan(x))
     np.testing.assert_array_equal(filled, [[0, 0, 1], [0.1, 0, 1], [0.1, 0, 1], [5, 5, 9]])
+
+
+def test_near_is_the_sum_of_squares_in_standard_deviations_and_2_for_what_one_does_not_know():
+    x, known = rng().normal(size=(30, 4)) * [1, 10, 100, 1000], missing_at_random(rng(1), 30, 4, 0.5)
+    spread = [x[known[:, j] > 0, j].std() for j in range(4)]
+    filled = fill_from_nearest_rows(np.where(known > 0, x, np.nan), known, chunk=7)
+    for i, j in np.argwhere(known == 0):
+        both = known * known[i] > 0
+        distances = np.where(both, ((x - x[i]) / spread) ** 2, 2).sum(axis=1)
+        distances[known[:, j] == 0] = np.inf
+        assert filled[i, j] == x[distances.argmin(), j]
+
+
+def test_a_column_that_never_changes_does_not_say_who_is_near():
+    x = np.array([[7.0, 0.0, 1.0], [7.0, 0.1, np.nan], [7.0, 5.0, 9.0]])
+    assert fill_from_nearest_rows(x, ~np.isnan(x))[1, 2] == 1
 
 
 # ---- the table -----------------------------------------------------------------------------------

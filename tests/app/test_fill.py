@@ -222,6 +222,24 @@ def test_a_table_with_a_column_that_never_changes_and_an_empty_row_is_filled_in(
     assert float(filled[7][0]) == 1 and all(np.isfinite(float(cell)) for cell in filled[4])
 
 
+def test_a_column_of_whole_numbers_remains_one(few_steps, tmp_path):
+    rows = [[f"{1000000 * value:.0f}", f"{value:.3f}", f"{value:.1f}"] for value in WAVES[:, 0]]
+    rows[3][0] = rows[4][1] = ""
+    assert main(["fill", "--table", str(write_table(tmp_path / "t.csv", rows))]) == 0
+    filled = table_of(tmp_path / "t.filled.csv")
+    assert filled[3][0].lstrip("-").isdigit() and "." in filled[4][1]
+
+
+@pytest.mark.parametrize(
+    "out, fact", [("t.csv", "the table itself"), ("t.txt", "end in .csv"), ("absent/o.csv", "no folder")]
+)
+def test_a_name_that_the_filled_table_cannot_have_is_refused_before_the_work(tmp_path, monkeypatch, capsys, out, fact):
+    monkeypatch.chdir(tmp_path)
+    before = write_table(tmp_path / "t.csv", rows_with("")).read_bytes()
+    assert fact in refusal(capsys, "fill", "--table", tmp_path / "t.csv", "--out", out)
+    assert (tmp_path / "t.csv").read_bytes() == before and len([*tmp_path.iterdir()]) == 1
+
+
 def rows_with(cell, row=2, column=1):
     rows = [[str(value) for value in row] for row in WAVES]
     rows[row][column] = cell
@@ -237,6 +255,7 @@ BAD_TABLES = {
     "few rows": (rows_with("")[:5], "5 rows"),
     "nearly nothing": ([["1", "2"], *([["", ""]] * 20)], "nothing to learn from"),
     "one column": ([[str(i)] for i in range(20)] + [["NA"]], "one column"),
+    "semicolons": ([[f"{i};{i}"] for i in range(20)], "a comma"),
     "nothing": ([], "0 rows"),
 }
 

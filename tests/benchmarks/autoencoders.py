@@ -1,8 +1,10 @@
-"""An autoencoder, a VAE and the GAN of the preset `default`, of the same sizes and for as long, by the same measures.
+"""An autoencoder, a VAE and the GAN of the preset `default`, of the same sizes, by the same measures.
 
     python tests/benchmarks/autoencoders.py --time                  seconds of a step of each, in turn
-    python tests/benchmarks/autoencoders.py --seeds 3 runs/0 ...    the table; finished GAN runs, one for each seed
-    python tests/benchmarks/autoencoders.py --models VAE            some rows only
+    python tests/benchmarks/autoencoders.py runs/0 runs/1 ...       the table; finished GAN runs, one for each seed
+    python tests/benchmarks/autoencoders.py --models VAE --steps N  some rows only, after N steps
+
+All seconds are of this process alone, whatever else the machine does.
 
 Samples of a VAE are decoded from z ~ N(0, 1). An autoencoder says nothing about its codes: they are drawn
 from N(0, 1), too, and from the Gaussian that has the mean and the covariance of the training images' codes.
@@ -86,9 +88,9 @@ def measures(real, samples, between):
 def of_autoencoder(real, name, seed, steps):
     """({row of the table: figures}, the Cost at the end of the training, its seconds)."""
     latents, choices = MODELS[name]
-    start = time.perf_counter()
+    start = time.process_time()
     model, cost = trained(real.train, latents, choices, seed, steps)
-    seconds = time.perf_counter() - start
+    seconds = time.process_time() - start
     rng = np.random.default_rng(seed + 1000)
     codes = {name: rng.standard_normal((N, latents), dtype=np.float32)}
     if not choices.get("variational", True):
@@ -102,7 +104,7 @@ def of_autoencoder(real, name, seed, steps):
 
 
 def of_gan(real, run, seed):
-    """(figures of a finished run, nothing, seconds)."""
+    """The figures of a finished run."""
     trained = runs.load_generator(Path(run), print)
     z = draw_latents(np.random.default_rng(seed + 1000), N + CODES, trained.config.latent_dim)
     samples = generate(trained.generator, z)
@@ -113,7 +115,7 @@ def of_gan(real, run, seed):
     for _ in descent.run():
         pass
     error = np.sqrt(np.mean((descent.best() - a) ** 2))
-    return (error, *measures(real, samples[:N], between)), None, runs.load(Path(run))[1]["seconds"]
+    return error, *measures(real, samples[:N], between)
 
 
 def controls(real):
@@ -136,8 +138,8 @@ def say(name, rows, extra=""):
     print(f"| {name} | {' | '.join(cells)} | {extra} |", flush=True)
 
 
-def race(train, steps=300, rounds=6):
-    """Print the milliseconds of a step of each: they are timed in turn, and the least of the rounds counts."""
+def race(train, steps, rounds=6, chunk=200):
+    """Print what a step of each takes: they are timed in turn, and the least of the rounds counts."""
     training = Training(PRESETS["default"], train)
     batches = Minibatches(train.x, 64, np.random.default_rng(0))
     models = {
@@ -148,18 +150,19 @@ def race(train, steps=300, rounds=6):
     least = {}
     for _ in range(rounds):
         for name, step in step_of.items():
-            start = time.perf_counter()
-            for _ in range(steps):
+            start = time.process_time()
+            for _ in range(chunk):
                 step()
-            least[name] = min(least.get(name, np.inf), (time.perf_counter() - start) / steps)
-    print(", ".join(f"{name} {1000 * seconds:.2f} ms" for name, seconds in least.items()))
+            least[name] = min(least.get(name, np.inf), (time.process_time() - start) / chunk)
+    for name, seconds in least.items():
+        print(f"{name}: {1000 * seconds:.2f} ms a step, {steps * least['GAN'] / seconds:,.0f} in the time of the GAN's")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("runs", nargs="*", help="folders of finished runs of the preset `default`, seeds 0, 1, ...")
     parser.add_argument("--models", nargs="*", choices=MODELS, default=list(MODELS))
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="of the other models")
     parser.add_argument("--steps", type=int, default=24_000)
     parser.add_argument("--time", action="store_true", help="only time the steps")
     args = parser.parse_args()
@@ -168,7 +171,7 @@ def main():
     except DataError as error:
         sys.exit(f"autoencoders.py: {error}")
     if args.time:
-        race(train)
+        race(train, args.steps)
         return
     real = RealImages(load_classifier(train), train, test)
     print(f"| {N:,} samples | {' | '.join(HEAD)} | nats: to be told, to have such a code; seconds |")
@@ -180,10 +183,10 @@ def main():
         for seed, run in enumerate(args.runs):
             rows.append(of_gan(real, run, seed))
             print(f"GAN, seed {seed}: {rows[-1]}", file=sys.stderr, flush=True)
-        say("GAN, preset `default`", [row[0] for row in rows], f"{np.mean([row[2] for row in rows]):.0f} s")
+        say("GAN, preset `default`", rows)
     for name in args.models:
         results = []
-        for seed in range(args.seeds):
+        for seed in args.seeds:
             results.append(of_autoencoder(real, name, seed, args.steps))
             print(f"{name}, seed {seed}: {results[-1]}", file=sys.stderr, flush=True)
         rows, costs, seconds = zip(*results, strict=True)

@@ -1,18 +1,24 @@
 """Who fills in best? A descent on z, GAIN, the same network without its adversary, and the controls.
 
-    python tests/benchmarks/filling.py images --who descent --runs runs/0 runs/1 runs/2 --to figures.jsonl
-    python tests/benchmarks/filling.py images --who networks --runs runs/0 runs/1 runs/2 --to figures.jsonl
+    python tests/benchmarks/filling.py images --who controls descent --runs runs/0 runs/1 runs/2 --to figures.jsonl
+    python tests/benchmarks/filling.py images --who GAIN "without adversary" --to figures.jsonl
     python tests/benchmarks/filling.py tables --to figures.jsonl
+    python tests/benchmarks/filling.py tables --csv FILE.csv --hide 20% --to figures.jsonl
+    python tests/benchmarks/filling.py tables --who GAIN --seeds 3 4 5 6 7 8 9 --to figures.jsonl
     python tests/benchmarks/filling.py show figures.jsonl
 
-Images: 500 test images of MNIST; the descent uses finished runs of the preset `default`, one for each seed; the
-networks learn from 60,000 training images of which the same share is hidden, for good. Error: root of
-the mean squared difference of a hidden pixel. Class: how often the classifier sees the true class in the filled image.
+Images: 300 test images of MNIST. The descent uses finished runs of the preset `default`, one for each seed, and the
+controls learn from all 60,000 training images as they are; the networks from the same images, of each of which a
+part is hidden, for good. Parts: a share of the pixels; one of the four halves; a square of 14 by 14, anywhere.
+Error: root of the mean squared difference of a hidden pixel. Class: how often the classifier sees the true class in
+the filled image.
 
-Tables of 5,000 rows, of which a share is hidden: `waves`
-(``tinygan.synthetic``), and `gaussian`, where regression is right. Error: in standard deviations of the column.
+Tables of 5,000 rows: `waves` (``tinygan.synthetic``), and `gaussian`, where regression is right. Parts: a share of
+the entries; of each row four neighboring columns; of half the rows the same four columns. Error: in standard
+deviations of the column. Or a CSV file of numbers, without gaps: error as a share of the column's range, which is
+the measure of the papers.
 
-Shapes: N examples, I entries of each.
+A loss that is not a finite number ends the program. Shapes: N examples, I entries of each.
 """
 
 from __future__ import annotations
@@ -40,7 +46,6 @@ from tinygan.filling import (
     fill_with_nearest,
     mean_and_covariance,
     missing_at_random,
-    missing_block,
 )
 from tinygan.gain import build_gain, column_means, fill_from_nearest_rows, incomplete_moments
 from tinygan.gan import draw_latents
@@ -48,75 +53,85 @@ from tinygan.synthetic import fill_waves, waves
 
 GAINS = {  # what is learned, and how
     "GAIN": {},
-    "the same without adversary": {"alpha": None},
+    "without adversary": {"alpha": None},
+    "GAIN, half hidden": {"hide": 0.5},
     "without, half hidden": {"alpha": None, "hide": 0.5},
 }
-HIDDEN = {"images": [128], "tables": [8, 64]}  # units; for tables, the authors have as many as columns
-STEPS = {"images": 4000, "tables": 3000}
-BATCH = {"images": 64, "tables": 128}
+WHO = ("controls", "descent", *GAINS)
 
 
-def learned(kind, x, known, seed):
-    """Yield (who, a network that has learned to fill in)."""
-    for hidden, name in product(HIDDEN[kind], GAINS):
+def learned(who, x, known, seed, units, steps, batch=128):
+    """Yield (who, a network that has learned to fill in); GAIN also with its last weights, as its authors have it."""
+    for hidden, name in product(units, [name for name in GAINS if name in who]):
         gain = build_gain(x.shape[1], np.random.default_rng(seed), hidden, **GAINS[name])
-        for result in gain.fit(x, known, STEPS[kind], BATCH[kind]):
+        for step, result in enumerate(gain.fit(x, known, steps, batch), 1):
             if not np.isfinite(result).all():
-                sys.exit(f"{name}, seed {seed}: a loss is not a finite number")
+                sys.exit(f"{name}, seed {seed}, step {step}: a loss is not a finite number")
         yield f"{name}, {hidden} units", gain
+        if name == "GAIN":
+            gain.average.params[:] = gain.generator.params
+            yield f"GAIN, last weights, {hidden} units", gain
 
 
 # ---- images --------------------------------------------------------------------------------------
 
 
-def known_part(hide, rng, n):
+PARTS_OF_IMAGES = ("25%", "50%", "75%", "half", "square")
+
+
+def known_pixels(hide, rng, n):
     """Which pixels of n images are known, (n, 784)."""
     if hide.endswith("%"):
         return missing_at_random(rng, n, 784, float(hide[:-1]) / 100)
-    return missing_block(n, (28, 28), hide)
+    known = np.ones((n, 28, 28), np.float32)
+    for image in known:
+        if hide == "half":
+            np.rot90(image, rng.integers(4))[14:] = 0
+        else:
+            top, left = rng.integers(15, size=2)
+            image[top : top + 14, left : left + 14] = 0
+    return known.reshape(n, -1)
 
 
-def fill_images(who, hide, seed, run, train, x, known):
+def images_filled(args, hide, seed, train, x, known):
     """Yield (who, filled images)."""
+    if "controls" in args.who:
+        yield "mean image", fill_with_mean(x, known, train)
+        yield "nearest training image", fill_with_nearest(x, known, train)
+        yield "linear regression", np.clip(fill_by_regression(x, known, *mean_and_covariance(train)), 0, 1)
+    if "descent" in args.who:
+        trained, gan = runs.load_gan(Path(args.runs[seed]), print)
+        z = draw_latents(np.random.default_rng(seed), 4 * len(x), trained.config.latent_dim)
+        for name, starts, realism in (("descent", 4, 0.0), ("descent, 0.01 D", 4, 0.01), ("one start", 1, 0.0)):
+            descent = Descent(gan.generator, x, known, z[: starts * len(x)], gan.discriminator, gan.objective, realism)
+            for _ in descent.run():
+                pass
+            yield name, descent.filled()
     rng = np.random.default_rng(seed + 100)
-    if who == "networks":
-        parts = [known_part(hide, rng, 1000) > 0 for _ in range(len(train) // 1000)]
-        for name, gain in learned("images", as_floats(train), np.concatenate(parts), seed):
-            yield name, gain.filled(x, known)
-        return
-    yield "mean image", fill_with_mean(x, known, train)
-    yield "nearest training image", fill_with_nearest(x, known, train)
-    yield "linear regression", np.clip(fill_by_regression(x, known, *mean_and_covariance(train)), 0, 1)
-    trained, gan = runs.load_gan(Path(run), print)
-    z = draw_latents(np.random.default_rng(seed), 4 * len(x), trained.config.latent_dim)
-    for name, starts, realism in (("descent", 4, 0.0), ("descent, 0.01 D", 4, 0.01), ("descent, one start", 1, 0.0)):
-        descent = Descent(gan.generator, x, known, z[: starts * len(x)], gan.discriminator, gan.objective, realism)
-        for _ in descent.run():
-            pass
-        yield name, descent.filled()
+    parts = np.concatenate([known_pixels(hide, rng, 1000) > 0 for _ in range(len(train) // 1000)])
+    for name, gain in learned(args.who, as_floats(train), parts, seed, [128], args.steps or 4000, 64):
+        yield name, gain.filled(x, known)
 
 
 def images(args):
     """Yield a row of figures for each filler, part that is hidden and seed."""
     train, test = load_mnist("train"), load_mnist("test")
     classifier = load_classifier(train)
-    for seed in args.seeds:
-        rng = np.random.default_rng(seed)
-        rows = rng.choice(len(test.x), args.count, replace=False)
+    for seed, hide in product(args.seeds, args.hide or PARTS_OF_IMAGES):
+        rows = np.random.default_rng(seed).choice(len(test.x), 300, replace=False)
         x, labels = as_floats(test.x[rows]), test.labels[rows]
-        for hide in args.hide:
-            known = known_part(hide, np.random.default_rng(seed + 200), len(x))
-            gaps = known == 0
-            fillings = fill_images(args.who, hide, seed, args.runs[seed], train.x, x, known)
-            for name, filled in [("the true image", x), *fillings]:
-                error = np.sqrt(np.mean((filled[gaps] - x[gaps]) ** 2))
-                agreement = np.mean(classifier.predict(np.clip(filled, 0, 1)) == labels)
-                yield {"of": f"images, {hide}", "who": name, "seed": seed, "error": error, "class": agreement}
+        known = known_pixels(hide, np.random.default_rng(seed + 200), len(x))
+        gaps = known == 0
+        for name, filled in [("the true image", x), *images_filled(args, hide, seed, train.x, x, known)]:
+            error = np.sqrt(np.mean((filled[gaps] - x[gaps]) ** 2))
+            agreement = np.mean(classifier.predict(np.clip(filled, 0, 1)) == labels)
+            yield {"of": f"images, {hide}", "who": name, "seed": seed, "error": error, "class": agreement}
 
 
 # ---- tables --------------------------------------------------------------------------------------
 
 
+PARTS_OF_TABLES = ("25%", "50%", "75%", "columns", "rows")
 MIXING = np.random.default_rng(7).normal(size=(2, 8))
 GAUSSIAN = MIXING.T @ MIXING + 0.09 * np.eye(8)
 
@@ -132,32 +147,46 @@ TABLES = {  # how it is drawn, and the best that can be said of its gaps
 }
 
 
+def known_cells(hide, rng, n, columns):
+    """Which entries of a table are known, (n, columns)."""
+    if hide.endswith("%"):
+        return missing_at_random(rng, n, columns, float(hide[:-1]) / 100)
+    known = np.ones((n, columns), np.float32)
+    if hide == "rows":
+        known[: n // 2, 2:6] = 0
+    else:
+        first = rng.integers(columns, size=(n, 1))
+        np.put_along_axis(known, (first + np.arange(4)) % columns, 0, axis=1)
+    return known
+
+
 def tables(args):
     """Yield a row of figures for each filler, table, part that is hidden and seed."""
-    for seed in args.seeds:
-        for table, (draw, best) in TABLES.items():
-            for hide in ("25%", "50%", "75%"):
-                rng = np.random.default_rng(seed)
-                x = draw(5000, rng)
-                known = missing_at_random(rng, *x.shape, float(hide[:-1]) / 100)
-                for name, filled in fill_table(x, known, best, seed):
-                    error = ((filled - x) / x.std(axis=0))[known == 0]
-                    yield {
-                        "of": f"{table}, {hide}", "who": name, "seed": seed, "error": np.sqrt(np.mean(error**2)),
-                    }  # fmt: skip
+    for seed, table, hide in product(args.seeds, [args.csv] if args.csv else TABLES, args.hide or PARTS_OF_TABLES):
+        rng = np.random.default_rng(seed)
+        x = np.loadtxt(table, delimiter=",", skiprows=1) if args.csv else TABLES[table][0](5000, rng)
+        scale = np.ptp(x, axis=0) if args.csv else x.std(axis=0)
+        known = known_cells(hide, rng, *x.shape)
+        fillings = [*table_filled(args, x, known, seed)]
+        if "controls" in args.who and not args.csv:
+            fillings.append(("the best possible", TABLES[table][1](x, known)))
+        for name, filled in fillings:
+            error = ((filled - x) / scale)[known == 0]
+            yield {"of": f"{table}, {hide}", "who": name, "seed": seed, "error": np.sqrt(np.mean(error**2))}
 
 
-def fill_table(x, known, best, seed):
+def table_filled(args, x, known, seed):
     """Yield (who, the table filled in); networks see the entries between 0 and 1."""
     low = np.where(known > 0, x, np.inf).min(axis=0)
     unit = np.where(known > 0, x, -np.inf).max(axis=0) - low
-    yield "column mean", fill(x, known, column_means(x, known))
-    yield "nearest row", fill_from_nearest_rows(x, known)
-    yield "linear regression (EM)", fill_by_regression(x, known, *incomplete_moments(x, known), ridge=1e-6)
+    if "controls" in args.who:
+        yield "column mean", fill(x, known, column_means(x, known))
+        yield "nearest row", fill_from_nearest_rows(x, known)
+        yield "linear regression (EM)", fill_by_regression(x, known, *incomplete_moments(x, known), ridge=1e-6)
     scaled = ((x - low) / unit).astype(np.float32)
-    for name, gain in learned("tables", scaled, known, seed):
+    units, steps = ([x.shape[1]], 10_000) if args.csv else ([8, 64], 3000)
+    for name, gain in learned(args.who, scaled, known, seed, units, args.steps or steps):
         yield name, fill(x, known, gain.filled(scaled, known) * unit + low)
-    yield "the best possible", best(x, known)
 
 
 # ---- figures -------------------------------------------------------------------------------------
@@ -186,10 +215,11 @@ def main():
     parser.add_argument("what", choices=("images", "tables", "show"))
     parser.add_argument("figures", nargs="?", help="the file to show")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--hide", nargs="+", default=["25%", "50%", "75%", "half", "center"])
+    parser.add_argument("--hide", nargs="+", help=f"{', '.join(PARTS_OF_IMAGES)}; columns, rows".replace("%", "%%"))
+    parser.add_argument("--csv", help="of tables: a file of numbers under a header, without gaps")
+    parser.add_argument("--steps", type=int, help="of the networks")
     parser.add_argument("--runs", nargs="*", default=[], help="finished runs of the preset `default`, seeds 0, 1, ...")
-    parser.add_argument("--who", choices=("descent", "networks"), default="descent", help="of images; in two jobs")
-    parser.add_argument("--count", type=int, default=500)
+    parser.add_argument("--who", nargs="+", choices=WHO, default=WHO, help="descent: of images only")
     parser.add_argument("--to", help="file to append the figures to, a JSON object in each line")
     args = parser.parse_args()
     if args.what == "show":

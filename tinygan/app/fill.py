@@ -56,11 +56,14 @@ def fill_images(args):
     known = known_part(args.missing, x, trained.shape, rng)
     z = draw_latents(rng, args.starts * len(x), trained.config.latent_dim)
     descent = Descent(trained.generator, x, known, z, gan.discriminator, gan.objective, args.realism)
+    out = args.out or args.run / "filled"
+    with checkpoint.writing(out):
+        out.mkdir(exist_ok=True)
     say(f"Looking for {len(x)} images, {args.starts} starts each, {Descent.STEPS} steps ...")
     with gan.generator.inference(), gan.discriminator.inference():
         frames = [*frames_of(descent)]
         filled = descent.filled()
-    write_images(args, trained, x, known, filled, frames)
+    write_images(out, trained, x, known, filled, frames)
     say("Root of the mean squared error of a hidden pixel, beside that of others who fill in:")
     for name, other in {"the generator": filled, **controls(x, known, train.x)}.items():
         say(f"  {error_at_gaps(other, x, known):.4f}  {name}")
@@ -92,9 +95,8 @@ def read_images(path, shape):
     if images.shape == shape:
         images = images[None]
     if images.shape[1:] != shape or not len(images):
-        raise UsageError(
-            f"{path}: has the shape {images.shape}; the run's images need {('N', *shape)}".replace("'", "")
-        )
+        wanted = ", ".join(map(str, ("N", *shape)))
+        raise UsageError(f"{path}: has the shape {images.shape}; the run's images need ({wanted})")
     if images.dtype != np.uint8:
         if images.dtype.kind != "f" or not np.isfinite(images).all():
             what = "numbers that are not finite" if images.dtype.kind == "f" else images.dtype
@@ -136,11 +138,9 @@ def frames_of(descent):
             yield step, as_bytes(descent.filled())
 
 
-def write_images(args, trained, x, known, filled, frames):
+def write_images(out, trained, x, known, filled, frames):
     """Write damaged, filled and true images side by side, the film, and the arrays."""
-    out, plots = args.out or args.run / "filled", drawing()
-    with checkpoint.writing(out):
-        out.mkdir(exist_ok=True)
+    plots = drawing()
     title = f"{trained.name}, step {trained.step:,}: damaged, filled in, true"
     with checkpoint.whole(out / "filled.png") as path:
         plots.save_stacked(path, [fill(x, known, np.float32(0.5)), filled, x], trained.shape, title)

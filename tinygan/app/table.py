@@ -20,33 +20,44 @@ BLANK = ("", "na", "nan", "n/a", "null", "none", "?")
 
 def fill_table(args):
     """Fill in the empty cells of a CSV file; say first how well that works on cells that are there."""
-    if args.out and args.out.suffix != ".csv":
-        raise UsageError(f"--out {args.out}: the name must end in .csv")
     header, cells, values = read_table(args.table)
     out = args.out or args.table.with_suffix(".filled.csv")
+    refuse_out(out, args.table)
     known = ~np.isnan(values)
     refuse_gaps(args.table, header, known)
     low, high = np.nanmin(values, axis=0), np.nanmax(values, axis=0)
     x = ((values - low) / np.where(high > low, high - low, 1)).astype(np.float32)
     rng = np.random.default_rng(args.seed)
     say(f"{known.size - known.sum():,} of {known.size:,} cells are empty.")
-    say("A tenth of the others is hidden, to see who finds them again. Error, in standard deviations of the column:")
+    say("A tenth of the known ones in the same columns is hidden, to see who finds them again.")
+    say("Error, in standard deviations of the column:")
     errors = {}
     for name, error in tested(x, known, rng):
         errors[name] = error
         say(f"  {error:.4f}  {name}")
     best = min(errors, key=errors.get)
     filled = FILLERS[best](x, known.astype(np.float32), rng) * (high - low) + low
+    whole = np.all(~known | (values == np.round(values)), axis=0)  # columns of whole numbers remain so
     for row, column in np.argwhere(~known):
-        cells[row][column] = f"{filled[row, column]:.6g}"
+        cells[row][column] = format(filled[row, column], ".0f" if whole[column] else ".6g")
     with checkpoint.whole(out) as path, open(path, "w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([*([header] if header else []), *cells])
     say(f"The table, filled in by {best}: {out}")
 
 
+def refuse_out(out, table):
+    """Raise UsageError for a name that the filled table cannot have."""
+    if out.suffix != ".csv":
+        raise UsageError(f"--out {out}: the name must end in .csv")
+    if out.resolve() == table.resolve():
+        raise UsageError(f"--out {out}: is the table itself; name another file")
+    if not out.parent.is_dir():
+        raise UsageError(f"--out {out}: there is no folder {out.parent}")
+
+
 def tested(x, known, rng):
-    """Yield (who, error) of each filler at a tenth of the known cells, in standard deviations of the column."""
-    places = rng.permutation(np.argwhere(known))
+    """Yield (who, error) of each filler, in standard deviations, at a tenth of what is known in columns with gaps."""
+    places = rng.permutation(np.argwhere(known & ~known.all(axis=0)))
     shown = known.copy()
     shown[tuple(places[: math.ceil(len(places) / 10)].T)] = False
     shown[:, ~shown.any(axis=0)] = known[:, ~shown.any(axis=0)]  # of each column something is left
@@ -92,6 +103,8 @@ def read_table(path):
     if len(rows) < 10:
         raise UsageError(f"{path}: has {len(rows)} rows of numbers; 10 are the least that can be learned from")
     width = len(rows[0])
+    if width < 2:
+        raise UsageError(f"{path}: has one column; another is needed to learn from, and a comma between two cells")
     values = np.empty((len(rows), width))
     for i, row in enumerate(rows):
         line = i + 1 + bool(header)
@@ -101,7 +114,8 @@ def read_table(path):
             value = number(cell)
             if value is None:
                 raise UsageError(
-                    f"{path}: row {line}, column {j + 1}: {cell!r:.30} is no finite number; leave the column out"
+                    f"{path}: row {line}, column {j + 1}: {cell!r:.30} is no finite number; leave the column out, "
+                    "or put commas between cells"
                 )
             values[i, j] = value
     return header, rows, values
@@ -126,5 +140,3 @@ def refuse_gaps(path, header, known):
         column = int((~known.any(axis=0)).argmax())
         name = f" ({header[column]})" if header else ""
         raise UsageError(f"{path}: column {column + 1}{name} is empty; leave it out")
-    if known.shape[1] < 2:
-        raise UsageError(f"{path}: has one column; another is needed to learn from")
