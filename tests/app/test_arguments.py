@@ -154,6 +154,12 @@ def test_the_preset_follows_from_the_data_and_is_changed_by_what_was_typed():
     assert config_from(typed, points()) == Config.from_dict(expected)
 
 
+def test_a_run_that_ends_before_g_learns_is_refused():
+    with pytest.raises(UsageError, match="--steps: .* 2,000"):
+        config_from(parse("train --preset infogan --steps 2000 --batch 10".split()), images())
+    assert config_from(parse("train --preset infogan --steps 2001 --batch 10".split()), images()).steps == 2001
+
+
 def test_a_batch_may_be_as_large_as_the_data_but_no_larger():
     assert config_from(parse(["train", "--batch", "20"]), images(20)).batch == 20
     with pytest.raises(UsageError, match="--batch: 21 .* 20"):
