@@ -118,14 +118,15 @@ def is_gradient_name(name):
 
 @lru_cache(10_000)
 def named_after(gradient, name):
-    """How well the name of a gradient fits that of an array: 3, 2 (plural), 1 (by the first letter alone) or 0."""
+    """How well the name of a gradient fits that of an array: 3, 2 (nearly), 1 (by the first letter alone) or 0."""
     g, n = plain(gradient), plain(name)
     if not isinstance(g, str) or not isinstance(n, str):
         return 0
     for stem, score in ((n, 3), (n.rstrip("s"), 2), (n[0], 1)):
         if re.fullmatch(f"{BEFORE}{re.escape(stem)}s?|{re.escape(stem)}s?{AFTER}", g):
             return score
-    return 0
+    short = re.fullmatch(f"{BEFORE}(\\w\\w+)", g)  # d_log of log_noise
+    return 2 if short and n.startswith(short[2]) else 0
 
 
 @lru_cache(10_000)
@@ -213,7 +214,8 @@ def rename(path, names, alone):
         return rename(path[1:], name, False) if len(path) > 1 else ("?",)
     if name is None:
         return ("grads", *path[1:]) if len(path) > 1 else ("?", *path)
-    return (name, *path[1:])
+    box = len(path) > 1 and isinstance(path[1], str) and not is_gradient_name(name)  # G["W"]
+    return ("grads" if box else name, *path[1:])
 
 
 def by_name(paths, gradients):

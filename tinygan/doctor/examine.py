@@ -8,6 +8,7 @@ import sys
 import time
 import types
 from dataclasses import replace
+from itertools import chain
 
 import numpy as np
 
@@ -108,8 +109,12 @@ def examine_form(report, form, setting, example, definition):
     if attempt.plan.value[-1].function in IMPLIED.values():
         attempt = implied(attempt, setting)
     subject, found = likeliest(attempt, setting)
-    if not found and not missing(subject, found):
-        raise Stopped(f"{where(subject.function(form.gradient or form.values[0][0]))}: {form.name} gives no gradient")
+    if not found and not missing(subject, found, []):
+        error = Stopped(f"{where(subject.function(form.gradient or form.values[0][0]))}: {form.name} gives no gradient")
+        if form.kind != "both" or LOSS.fullmatch(form.name):
+            raise error
+        report.helper = error
+        return
     if form.kind == "pair" and not subject.is_loss:
         given = {m.path for m in found}
         report.remarks += [
@@ -117,8 +122,11 @@ def examine_form(report, form, setting, example, definition):
         ]
     found = guarded(subject, found, "", report.remarks)
     report.subjects.append(subject)
+    report.remarks += subject.remarks
+    for m in [m for m in found if m.row.passed and m.path in subject.kept]:
+        report.remarks.append(f"the gradient of {m.name} has the shape {subject.kept[m.path]}, {m.name} has {m.x.shape}")
     report.facts += broken_promises(subject) + [Fact("shared", name) for name in shared(subject)]
-    report.unchecked += missing(subject, found) + subject.left
+    report.unchecked += missing(subject, found, report.remarks) + subject.left
     coarse = any(kind in (np.float32, np.float16) for kind in subject.types.values())
     if subject.single:
         report.remarks.append("it computes in single precision: measured with the step 0.01, above 0.001 is WRONG")
@@ -215,11 +223,15 @@ def likeliest(attempt, setting):
     if gradient is not None and len(gradient.needs) == 1 and not subject.told:
         others.append(replace(subject.plan, by_output=True))
     others += [replace(subject.plan, after=True)] * bool(getattr(subject, "of_both", False))
-    others += readings(subject.plan, {m.path[0] for m in found})
-    for plan in others if any(not m.row.passed for m in found) else ():
+    if all(m.row.passed for m in found):
+        return subject, found
+    for plan in chain(others, readings(subject.plan, {m.path[0]: m.a for m in found})):
         other = Attempt(plan, setting)
         again = measure(other.subject) if other.progress[0] >= 4 else []
         if len(again) >= len(found) and all(m.row.passed for m in again):
+            if plan.value != subject.plan.value:
+                said = f"{plan.form.name} is the gradient of {plan.value[0].name}, not of {subject.plan.value[0].name}"
+                other.subject.remarks = [said]
             return other.subject, again
     return subject, found
 
@@ -239,12 +251,17 @@ def implied(attempt, setting):
     return best
 
 
-def missing(subject, found):
-    """Return the names of parameters whose gradient nobody computes."""
+def missing(subject, found, remarks):
+    """Return the names of parameters whose gradient nobody computes; of the player that does not learn, a remark."""
     have, names = {m.path for m in found}, []
+    others = {path[0] for path in subject.slots if len(path) > 1 and path[0] != "self"} - {path[0] for path in have}
+    if any(len(path) > 1 for path in have):
+        remarks += [f"no gradient of {name} is computed" for name in sorted(others)]
+    else:
+        others = set()
     for path, array in subject.slots.items() if subject.form.kind != "step" else ():
         parameter = path[0] == "self" or len(path) > 1 and not re.fullmatch(BATCHES, str(path[0]))
         constant = re.fullmatch(CONSTANTS, str(path[-1]))
-        if parameter and array.ndim and path not in have and not constant and subject.matters(array):
+        if parameter and path[0] not in others and array.ndim and path not in have and not constant and subject.matters(array):
             names.append(display(path))
     return names

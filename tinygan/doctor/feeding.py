@@ -9,6 +9,7 @@ N batch, I inputs, O outputs, M hidden units, T time, Y X of an image, K classes
 
 from __future__ import annotations
 
+import copy
 import re
 from typing import NamedTuple
 
@@ -62,7 +63,9 @@ WORLDS = [
     World("columns", "I N", {}, True),
     World("square images", "N I Y Y", {"N": 2, "I": 4, "O": 3}, True),
     World("one axis", "N", {"I": 1, "O": 1}, True),
+    World("one sample", "I", {}, True),
     World("one column", "N 1", {"I": 1, "O": 1}, True),
+    World("one number", "", {"I": 1, "O": 1}, True),
     World("square", "N I", {"N": 4, "I": 4, "O": 4, "M": 4, "K": 4}, True),
 ]
 
@@ -88,14 +91,17 @@ def realize(candidate, sizes, rng, spread):
         parts = candidate.parts
         if isinstance(parts, dict):
             return {key: realize(part, sizes, rng, spread) for key, part in parts.items()}
-        return type(parts)(realize(part, sizes, rng, spread) for part in parts)
+        return type(parts)([realize(part, sizes, rng, spread) for part in parts])
     if isinstance(candidate, Make):
         return candidate.function(sizes, rng)
     return candidate.copy() if isinstance(candidate, np.ndarray) else candidate
 
 
 def numbers(values, shape, sizes, rng, spread):
-    """Return an array of this shape: real, positive, chances (rows sum to 1), one-hot, labels, signs, hard, mask."""
+    """Return an array of this shape: real, positive, chances (rows sum to 1), one-hot, labels, signs, hard, mask.
+
+    "labels 5" are whole numbers below 5, "labels" below K.
+    """
     if spread == "large" and values in ("real", "chances"):
         far = np.resize([30.0, -30.0, 800.0, -800.0], int(np.prod(shape))).reshape(shape) * rng.uniform(0.9, 1.1, shape)
         return far if values == "real" else rng.uniform(0.1, 0.9, shape) * 1e-9
@@ -108,8 +114,9 @@ def numbers(values, shape, sizes, rng, spread):
         return x / x.sum(axis=-1, keepdims=True) if len(shape) > 1 and shape[-1] > 1 else x * 0.9
     if values in ("one-hot", "one-hot columns"):
         return one_hot(rng, shape, 0 if values.endswith("columns") else -1)
-    if values == "labels":
-        return rng.permutation(np.resize(np.arange(sizes["K"]), int(np.prod(shape)))).reshape(shape)
+    if values.startswith("labels"):
+        classes = int(values[6:] or sizes["K"])
+        return rng.permutation(np.resize(np.arange(classes), int(np.prod(shape)))).reshape(shape)
     if values == "signs":
         return rng.permutation(np.resize([1.0, -1.0], int(np.prod(shape)))).reshape(shape)
     return rng.permutation(np.resize([1.0, 0.0, 1.0], int(np.prod(shape)))).reshape(shape)  # hard, mask
@@ -131,19 +138,30 @@ def one_hot(rng, shape, axis):
     return np.moveaxis(np.eye(shape[axis])[which], -1, axis)
 
 
-def like(array):
-    """Return the Draw of arrays such as this one."""
-    shape, kinds = " ".join(map(str, array.shape)), set(np.unique(array)[:3].tolist())
+def like(value, batch=None):
+    """Return the candidate that stands for things such as this one; axes of the length ``batch`` are called N."""
+    if isinstance(value, dict):
+        return Several({key: like(part, batch) for key, part in value.items()})
+    if type(value) in (list, tuple):
+        return Several(type(value)(like(part, batch) for part in value))
+    if isinstance(value, np.ndarray) and value.dtype.kind in "fiub" and value.size:
+        return Draw(" ".join("N" if n == batch > 1 else str(n) for n in value.shape), kind_of(value))
+    plain = isinstance(value, (int, float, str, type(None), np.generic)) or callable(value) and not hasattr(value, "__dict__")
+    return value if plain else Make(lambda sizes, rng: copy.deepcopy(value))
+
+
+def kind_of(array):
+    """Return what kind of numbers are in an array, in the words of ``numbers``."""
+    kinds = set(np.unique(array)[:3].tolist())
+    if array.dtype.kind == "b":
+        return "mask"
     if array.dtype.kind in "iu":
-        kind = "labels"
-    elif kinds <= {-1.0, 1.0}:
-        kind = "signs"
-    elif kinds <= {0.0, 1.0}:
-        rows = array.ndim > 1 and np.all(array.sum(axis=-1) == 1)
-        kind = "one-hot" if rows else "hard"
-    else:
-        kind = "real" if array.min() <= 0 else "chances" if array.max() < 1 else "positive"
-    return Draw(shape, kind)
+        return f"labels {array.max() + 1}" if array.min() >= 0 else "signs" if kinds <= {-1, 1} else "real"
+    if len(kinds) > 1 and kinds <= {-1.0, 1.0}:
+        return "signs"
+    if len(kinds) > 1 and kinds <= {0.0, 1.0}:
+        return "one-hot" if array.ndim > 1 and np.all(array.sum(axis=-1) == 1) else "hard"
+    return "real" if array.min() <= 0 or len(kinds) == 1 else "chances" if array.max() < 1 else "positive"
 
 
 # ---- candidates --------------------------------------------------------------------------------------
@@ -154,7 +172,7 @@ SURELY_TARGETS = re.compile(
 )
 TARGETS = re.compile(SURELY_TARGETS.pattern + r"|y|true|lab|y_?real|y_?batch|ys|y_?train", re.I)
 IDS = r"(i\w*|x|ids|tok\w*|words?|inputs?|seq\w*)"
-PLAIN_IDS = r"(ids?|idx|index|indices|tokens?|words?|token_ids|word_ids)"
+PLAIN_IDS = r"(\w+_)?(ids?|idx|idxs|index|indices|tokens?|words?)"
 STATES = r"(h|c|s|hx|cx|hidden|cell|[hcs]_?0|(prev|last)_?\w+|\w+_?prev|\w+_old)"
 DATA = r"x|X|X_\w+|x_\w+|inputs?|input_data|data|features|images?|A_prev|a_prev"
 BATCHES = r"(mini_?)?batch|data|samples|pairs"
@@ -228,7 +246,8 @@ CALL = [
     (r"(params?|parameters|phi|state|config|cfg|hparams|opts?|\w+_param|layers)", [Several({})]),
     (STATES, [Draw("N M"), Draw("T M"), Draw("N O"), Draw("N I"), Draw("M"), Draw("M N"), Draw("M 1")]),
     (r"\w*mask\w*", [Draw("N T", "mask"), Draw("N I", "mask"), Draw("N", "mask"), Draw("N 1", "mask")]),
-    (PLAIN_IDS, [Draw("N", "labels"), Draw("N T", "labels")]),
+    (r"\w+_(id|idx|index)", [1, Draw("N", "labels")]),
+    (PLAIN_IDS, [Draw("N", "labels"), Draw("N T", "labels"), 1]),
     (BATCHES, [Make(lambda sizes, rng: pairs_of(sizes, rng))]),
     (r"(beta|gamma|shift|scale|gain|g)", [Draw("I"), *(Draw(shape) for shape in BIASES)]),
     (r"([bB]\d*|bias\w*|b[a-z])", [Draw(shape) for shape in BIASES]),

@@ -13,6 +13,7 @@ from __future__ import annotations
 import ast
 import inspect
 import re
+import sys
 import types
 from typing import NamedTuple
 
@@ -24,6 +25,7 @@ from tinygan.doctor.source import (
     flat,
     is_empty,
     is_unfilled,
+    names_in,
     node_of,
     parameters,
     required,
@@ -72,6 +74,7 @@ class Call(NamedTuple):
     node: object
     function: object = None  # where it is none of the namespace's
     flag: str = ""  # an argument that is True if the derivative is wanted
+    closure: bool = False  # is it what the value's function returns beside the value?
 
 
 class Form(NamedTuple):
@@ -111,14 +114,38 @@ def call_of(name, function, own=True):
     for p in parameters(function):
         rate = p.default is not p.empty and RATE.fullmatch(p.name) and p.name != "alpha"
         needs += [p.name] * bool(rate or p.default is None and TARGET.fullmatch(p.name))  # lr=0.1; loss(X, y=None)
-    return Call(name, tuple(needs), (returns(node) or [()])[-1], node, None if own else function)
+    names = (returns(node) or [()])[-1]
+    fields = getattr(vars(sys.modules[function.__module__]).get(made_at_the_end(node)), "_fields", None)
+    return Call(name, tuple(needs), fields or names, node, None if own else function)
+
+
+def made_at_the_end(node):
+    """The name of what the last return statement calls, LossOut of ``return LossOut(loss, dx)``."""
+    ends = [part.value for part in walk_own(node) if isinstance(part, ast.Return)] if node is not None else []
+    return getattr(getattr(ends[-1], "func", None), "id", "") if ends else ""
+
+
+def closure_of(call):
+    """Return the Call of the function that another one makes and returns last, out, backward; None if it does not."""
+    if call.node is None or not call.needs:
+        return None
+    inner = {part.name: part for part in call.node.body if isinstance(part, ast.FunctionDef)}
+    for part in [part for part in walk_own(call.node) if isinstance(part, ast.Return)]:
+        last = part.value.elts[-1] if isinstance(part.value, ast.Tuple) and len(part.value.elts) == 2 else None
+        made = last if isinstance(last, ast.Lambda) else inner.get(getattr(last, "id", None))
+        if made is not None:
+            args = made.args.args[: len(made.args.args) - len(made.args.defaults)]
+            body = returns(made) if isinstance(made, ast.FunctionDef) else [names_in(made.body)]
+            return Call(call.name, tuple(arg.arg for arg in args), (body or [()])[-1], made, closure=True)
+    return None
 
 
 def forms(functions, module):
     """Return the Forms of a namespace {name: function}, a gradient's first."""
     calls = {name: call_of(name, function) for name, function in functions.items()}
     gradients = {name: stem for name in calls if (stem := stem_of(name, calls)) is not None}
-    rest = {name: call for name, call in calls.items() if name not in gradients and not STEP.fullmatch(name)}
+    stems = set(gradients.values())  # of step_backward
+    rest = {n: call for n, call in calls.items() if n not in gradients and (n in stems or not STEP.fullmatch(n))}
     losses = [call for name, call in calls.items() if LOSS.fullmatch(name)]
     around = {k: f for k, f in vars(module).items() if isinstance(f, types.FunctionType) and LOSS.fullmatch(k)}
     losses += [call_of(name, f, False) for name, f in around.items() if name not in calls]
@@ -136,13 +163,16 @@ def forms(functions, module):
         done = name in used or any(form.gradient is call for form in found)
         if (
             done
+            or not (call.needs or LOSS.fullmatch(name))
             or GRADIENTS.intersection(call.needs)
             or name in gradients
             and not both
             and any(map(DOUT.fullmatch, call.needs))
         ):
             continue
-        if STEP.fullmatch(name):
+        if closure := closure_of(call):
+            found.append(Form("pair", ((call,),), closure))
+        elif STEP.fullmatch(name):
             fitting = sorted(
                 (loss for loss in rest.values() if LOSS.fullmatch(loss.name)), key=lambda loss: -alike(loss, call)
             )
@@ -153,13 +183,14 @@ def forms(functions, module):
             fitting = [(loss,) for loss in fitting if alike(loss, call) > -4]
             found.append(Form("step", (*fitting[:2], (call,)), call))
         elif gives_both(call, module):
-            found.append(Form("both", ((call,),), None))
+            found.append(Form("both", ((with_optional(call, call.returns, functions),),), None))
     return found
 
 
 def with_optional(call, gradients, functions):
-    """The same Call, in need of arguments that are None by default, too, if there is a gradient of them."""
-    optional = [p.name for p in parameters(functions[call.name]) if p.default is None] if call.name in functions else []
+    """The same Call, in need of arguments that have a default, too, if there is a gradient of them."""
+    known = parameters(functions[call.name]) if call.name in functions else []
+    optional = [p.name for p in known if p.default is None or isinstance(p.default, float)]
     felt = [n for n in optional if any(named_after(g, n) > 1 for g in flat(gradients) if isinstance(g, str))]
     return call._replace(needs=tuple(dict.fromkeys((*call.needs, *felt))))
 
@@ -243,7 +274,7 @@ def gives_both(call, module):
         p.value.func for p in walk_own(call.node) if isinstance(p, ast.Return) and isinstance(p.value, ast.Call)
     ]
     nodes = [call.node, *(node_of(named(part, module)) for part in handed_on)]
-    return any(len(names) > 1 for node in nodes if node is not None for names in returns(node))
+    return len(call.returns) > 1 or any(len(n) > 1 for node in nodes if node is not None for n in returns(node))
 
 
 def named(part, module):
@@ -345,7 +376,7 @@ def is_rule(name, needs):
 def of_function(form, function, module):
     """Return the Target of one Form among a module's functions."""
     nodes = {call.name: call.node for value in form.values for call in value}
-    nodes |= {form.name: form.gradient.node} if form.gradient else {}
+    nodes = ({form.name: form.gradient.node} if form.gradient else {}) | nodes
     return Target(form.name, function, None, (form,), module, text_about(module, nodes.values()))
 
 

@@ -35,6 +35,11 @@ def free_arguments(value, gradient, kind):
     return list(dict.fromkeys(free))
 
 
+def is_value(part, loss):
+    """Is it the loss itself, returned beside its gradients?"""
+    return np.size(part) == 1 and float(np.squeeze(part)) == float(np.squeeze(loss))
+
+
 def player(path):
     """Return "D" or "G", if the names in a path say to which player it belongs, or ""."""
     names = [part for part in path if isinstance(part, str)]
@@ -81,7 +86,7 @@ class Pair(Subject):
         self.broken = [Fact("in place", n) for n in lent if not np.array_equal(lent[n], copies[n], equal_nan=True)]
         self.broken += [Fact("drawn again", "")] * (drawn != [str(snapshot(g)) for g, _ in self.generators])
         changed = [leaf for leaf in self.state() if self.is_gradient(leaf, start)]
-        returned = parts_of(back)
+        returned = [(path, value) for path, value in parts_of(back) if not self.is_loss or not is_value(value, self.main)]
         found = self.matched(returned, self.form.gradient.returns, changed)
         self.broken += self.exchanged(returned, found)
         if not self.told and not self.is_loss:  # a derivative is still to be multiplied by dout
@@ -128,6 +133,9 @@ class Pair(Subject):
     def bind(self, known, douts):
         """Return {name: value} for the gradient's arguments; note whether it is told dout."""
         gradient = self.form.gradient
+        if gradient.closure:
+            self.told = bool(gradient.needs)
+            return dict(zip(gradient.needs, douts, strict=False))
         own = [name for step in self.value for name in step.needs if name in self.args]
         targets = [name for name in own if TARGET.fullmatch(name)]
         named = {name: known[name] for name in gradient.needs if name in known}

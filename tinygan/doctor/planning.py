@@ -13,7 +13,7 @@ import numpy as np
 
 from tinygan.doctor import feeding
 from tinygan.doctor.feeding import Draw, Several, World
-from tinygan.doctor.finding import of_class
+from tinygan.doctor.finding import LOSS, of_class
 from tinygan.doctor.games import Penalty, Step
 from tinygan.doctor.offers import by_position, candidates, documented, used
 from tinygan.doctor.pair import Pair, free_arguments
@@ -77,7 +77,7 @@ def depth(error):
 
 def plan_for(target, form, setting, example=None):
     """Return the Attempt that came farthest."""
-    best, ran, stop = None, None, time.process_time() + SECONDS  # ``ran``: the first world in which forward does
+    best, stop = None, time.process_time() + SECONDS
     alternatives = [(value, world) for value in form.values for world in worlds(target, form, value)]
     for last, pairs in ((False, False), (False, True), (True, False), (True, True)):
         if pairs:  # nothing runs: once more, in the world where most of it did
@@ -87,12 +87,9 @@ def plan_for(target, form, setting, example=None):
                 attempt = search(target, form, value, world, setting, example, stop, pairs)
                 farther = best is None or attempt.progress[: 3 if best.progress[0] < 4 else 1] > best.progress
                 best = attempt if farther else best
-                ran = world if ran is None and attempt.progress[0] >= 2 else ran
                 told = world.name == "as documented" and attempt.fits_partly and all_documented(target, form, value)
                 if best.done or isinstance(attempt.error, Unfilled) or told:
                     return attempt if told else best
-        if best.progress[0] >= 4 and best.plan.world is ran:
-            break
     return best
 
 
@@ -114,9 +111,11 @@ def worlds(target, form, value):
         result.insert(0, World("as documented", first, like))
     if one_by_one(target.module, form):
         result = [w._replace(sizes={**w.sizes, "N": 1}) for w in result]
-    given, _, sizes = used(target, value)
+    given, _, sizes = used(target, (*value, form.gradient))
     if given:
-        result.insert(0, World("as used", next(iter(given.values())).shape, sizes))
+        first = next((c.shape for c in given.values() if isinstance(c, Draw)), "N I")
+        lengths = [sizes] if sizes.get("N", 0) <= 12 else [{"N": 6}, sizes]
+        result = [*(World("as used", first, lengths_of_n) for lengths_of_n in lengths), *result]
     return [w._replace(sizes={**w.sizes, "O": 1}) for w in result] if form.kind == "step" else result
 
 
@@ -166,16 +165,38 @@ def search(target, form, value, world, setting, example, stop, pairs=False):
     return best
 
 
-def readings(plan, measured):
-    """Yield Plans in which data, without a gradient, is meant otherwise: as shares of 1; as an array, not a number."""
+def readings(plan, found):
+    """Yield Plans in which something is meant otherwise: the function, the shape of an argument, the kind of data.
+
+    found  {argument: what was computed as its gradient}
+    """
+    for value in plan.form.values:
+        functions = plan.target.owner is None and len(value) == len(plan.value) == 1 and plan.form.kind == "pair"
+        if functions and value != plan.value and not LOSS.fullmatch(value[0].name):
+            yield plan_for(plan.target, plan.form._replace(values=(value,)), Setting()).plan
+    yield from reshaped(plan, found)
     for name, role in feeding.roles([name for name in plan.given if name[:5] != "init."]).items():
         now = plan.given[name]
-        data = role != "x" and name not in measured
+        data = role != "x" and name not in found
         if data and isinstance(now, (Draw, float)) and getattr(now, "values", "real") not in ("signs", "labels"):
             shapes = [now.shape] if isinstance(now, Draw) else [plan.world.x, "N O", "N"]
             for shape, kind in product(shapes, ("chances", "one-hot")):
                 if (shape, kind) != tuple(now if isinstance(now, Draw) else ()):
                     yield replace(plan, given=plan.given | {name: Draw(shape, kind)})
+
+
+def reshaped(plan, found):
+    """Yield Plans in which an argument whose shape was only guessed has that of its gradient, or but one axis."""
+    given = {name: c for name, c in plan.given.items() if name[:5] != "init." and isinstance(c, Draw)}
+    sure = {*documented(plan.target, list(given))[0], *(given if plan.world.name == "as used" else ())}
+    words = [word for c in given.values() for word in c.shape.split() if word[-1].isalpha() and word != "N"]
+    guessed = [n for n, role in feeding.roles(list(given)).items() if role == "more" and n not in sure and n in found]
+    own = {name: Draw(" ".join(map(str, found[name].shape))) for name in guessed}
+    yield replace(plan, given=plan.given | own)
+    for name in guessed:
+        new = [own[name], *map(Draw, dict.fromkeys(words))]
+        for candidate in feeding.without_batch(name, list(given), new):
+            yield replace(plan, given=plan.given | {name: candidate})
 
 
 def nested(given):

@@ -72,7 +72,9 @@ def repair(e, report, level, named=False, lines=()):
     wanted = {s: {m.path: m.n for m in report.measured if m.subject is s} for s in {subject: None} | subjects}
     douts = {m.subject: m.dout for m in report.measured}
     state = [(leaf, leaf.value, np.array(leaf.value)) for s in wanted for leaf in s.state()]
-    names, numbers = attributes(subject), list(e.scalars)
+    names, numbers, gradient = attributes(subject), list(e.scalars), subject.form.gradient
+    if gradient is not None and gradient.closure:
+        lines = lines or range(gradient.node.lineno, gradient.node.end_lineno + 1)
     for holder, name, node in involved(subject):
         for edit in edits(node, level, names, numbers):
             if time.process_time() > stop:

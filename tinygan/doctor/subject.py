@@ -104,7 +104,7 @@ class Subject:
         self.sizes = {**SIZES, **plan.world.sizes, **dict(setting.sizes)}
         self.rng = np.random.default_rng(setting.seed)
         self.generators, self.broken, self.vanishing, self.types = [], [], set(), {}
-        self.stage, self.choices, self.told, self.left = 0, 1, True, []
+        self.stage, self.choices, self.told, self.left, self.kept, self.remarks = 0, 1, True, [], {}, []
         self.thing = self.make()
         self.globals = self.globals_of()
         self.args, self.other_args = self.feed(), self.feed()
@@ -170,7 +170,9 @@ class Subject:
         return {k: np.array(v) if isinstance(v, float) and self.has_gradient((k,)) else v for k, v in args.items()}
 
     def function(self, step):
-        """Return the function that a Call names."""
+        """Return the function that a Call names, or that the value has been returned with."""
+        if step.closure:
+            return self.cache
         return step.function or getattr(self.thing if self.target.owner else self.target.module, step.name)
 
     # ---- running ----
@@ -249,6 +251,7 @@ class Subject:
     def vector(self, result):
         """Return a result as one vector, and note the shapes of its parts."""
         parts = self.outputs(result)
+        self.single = self.single or any(part.dtype == np.float32 for part in parts)
         self.shapes = [part.shape for part in parts]
         vector = np.concatenate([part.ravel() for part in parts])
         if not np.all(np.isfinite(vector)):
@@ -363,10 +366,20 @@ class Subject:
             {id(value) for value in pairs.values()},
             [p.name for step in self.value for p in parameters(self.function(step))],
         )
-        loose = [n for n, (_, v) in zip(names, returned, strict=False) if isinstance(n, str) and id(v) not in used]
+        named = [(names[p[0]] if isinstance(p[0], int) and p[0] < len(names) else None, v) for p, v in returned]
+        loose = [name for name, value in named if isinstance(name, str) and id(value) not in used]
         self.left = [n for n in loose if is_gradient_name(n) or any(named_after(n, name) > 1 for name in needs)]
         self.types = {path: np.asarray(value).dtype for path, value in pairs.items()}
-        return {path: np.array(pairs[path], dtype=float) if path in pairs else None for path in self.slots}
+        found = {path: np.array(pairs[path], dtype=float) if path in pairs else None for path in self.slots}
+        self.kept = {path: g.shape for path, g in found.items() if g is not None and self.fits(path, g)}
+        return found | {path: found[path].reshape(self.slots[path].shape) for path in self.kept}
+
+    def fits(self, path, gradient):
+        """Has a gradient another shape, but only by axes of length 1 that do no harm, as (1, O) beside (O,)?"""
+        shape, other = self.slots[path].shape, gradient.shape
+        if shape == other or [n for n in shape if n > 1] != [n for n in other if n > 1]:
+            return False
+        return np.prod(np.broadcast_shapes(shape, other), dtype=int) == gradient.size  # of W - lr * dW
 
     def own_promises(self):
         """Return the Facts that only this kind of subject can break."""
