@@ -302,7 +302,7 @@ def for_call(name, world, role, text):
     named = next((candidates for pattern, candidates in CALL if re.fullmatch(pattern, name)), [])
     if role == "x":
         ids = [Draw("N", "labels"), Draw("N T", "labels")] * bool(re.fullmatch(IDS, name))
-        named = [c for c in named if isinstance(c, (Draw, Make))]
+        named = [c for c in named if isinstance(c, (Draw, Make, int))]
         if re.fullmatch(BATCHES, name) or re.fullmatch(PLAIN_IDS, name):
             return [*named, *like_x]
         return [*like_x, *ids, *(named if len(name) > 1 else [])]

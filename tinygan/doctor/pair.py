@@ -155,7 +155,8 @@ class Pair(Subject):
         if len(gradient.needs) == 1 and self.plan.by_output:
             self.told = False
             return {gradient.needs[0]: self.main}
-        if free and not named and len(free) == len(own) and not any(map(DOUT.fullmatch, free)):
+        backward = self.thing is not None and re.match(r"back|bprop|bwd|vjp|adjoint", gradient.name)
+        if free and not named and len(free) == len(own) and not (backward or any(map(DOUT.fullmatch, free))):
             self.told = False  # a derivative: of the same arguments, under other names, or of the output
             out = len(free) == 1 and OUTPUT.fullmatch(free[0])
             return dict(zip(free, [self.main] if out else [known[name] for name in own], strict=False))
