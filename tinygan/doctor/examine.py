@@ -94,6 +94,7 @@ def examine_form(report, form, setting, example, definition):
         plan_for(report.target, form, setting, example),
         definition or definition_of(report.target, form),
     )
+    report.takes = [name for name in attempt.plan.given if name[:5] != "init."]
     if attempt.progress[0] < 3.5:
         helper = (
             form.kind == "step"

@@ -83,7 +83,8 @@ def plan_for(target, form, setting, example=None):
         if pairs:  # nothing runs: once more, in the world where most of it did
             alternatives.sort(key=lambda a: a != (best.plan.value, best.plan.world))
         for value, world in alternatives[: 1 if pairs else None]:
-            if not world.last or last:
+            fits_badly = best is not None and best.progress[0] >= 4 and world.name.startswith("one")  # all would fit there
+            if not fits_badly and (last or not world.last):
                 attempt = search(target, form, value, world, setting, example, stop, pairs)
                 farther = best is None or attempt.progress[: 3 if best.progress[0] < 4 else 1] > best.progress
                 best = attempt if farther else best

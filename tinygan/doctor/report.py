@@ -38,6 +38,7 @@ class Report:
     def __init__(self, target):
         self.target, self.measured, self.rows, self.facts = target, [], [], []
         self.unchecked, self.errors, self.remarks, self.subjects, self.named = [], [], [], [], []
+        self.takes = []  # names of the arguments of what could not be run
         self.helper = None  # why it does not run, where it may be no loss at all
         self.again = {}  # measurements in other settings, for the doctor
 
@@ -88,9 +89,9 @@ class Report:
         if self.unchecked and not unfilled:
             lines.append(f"  NOT CHECKED: {', '.join(self.unchecked)}")
         if self.errors and not unfilled:
-            lines.append(
-                f'  say what it takes: {self.target.name}.example = {{"x": (2, 3, 6, 6)}}, arrays or shapes by name'
-            )
+            example = ", ".join(f'"{name}": {(6 - i, 3)}' for i, name in enumerate(self.takes[:3] or ["x"]))
+            lines.append("  call it in the file with a few numbers, or say what it takes, in arrays or shapes by name:")
+            lines.append(f"      {self.target.name}.example = {{{example}}}")
         return "\n".join(lines + [f"  note: {remark}" for remark in dict.fromkeys(self.remarks)])
 
 
