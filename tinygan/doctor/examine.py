@@ -70,6 +70,8 @@ def examine(thing, example=None, definition=None, **setting):
                 except Stopped as error:
                     report.errors.append(error)
                     report.unchecked.append(form.name)
+    measured = {m.path for m in report.measured}
+    report.unchecked += [name for path, name in report.missing.items() if path not in measured]
     if target.left:
         report.unchecked += target.left
         report.errors.append(
@@ -112,6 +114,9 @@ def examine_form(report, form, setting, example, definition):
     subject, found = likeliest(attempt, setting)
     if not found and not missing(subject, found, []):
         error = Stopped(f"{where(subject.function(form.gradient or form.values[0][0]))}: {form.name} gives no gradient")
+        if form.kind == "step":  # it may return the gradient that it does not apply
+            both = Form("both", ((form.gradient,),), None)
+            return examine_form(report, both, setting, example, definition)
         if form.kind != "both" or LOSS.fullmatch(form.name):
             raise error
         report.helper = error
@@ -127,7 +132,8 @@ def examine_form(report, form, setting, example, definition):
     for m in [m for m in found if m.row.passed and m.path in subject.kept]:
         report.remarks.append(f"the gradient of {m.name} has the shape {subject.kept[m.path]}, {m.name} has {m.x.shape}")
     report.facts += broken_promises(subject) + [Fact("shared", name) for name in shared(subject)]
-    report.unchecked += missing(subject, found, report.remarks) + subject.left
+    report.missing |= missing(subject, found, report.remarks)
+    report.unchecked += subject.left
     coarse = any(kind in (np.float32, np.float16) for kind in subject.types.values())
     if subject.single:
         report.remarks.append("it computes in single precision: measured with the step 0.01, above 0.001 is WRONG")
@@ -142,17 +148,18 @@ def examine_form(report, form, setting, example, definition):
         )
     if form.kind == "pair" and all(m.row.passed for m in found):
         report.facts += of_ties(subject) + of_modes(subject, report.remarks)
-    for spread in ("far", "large"):
+    bent = subject.is_loss and re.search(r"maximum|minimum|clip|where|max\(|abs\(|[<>]", subject.target.text)
+    for spread in ("far", *["small"] * bool(bent), "large"):
         try:
             other = adapter(form)(subject.plan, replace(setting, spread=spread))
-            if spread == "far" or takes_large(other):
+            if spread != "large" or takes_large(other):
                 found = [m for m in measure(other, f"{spread} ") if told(m)]
                 found = guarded(other, found, f"{spread} ", report.remarks)
-                strict = definition or spread == "far"
+                strict = definition or spread != "large"
                 cut = [m.name for m in found if not strict and cut_off(m)]
                 report.unchecked += [f"{name}, for there the value is cut off, and the gradient is not" for name in cut]
                 found = [m for m in found if strict or not excused(m, report.remarks)]
-                add(report, other, found, definition if spread == "far" else None)
+                add(report, other, found, definition if spread != "large" else None)
         except Stopped as error:
             if spread == "large" and definition:
                 report.facts.append(Fact("overflow", str(error)))
@@ -253,8 +260,8 @@ def implied(attempt, setting):
 
 
 def missing(subject, found, remarks):
-    """Return the names of parameters whose gradient nobody computes; of the player that does not learn, a remark."""
-    have, names = {m.path for m in found}, []
+    """Return {path: name} of parameters without a gradient; of the player that does not learn, a remark."""
+    have, names = {m.path for m in found}, {}
     others = {path[0] for path in subject.slots if len(path) > 1 and path[0] != "self"} - {path[0] for path in have}
     if any(len(path) > 1 for path in have):
         remarks += [f"no gradient of {name} is computed" for name in sorted(others)]
@@ -264,5 +271,5 @@ def missing(subject, found, remarks):
         parameter = path[0] == "self" or len(path) > 1 and not re.fullmatch(BATCHES, str(path[0]))
         constant = re.fullmatch(CONSTANTS, str(path[-1]))
         if parameter and path[0] not in others and array.ndim and path not in have and not constant and subject.matters(array):
-            names.append(display(path))
+            names[path] = display(path)
     return names

@@ -82,7 +82,7 @@ def length(word, sizes):
 
 
 def realize(candidate, sizes, rng, spread):
-    """Make what a candidate stands for. ``spread`` is "near", or "far" for numbers that go up to ±8."""
+    """Make what a candidate stands for. ``spread`` is "near", "small", or "far" for numbers that go up to ±8."""
     if isinstance(candidate, Draw):
         return numbers(candidate.values, [length(word, sizes) for word in candidate.shape.split()], sizes, rng, spread)
     if isinstance(candidate, Size):
@@ -106,7 +106,8 @@ def numbers(values, shape, sizes, rng, spread):
         far = np.resize([30.0, -30.0, 800.0, -800.0], int(np.prod(shape))).reshape(shape) * rng.uniform(0.9, 1.1, shape)
         return far if values == "real" else rng.uniform(0.1, 0.9, shape) * 1e-9
     if values == "real":
-        return signed(rng, shape) if spread == "near" else signed(rng, shape) * rng.choice([0.5, 2, 4], shape)
+        sizes_of_all = {"near": [1], "small": [0.1], "far": [0.5, 2, 4]}[spread]
+        return signed(rng, shape) * rng.choice(sizes_of_all, shape)
     if values == "positive":
         return rng.uniform(0.3, 2, shape) * (1 if spread == "near" else rng.choice([0.5, 1, 4], shape))
     if values == "chances":
@@ -115,8 +116,9 @@ def numbers(values, shape, sizes, rng, spread):
     if values in ("one-hot", "one-hot columns"):
         return one_hot(rng, shape, 0 if values.endswith("columns") else -1)
     if values.startswith("labels"):
-        classes = int(values[6:] or sizes["K"])
-        return rng.permutation(np.resize(np.arange(classes), int(np.prod(shape)))).reshape(shape)
+        size = int(np.prod(shape))
+        classes = min(int(values[6:] or sizes["K"]), max(1, size - 1))  # so that one comes twice
+        return rng.permutation(np.resize(np.arange(classes), size)).reshape(shape)
     if values == "signs":
         return rng.permutation(np.resize([1.0, -1.0], int(np.prod(shape)))).reshape(shape)
     return rng.permutation(np.resize([1.0, 0.0, 1.0], int(np.prod(shape)))).reshape(shape)  # hard, mask

@@ -116,7 +116,16 @@ def call_of(name, function, own=True):
         needs += [p.name] * bool(rate or p.default is None and TARGET.fullmatch(p.name))  # lr=0.1; loss(X, y=None)
     names = (returns(node) or [()])[-1]
     fields = getattr(vars(sys.modules[function.__module__]).get(made_at_the_end(node)), "_fields", None)
-    return Call(name, tuple(needs), fields or names, node, None if own else function)
+    return Call(name, tuple(needs), fields or in_documented_order(names, node), node, None if own else function)
+
+
+def in_documented_order(names, node):
+    """The names of what is returned, in the order in which the docstring promises them."""
+    text = (ast.get_docstring(node) or "" if isinstance(node, ast.FunctionDef) else "").partition("eturn")[2]
+    places = [re.search(rf"\b{name}\b", text) if isinstance(name, str) else None for name in names]
+    if len(names) < 2 or not all(places):
+        return names
+    return tuple(sorted(names, key=lambda name: places[names.index(name)].start()))
 
 
 def made_at_the_end(node):
@@ -172,7 +181,7 @@ def forms(functions, module):
             continue
         if closure := closure_of(call):
             found.append(Form("pair", ((call,),), closure))
-        elif STEP.fullmatch(name):
+        elif STEP.fullmatch(name) and not (gives_both(call, module) and is_pure(call.node)):
             fitting = sorted(
                 (loss for loss in rest.values() if LOSS.fullmatch(loss.name)), key=lambda loss: -alike(loss, call)
             )
@@ -275,6 +284,17 @@ def gives_both(call, module):
     ]
     nodes = [call.node, *(node_of(named(part, module)) for part in handed_on)]
     return len(call.returns) > 1 or any(len(n) > 1 for node in nodes if node is not None for n in returns(node))
+
+
+def is_pure(node):
+    """Does a function do nothing but name what it computes, and return it?"""
+    plain = (ast.Name, ast.Tuple, ast.Load, ast.Store)
+    targets = [t for part in node.body if isinstance(part, ast.Assign) for t in part.targets]
+    known = (ast.Assign, ast.Return)
+    statements = [part for part in node.body if not isinstance(getattr(part, "value", None), ast.Constant)]
+    return all(isinstance(part, known) for part in statements) and all(
+        isinstance(part, plain) for target in targets for part in ast.walk(target)
+    )
 
 
 def named(part, module):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import copy
 import re
 import types
 from functools import partial
@@ -34,7 +35,7 @@ def candidates(target, names, value, gradient, world, example, instance):
     found, ours = documented(target, [*names, *labels]) if world.name == "as documented" else ({}, {})
     made = {}
     if world.name == "as used":
-        made, own, _ = used(target, (*value, gradient))
+        made, own, _, given = used(target, (*value, gradient))
         space |= {name: [own[name], *offered] for name, offered in space.items() if name in own}
     for name in space:
         if name[5:] in ours:
@@ -53,7 +54,8 @@ def candidates(target, names, value, gradient, world, example, instance):
             whole = isinstance(made[name], Draw) and made[name].values.startswith("labels")
             numbers = [made[name]._replace(values="real")] if whole else []
             data = nth[name] == "x" and not re.fullmatch(feeding.PLAIN_IDS, name)
-            space[name] = [*numbers, made[name]] if data else [made[name], *numbers, *offered]
+            itself = [Make(lambda sizes, rng, value=given[name]: copy.deepcopy(value))]
+            space[name] = [*numbers, made[name], *itself] if data else [made[name], *itself, *numbers, *offered]
         elif name in found and not keyed:
             kinds = list(kinds)
             first = sorted(kinds, key=lambda kind: kind != "labels") if kinds[0] == "labels" else kinds[:3]
@@ -85,7 +87,7 @@ def parameters_of(target, step):
 
 
 def used(target, steps):
-    """Return ({argument: candidate}, {"init.name": value}, sizes): what the file itself gives to these functions.
+    """Return ({argument: candidate}, {"init.name": value}, sizes, {argument: value}): what the file itself gives them.
 
     The first axis of x, or of the first array, is called N, so that it can be made longer.
     """
@@ -101,7 +103,7 @@ def used(target, steps):
     init = calls.get(getattr(getattr(target.thing, "__init__", None), "__code__", None), {})
     kinds = (int, float, str, list, tuple, dict, np.ndarray)
     plain = {f"init.{k}": v for k, v in init.items() if isinstance(v, kinds) or callable(v) and k != "self"}
-    return {k: feeding.like(v, batch) for k, v in given.items()}, plain, {"N": batch} if batch else {}
+    return {k: feeding.like(v, batch) for k, v in given.items()}, plain, {"N": batch} if batch else {}, given
 
 
 def own_lengths(target):

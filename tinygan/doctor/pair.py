@@ -14,6 +14,7 @@ from tinygan.doctor.source import flat
 from tinygan.doctor.subject import Fact, Subject, display, main_argument, rated
 
 OUTPUT = re.compile(r"a|s|y|out\w*|act\w*|activation\w*|sig\w*")  # of d_sigmoid(out)
+SETS_TO_ZERO = r"def \w*(zero|reset|clear)\w*\(|\.grad\w*(\[[^\]]*\])?\s*=\s*(0|None)\b|\.fill\(0"
 PLAYERS = {"D": r"(.*_)?(d|disc\w*|critic\w*)(_.*)?", "G": r"(.*_)?(g|gen\w*)(_.*)?"}
 
 
@@ -114,9 +115,14 @@ class Pair(Subject):
         return [Fact("exchanged", "")] if len(order) == len(paths) and order != paths else []
 
     def zero(self):
-        """Set gradients to zero, where the object can."""
+        """Set gradients to zero, where the object can, or somebody else in the file does."""
         if hasattr(self.thing, "zero_grad"):
             call(self.thing.zero_grad)
+        elif re.search(SETS_TO_ZERO, getattr(self.target.module, "source_text", "")):
+            for leaf in self.state():
+                gradient = any(map(is_gradient_name, leaf.path)) and isinstance(leaf.value, np.ndarray)
+                if leaf.path not in self.slots and (gradient or "grad" in str(leaf.path[-1])):
+                    leaf.put_back(leaf.value, 0) if gradient else leaf.put(0.0)
 
     def fresh(self):
         """The same subject with a new object, whose parameters are the same."""

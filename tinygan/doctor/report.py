@@ -38,6 +38,7 @@ class Report:
     def __init__(self, target):
         self.target, self.measured, self.rows, self.facts = target, [], [], []
         self.unchecked, self.errors, self.remarks, self.subjects, self.named = [], [], [], [], []
+        self.missing = {}  # {path: name} of parameters of which a form gives no gradient
         self.takes = []  # names of the arguments of what could not be run
         self.helper = None  # why it does not run, where it may be no loss at all
         self.again = {}  # measurements in other settings, for the doctor
@@ -79,7 +80,8 @@ class Report:
         verdict = "not filled in yet" if unfilled else "right so far" if so_far else self.verdict.words
         lines = [f"{self.target.name} ({where(self.target.thing)}): {verdict}"]
         wrong = {row.name for row in self.rows if not row.passed}
-        said = {f"far {name}" for name in wrong} | {row.name for row in self.rows if row.name[:4] == "far "} - wrong
+        further = {row.name for row in self.rows if row.name.startswith(("far ", "small "))}
+        said = {name for name in further if name.partition(" ")[2] in wrong} | further - wrong
         rows = [row for row in self.rows if row.name not in said]
         if rows:
             width = max(len("argument"), *(len(row.name) for row in rows))

@@ -96,7 +96,7 @@ class Subject:
     """Code under check, made and fed as a Plan says."""
 
     moves = uses_rate = False
-    single = False  # are its own arrays of single precision? Then it is meant to compute so
+    single = False  # does it compute in single precision, and is meant to?
 
     def __init__(self, plan, setting):
         self.plan, self.setting = plan, setting
@@ -111,6 +111,7 @@ class Subject:
         self.stage = 1
         self.evaluating, self.felt, self.elsewhere = False, {}, {}
         self.slots = self.find_slots()
+        self.single = self.out_is_single or self.single and any(map(self.rounds, self.slots.values()))
         if setting.mode:
             self.forward(self.other_args)
             self.evaluating = True
@@ -145,7 +146,9 @@ class Subject:
         """Does the code speak of a gradient of this number? Then it is a parameter, like the slope of a PReLU."""
         if len(path) > 1 and path[-2] in ("params", "parameters"):
             return True
-        return any(named_after(word, path[-1]) > 1 for word in set(re.findall(r"\w+", self.target.text)))
+        words = set(re.findall(r"\w+", self.target.text)) - {path[-1]}
+        keyed = re.search(rf"""grad[\s\S]*["']{path[-1]}["']""", self.target.text)  # {{"w1": ...}}
+        return bool(keyed) or any(named_after(word, path[-1]) > 1 for word in words)
 
     def globals_of(self):
         """The arrays of the module that a function uses, for these are parameters, too."""
@@ -195,6 +198,7 @@ class Subject:
         self.lent, self.cache, result = dict(known), None, None
         for i, step in enumerate(self.value):
             main = main_argument(step, known) if i else None
+            known |= {main: self.main} if main else {}
             named = {name: self.main if name == main else known.get(name, self.setting.rate) for name in step.needs}
             if self.evaluating and self.setting.mode in [p.name for p in parameters(self.function(step))]:
                 named[self.setting.mode] = False
@@ -240,6 +244,9 @@ class Subject:
         named = [str(name) for name in self.value[-1].returns[-1:]]
         if len(parts) > 1 and self.form.kind != "both" and any(map(CACHE.fullmatch, [*needs, *named])):
             parts = parts[:-1]
+        known = zip(parts[1:], self.value[-1].returns[1:], strict=False)
+        kept = [id(part) for part, name in known if name in needs]  # backward takes it as it is: a cache, too
+        parts = [part for part in parts if id(part) not in kept]
         if self.form.kind in ("both", "step") or len(parts) > 1 and is_number(parts[0]) and np.ndim(parts[0]) == 0:
             parts = parts[:1]
         return [np.asarray(part) for part in parts if is_number(part)]
@@ -251,7 +258,7 @@ class Subject:
     def vector(self, result):
         """Return a result as one vector, and note the shapes of its parts."""
         parts = self.outputs(result)
-        self.single = self.single or any(part.dtype == np.float32 for part in parts)
+        self.out_is_single = any(part.dtype == np.float32 for part in parts)
         self.shapes = [part.shape for part in parts]
         vector = np.concatenate([part.ravel() for part in parts])
         if not np.all(np.isfinite(vector)):
@@ -315,6 +322,15 @@ class Subject:
             return not np.array_equal(self.out(), out)
         except Stopped:
             return False
+        finally:
+            array[...] = old
+
+    def rounds(self, array):
+        """Is a change in the tenth digit of this array lost?"""
+        old, out = array.copy(), self.out()
+        try:
+            array *= 1 + 1e-10
+            return not np.array_equal(array, old) and np.array_equal(self.out(), out)
         finally:
             array[...] = old
 

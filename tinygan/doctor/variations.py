@@ -34,7 +34,7 @@ def variations(subject):
     for name, c in plan.given.items():
         if isinstance(c, Draw) and c.values == "chances" and name not in main:
             yield f"{name} one-hot ", replace(plan, given=plan.given | {name: c._replace(values="one-hot")}), setting
-    given, own, _ = used(subject.target, (*subject.value, subject.form.gradient))
+    given, own, *_ = used(subject.target, (*subject.value, subject.form.gradient))
     for name, value in defaults(subject):
         theirs = [c for c in [(own | given).get(name)] if c is not None and type(c) is not dict and c != value]
         for other in [*theirs, *alternatives(subject, name.removeprefix("init."), value)]:
