@@ -97,6 +97,8 @@ def generators_of(*roots):
 
 def parts_of(thing, path=()):
     """Return [(path, array)] of the arrays and numbers in what was returned."""
+    if path and isinstance(thing, list) and len(thing) > 1 and all(isinstance(part, float) for part in thing):
+        return [(path, np.array(thing))]
     if isinstance(thing, (dict, list, tuple)):
         return [part for key, value in items(thing) for part in parts_of(value, (*path, key))]
     number = isinstance(thing, (np.ndarray, np.number, float, int)) and not isinstance(thing, bool)
@@ -125,8 +127,8 @@ def named_after(gradient, name):
     for stem, score in ((n, 3), (n.rstrip("s"), 2), (n[0], 1)):
         if re.fullmatch(f"{BEFORE}{re.escape(stem)}s?|{re.escape(stem)}s?{AFTER}", g):
             return score
-    short = re.fullmatch(f"{BEFORE}(\\w\\w+)", g)  # d_log of log_noise
-    return 2 if short and n.startswith(short[2]) else 0
+    short = re.fullmatch(f"{BEFORE}_?([a-z]+)", gradient.lower())  # d_log of log_noise
+    return 2 if short and name.lower().startswith(f"{short[2]}_") else 0
 
 
 @lru_cache(10_000)
@@ -181,7 +183,10 @@ def match(slots, args, returned, names, changed, choice):
     if not first or elsewhere and not any(np.shape(values[j]) in first.values() for j in free):
         first = left if len(left) >= len(free) else first
     choices = in_order(first, [np.shape(values[j]) for j in free]) if free else [{}]
-    pairs |= {path: free[j] for path, j in choices[choice % len(choices)].items()}
+    ordered = {path: free[j] for path, j in choices[choice % len(choices)].items()}
+    if len(free) < len(first):  # it is not known which of them are meant
+        ordered = {path: j for path, j in ordered.items() if np.size(values[j]) == slots[path].size}
+    pairs |= ordered
     for j in range(len(returned), len(values)):  # what is left in the state: by its shape, if that is unique
         of_input = bool(INPUT_GRADIENT.fullmatch(str(named[j][-1])))
         alike = [

@@ -15,7 +15,7 @@ import numpy as np
 from tinygan.doctor import rules
 from tinygan.doctor.evidence import Evidence
 from tinygan.doctor.excuses import against_definition, cut_off, definition_of, excused, guarded, takes_large
-from tinygan.doctor.feeding import BATCHES
+from tinygan.doctor.feeding import BATCHES, DATA, TARGETS
 from tinygan.doctor.finding import IMPLIED, LOSS, Form, Target, call_of, forms, of_class, of_function
 from tinygan.doctor.measure import broken_promises, measure, of_ties, shared
 from tinygan.doctor.planning import Attempt, adapter, plan_for, readings
@@ -198,7 +198,7 @@ def varied(report, subject, definition):
 
 
 def of_modes(subject, remarks):
-    """Return the Fact that the gradient is wrong where ``train`` is False; of what couples the samples, a remark."""
+    """Return the Fact that the gradient is wrong where ``train`` is False and nothing is done; otherwise a remark."""
     names = [p.name for step in subject.value for p in parameters(subject.function(step))]
     modes = [name for name in (*names, *getattr(subject.thing, "__dict__", {})) if re.fullmatch(MODES, name)]
     for mode in modes[:1]:
@@ -207,7 +207,7 @@ def of_modes(subject, remarks):
         except Stopped:
             return []
         wrong = [m for m in found if not m.row.passed]
-        if any(m.x.size == m.out.size and not np.any(m.J - np.diag(np.diag(m.J))) for m in wrong):
+        if any(m.x.size == m.out.size and np.allclose(m.J, np.eye(m.x.size)) for m in wrong):
             return [Fact("mode", f"{mode}=False")]
         remarks += [f"with {mode}=False the gradient is not that of the output"] * bool(wrong)
     return []
@@ -269,7 +269,7 @@ def missing(subject, found, remarks):
         others = set()
     for path, array in subject.slots.items() if subject.form.kind != "step" else ():
         parameter = path[0] == "self" or len(path) > 1 and not re.fullmatch(BATCHES, str(path[0]))
-        constant = re.fullmatch(CONSTANTS, str(path[-1]))
+        constant = re.fullmatch(f"{CONSTANTS}|{DATA}|{TARGETS.pattern}", str(path[-1]))
         if parameter and path[0] not in others and array.ndim and path not in have and not constant and subject.matters(array):
             names[path] = display(path)
     return names

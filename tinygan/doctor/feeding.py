@@ -144,6 +144,8 @@ def like(value, batch=None):
     """Return the candidate that stands for things such as this one; axes of the length ``batch`` are called N."""
     if isinstance(value, dict):
         return Several({key: like(part, batch) for key, part in value.items()})
+    if isinstance(value, list) and value and all(isinstance(part, float) for part in value):
+        return Draw(str(len(value)))
     if type(value) in (list, tuple):
         return Several(type(value)(like(part, batch) for part in value))
     if isinstance(value, np.ndarray) and value.dtype.kind in "fiub" and value.size:
@@ -252,7 +254,7 @@ CALL = [
     (PLAIN_IDS, [Draw("N", "labels"), Draw("N T", "labels"), 1]),
     (BATCHES, [Make(lambda sizes, rng: pairs_of(sizes, rng))]),
     (r"(beta|gamma|shift|scale|gain|g)", [Draw("I"), *(Draw(shape) for shape in BIASES)]),
-    (r"([bB]\d*|bias\w*|b[a-z])", [Draw(shape) for shape in BIASES]),
+    (r"([bB]\d*|bias\w*|b[a-z])", [*(Draw(shape) for shape in BIASES), 0.3]),
     (r"([wWuUvVkK]\w{0,2}|\w*weights?|w_\w+|W_\w+|kernel|A|B|\w+_w|\w+_W)", [Draw(shape) for shape in WEIGHTS]),
     (r"(margin|lam\w*|reg|tau|temp\w*|alpha|delta|t|eps\w*|n|m|k|p|q|sigma|strength|gamma|scale|coef\w*)", NUMBER),
 ]
@@ -346,7 +348,7 @@ def targets(name, x, text):
     column = rf"\b{name}(\.reshape\(\s*-\s*1\s*,\s*1\s*\)|\[:\s*,\s*(None|np\.newaxis)\s*\])"  # it has one axis, then
     dense = [Draw("N", kinds[0])] * bool(re.search(column, text))
     dense += [*(Draw(x, kind) for kind in kinds), Draw("N O", kinds[0]), Draw("O N", kinds[0])]
-    rest = [Draw("N", kinds[0]), Draw("N 1", kinds[0]), Draw(x, "chances"), Draw(x)]
+    rest = [Draw("N", kinds[0]), Draw("N 1", kinds[0]), Draw(x, "chances"), Draw(x), Draw("N")]
     if re.search(r"\[\s*(np\.)?arange\(.*?\)\s*,|class indices|integer labels", text):
         return [*labels, *dense, *rest]
     return [*dense, *labels, *rest]

@@ -32,7 +32,8 @@ def candidates(target, names, value, gradient, world, example, instance):
     nodes = [step.node for step in (*value, gradient) if step is not None and step.node is not None]
     inside = {name: inner_names(nodes, name, module) for name in names}
     labels = [label for keys in inside.values() for _, label in keys]
-    found, ours = documented(target, [*names, *labels]) if world.name == "as documented" else ({}, {})
+    own = [*names, *labels, *constructor_names(target)]
+    found, ours = documented(target, own) if world.name == "as documented" else ({}, {})
     made = {}
     if world.name == "as used":
         made, own, _, given = used(target, (*value, gradient))
@@ -40,6 +41,8 @@ def candidates(target, names, value, gradient, world, example, instance):
     for name in space:
         if name[5:] in ours:
             space[name] = [Size(ours[name[5:]]), *space[name]]
+        elif name[5:] in found:
+            space[name] = [found[name[5:]]]
     own = own_lengths(target) if world.name == "rows" else []
     stateful = any(re.fullmatch(feeding.STATES, name) for name in names)
     for name in names:
@@ -121,8 +124,13 @@ def own_lengths(target):
 
 def documented(target, names):
     """As ``shapes.documented``, for these arguments of a target."""
-    constructor = required(target.thing) if isinstance(target.thing, type) else ()
-    return shapes.documented(names, target.text, constructor, getattr(target.module, "source_text", ""))
+    text = getattr(target.module, "source_text", "")
+    return shapes.documented(names, target.text, constructor_names(target), text)
+
+
+def constructor_names(target):
+    """The arguments that the constructor of a target needs."""
+    return required(target.thing) if isinstance(target.thing, type) else ()
 
 
 # ---- the constructor -------------------------------------------------------------------------------------

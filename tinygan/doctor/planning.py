@@ -12,10 +12,10 @@ from itertools import combinations, product
 import numpy as np
 
 from tinygan.doctor import feeding
-from tinygan.doctor.feeding import Draw, Several, World
+from tinygan.doctor.feeding import TARGETS, Draw, Several, World
 from tinygan.doctor.finding import LOSS, of_class
 from tinygan.doctor.games import Penalty, Step
-from tinygan.doctor.offers import by_position, candidates, documented, used
+from tinygan.doctor.offers import by_position, candidates, constructor_names, documented, used
 from tinygan.doctor.pair import Pair, free_arguments
 from tinygan.doctor.sandbox import Stopped, Unfilled, counted_lines, in_library
 from tinygan.doctor.source import tree_of
@@ -104,17 +104,17 @@ def all_documented(target, form, value):
 def worlds(target, form, value):
     """The layouts to be tried: what is documented, then all others. Of a game's scores there is one a sample."""
     names, result = free_arguments(value, form.gradient, form.kind), list(feeding.WORLDS)
-    found, _ = documented(target, names)
+    found, _ = documented(target, [*names, *constructor_names(target)])
     if target.owner is None and any(re.fullmatch(feeding.GAME, name) for name in names):
         result.sort(key=lambda world: world.name != "one column")
         result[0] = result[0]._replace(last=False)
-    if first := next((found[name].shape for name in names if name in found), None):
+    if first := next((found[name].shape for name in names if name in found), "N I" if found else None):
         like = next((w.sizes for w in result if len(w.x.split()) == len(first.split()) and not w.last), {})
         result.insert(0, World("as documented", first, like))
     if one_by_one(target.module, form):
         result = [w._replace(sizes={**w.sizes, "N": 1}) for w in result]
-    given, _, sizes, _ = used(target, (*value, form.gradient))
-    if given:
+    given, own, sizes, _ = used(target, (*value, form.gradient))
+    if given or own:
         first = next((c.shape for c in given.values() if isinstance(c, Draw)), "N I")
         lengths = [sizes] if sizes.get("N", 0) <= 12 else [{"N": 6}, sizes]
         result = [*(World("as used", first, lengths_of_n) for lengths_of_n in lengths), *result]
@@ -151,9 +151,10 @@ def search(target, form, value, world, setting, example, stop, pairs=False):
         yield from ({**p, **q} for p, q in combinations(single if pairs else [], 2))
 
     choice, stuck = dict.fromkeys(space, 0), False
-    best, other = attempt(choice), choice | by_position(space)
-    if not best.done and other != choice and (second := attempt(other)).progress > best.progress:
-        best, choice = second, other
+    best, start = attempt(choice), choice
+    for other in (start | by_position(space), start | of_one_output(space)):
+        if not best.done and other != start and (second := attempt(other)).progress > best.progress:
+            best, choice = second, other
     if world.name == "as used" and best.progress[0] >= 4:  # that is how it is meant
         return best
     while not (stuck or best.done or isinstance(best.error, Unfilled)):
@@ -167,6 +168,15 @@ def search(target, form, value, world, setting, example, stop, pairs=False):
             if best.done or (pairs and not stuck):
                 break
     return best
+
+
+def of_one_output(space):
+    """Return {name: place in its candidates} for w (I,), a number b, and y (N,)."""
+    found = {}
+    for shape, pattern in (("I", r"w|theta|weights|coef"), ("N", TARGETS.pattern)):
+        names = [name for name in space if re.fullmatch(pattern, name) and Draw(shape) in space[name]]
+        found |= {name: space[name].index(Draw(shape)) for name in names}
+    return found | {name: space[name].index(0.3) for name in space if re.fullmatch(r"b|bias", name) and 0.3 in space[name]}
 
 
 def readings(plan, found):

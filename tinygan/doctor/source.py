@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 import sys
 
 
@@ -66,15 +67,24 @@ def returns(node):
         if isinstance(part, ast.Assign) and isinstance(part.value, (ast.Tuple, ast.List)):
             assigned |= {t.id: part.value for t in part.targets if isinstance(t, ast.Name)}
     values = [part.value for part in walk_own(node) if isinstance(part, ast.Return) and part.value] if node else []
-    return [names_in(assigned.get(getattr(value, "id", None), value)) for value in values]
+    known = {arg.arg for arg in ast.walk(node.args) if isinstance(arg, ast.arg)} if node else ()
+    return [names_in(assigned.get(getattr(value, "id", None), value), known) for value in values]
 
 
-def names_in(value):
-    """The names of a tuple's parts, or of one thing: a tuple in it gives a tuple, an expression None."""
+def names_in(value, known=()):
+    """The names of a tuple's parts, or of one thing: a tuple in it gives a tuple, an expression its only name, or None.
+
+    known  names that say nothing, for they are arguments
+    """
     if isinstance(value, (ast.Tuple, ast.List)):
-        parts = [part.value if isinstance(part, ast.Subscript) else part for part in value.elts]
-        nested = [names_in(part) for part in parts]
-        return tuple(n if isinstance(p, (ast.Tuple, ast.List)) else n[0] for p, n in zip(parts, nested, strict=True))
+        nested = [names_in(part, known) for part in value.elts]
+        parts = zip(value.elts, nested, strict=True)
+        return tuple(n if isinstance(part, (ast.Tuple, ast.List)) else n[0] for part, n in parts)
+    if isinstance(value, (ast.BinOp, ast.Call, ast.UnaryOp)):  # dx / N, np.squeeze(cost)
+        names = {part.id for part in ast.walk(value) if isinstance(part, ast.Name)} - {"np", "len", "float"} - {*known}
+        names = {name for name in names if re.match("d|g|nabla", name)} if len(names) > 1 else names
+        return (names.pop() if len(names) == 1 else None,)
+    value = value.value if isinstance(value, ast.Subscript) else value
     return (getattr(value, "id", getattr(value, "attr", None)),)
 
 

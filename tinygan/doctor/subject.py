@@ -170,7 +170,7 @@ class Subject:
         }
         spreads = {name: "near" if name in near else self.setting.spread for name in given}
         args = {name: realize(v, self.sizes, self.rng, spreads[name]) for name, v in given.items()}
-        return {k: np.array(v) if isinstance(v, float) and self.has_gradient((k,)) else v for k, v in args.items()}
+        return {name: np.array(v) if isinstance(v, float) else v for name, v in args.items()}
 
     def function(self, step):
         """Return the function that a Call names, or that the value has been returned with."""
@@ -308,7 +308,8 @@ class Subject:
         names = [path[-1] for path in slots]
         for path, array in [(path, array) for path, array in slots.items() if path[0] == "self"]:
             like = any(map(is_gradient_name, path)) or any(named_after(path[-1], name) > 1 for name in names)
-            if (like or path[-1] in ("mask", "out", "x")) and not self.matters(array):
+            like = like or path[-1] in ("mask", "out", "x") or path[-1] in self.args
+            if like and not self.matters(array):
                 del slots[path]
             elif array.flags.writeable:
                 self.enliven(array)
@@ -383,8 +384,9 @@ class Subject:
             [p.name for step in self.value for p in parameters(self.function(step))],
         )
         named = [(names[p[0]] if isinstance(p[0], int) and p[0] < len(names) else None, v) for p, v in returned]
-        loose = [name for name, value in named if isinstance(name, str) and id(value) not in used]
-        self.left = [n for n in loose if is_gradient_name(n) or any(named_after(n, name) > 1 for name in needs)]
+        loose = [name or f"what {self.form.name} returns" for name, value in named if id(value) not in used]
+        like = [n for n in loose if is_gradient_name(n) or any(named_after(n, name) > 1 for name in needs)]
+        self.left = like if any(g is not None for g in pairs.values()) or not loose else loose
         self.types = {path: np.asarray(value).dtype for path, value in pairs.items()}
         found = {path: np.array(pairs[path], dtype=float) if path in pairs else None for path in self.slots}
         self.kept = {path: g.shape for path, g in found.items() if g is not None and self.fits(path, g)}
@@ -407,8 +409,8 @@ class Both(Subject):
 
     def in_order(self, result):
         self.names = self.value[-1].returns
-        last = LOSS.fullmatch(str(self.names[-1])) if self.names else None
-        if last and isinstance(result, tuple) and len(result) == 2 and not is_scalar(result[0]):
+        last = self.names and not is_gradient_name(self.names[-1])
+        if last and isinstance(result, tuple) and len(result) == 2 and is_scalar(result[1]) > is_scalar(result[0]):
             self.names = self.names[::-1]
             return result[::-1]
         return result
