@@ -155,7 +155,8 @@ def examine_form(report, form, setting, example, definition):
             if spread != "large" or takes_large(other):
                 found = [m for m in measure(other, f"{spread} ") if told(m)]
                 found = guarded(other, found, f"{spread} ", report.remarks)
-                strict = definition or spread != "large"
+                logarithm = subject.is_loss and "log(" in subject.target.text  # of 1 - p, where p is rounded to 1
+                strict = definition or spread != "large" and not logarithm
                 cut = [m.name for m in found if not strict and cut_off(m)]
                 report.unchecked += [f"{name}, for there the value is cut off, and the gradient is not" for name in cut]
                 found = [m for m in found if strict or not excused(m, report.remarks)]

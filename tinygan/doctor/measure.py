@@ -133,8 +133,9 @@ def compared(subject, name, path, a, x, out, dout, chosen):
         suspicious = ~aside & (np.abs(a - n) > 0.1 * TOLERANCE * np.abs(n).max())
         if np.any(suspicious):
             n, doubt = finer(subject, x, n, suspicious, steps, dout)
-            most = np.inf if subject.setting.spread == "large" else 1e4 * rounding
-            rounding = np.maximum(rounding, 4 * np.minimum(doubt, most))
+            most = 1e4 * rounding if subject.setting.spread == "near" else np.inf
+            unknown = suspicious & (np.abs(a - n) <= 4 * np.minimum(doubt, most))
+            aside, suspicious = aside | unknown, suspicious & ~unknown
             n, kinks = remeasure(subject.out, x, n, suspicious, steps / np.maximum(1, np.abs(x)), dout)
             aside |= kinks
         n = np.where(aside, a, n)
@@ -150,14 +151,16 @@ def compared(subject, name, path, a, x, out, dout, chosen):
 def finer(subject, x, n, suspicious, steps, dout):
     """Take out the error h² of suspicious entries by a second step (Richardson), where both agree but for that.
 
-    Return (the slopes, by how much the two steps differ: code that rounds on the way is right to no more than that).
+    Return (the slopes, by how much three steps differ: code that rounds on the way is right to no more than that).
     """
     n, doubt = n.copy(), np.zeros(x.shape)
     for index in map(tuple, np.argwhere(suspicious)):
-        h = 2 * steps[index]
-        twice = np.sum(dout * (nudged(subject.out, x, index, h) - nudged(subject.out, x, index, -h))) / (2 * h)
-        doubt[index] = abs(twice - n[index])
-        if doubt[index] < 1e-2 * abs(n[index]):
+        twice, far = (
+            np.sum(dout * (nudged(subject.out, x, index, h) - nudged(subject.out, x, index, -h))) / (2 * h)
+            for h in (2 * steps[index], 30 * steps[index])
+        )
+        doubt[index] = max(abs(twice - n[index]), abs(far - n[index]))
+        if abs(twice - n[index]) < 1e-2 * abs(n[index]):
             n[index] = (4 * n[index] - twice) / 3
     return n, doubt
 

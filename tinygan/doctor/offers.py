@@ -178,7 +178,7 @@ def some_layers(sizes, rng):
 
 def is_container(kind):
     """Is it made of layers, Sequential(*layers) or Model(layers)?"""
-    return any(re.fullmatch(r"layers|modules|blocks|stages", p.name) for p in parameters(kind))
+    return any(re.fullmatch(r"layers|mod(ule)?s|blocks|stages|children", p.name) for p in parameters(kind))
 
 
 def layers_of(container, sizes, instance):

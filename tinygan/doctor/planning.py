@@ -57,6 +57,7 @@ class Attempt:
                 AttributeError,
                 IndexError,
                 KeyError,
+                RecursionError,
             ) as error:  # what came back makes no sense
                 self.error = Stopped(f"{plan.target.name}: {error}")
         self.progress = (getattr(self.subject, "stage", 0), lines[0], depth(self.error.__cause__))
