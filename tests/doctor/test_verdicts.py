@@ -488,8 +488,8 @@ def test_a_gradient_of_what_is_not_in_the_file_is_said():
 
 def test_a_gradient_that_belongs_to_nothing_is_said():
     source = "def double(x, scale=2.0):\n    return scale * x\n\n\ndef double_backward(dout, x, scale=2.0):\n"
-    found, text = verdict(source + "    dx, dshift = scale * dout, 7.0\n    return dx, dshift\n")
-    assert found is Verdict.UNCHECKED and "NOT CHECKED: dshift" in text
+    found, text = verdict(source + "    dx, d_shift = scale * dout, 7.0\n    return dx, d_shift\n")
+    assert found is Verdict.UNCHECKED and "NOT CHECKED: d_shift" in text
 
 
 # ---- never WRONG for what could not be run ---------------------------------------------------------

@@ -78,21 +78,24 @@ def depth(error):
 
 def plan_for(target, form, setting, example=None):
     """Return the Attempt that came farthest."""
-    best, stop = None, time.process_time() + SECONDS
+    best, ran, stop = None, None, time.process_time() + SECONDS  # ``ran``: the first world in which forward does
     alternatives = [(value, world) for value in form.values for world in worlds(target, form, value)]
     for last, pairs in ((False, False), (False, True), (True, False), (True, True)):
         if pairs:  # nothing runs: once more, in the world where most of it did
             alternatives.sort(key=lambda a: a != (best.plan.value, best.plan.world))
         for value, world in alternatives[: 1 if pairs else None]:
-            fits_badly = best is not None and best.progress[0] >= 4 and world.name.startswith("one")  # all would fit there
-            if not fits_badly and (last or not world.last):
+            runs = best is not None and best.progress[0] >= 3.5
+            if not world.last or last and not (runs and world.name.startswith("one")):  # where every shape would fit
                 attempt = search(target, form, value, world, setting, example, stop, pairs)
                 farther = best is None or attempt.progress[: 3 if best.progress[0] < 4 else 1] > best.progress
                 best = attempt if farther else best
+                ran = world if ran is None and attempt.progress[0] >= 2 else ran
                 told = world.name == "as documented" and attempt.fits_partly and all_documented(target, form, value)
                 told = told or world.name == "as used" and attempt.progress[0] >= 4
                 if best.done or isinstance(attempt.error, Unfilled) or told:
                     return attempt if told else best
+        if best.progress[0] >= 4 and best.plan.world is ran:
+            break
     return best
 
 
@@ -108,6 +111,9 @@ def worlds(target, form, value):
     found, _ = documented(target, [*names, *constructor_names(target)])
     if target.owner is None and any(re.fullmatch(feeding.GAME, name) for name in names):
         result.sort(key=lambda world: world.name != "one column")
+        result[0] = result[0]._replace(last=False)
+    if re.search(r"\b(slog)?det\(|\binv\(|solve\(|cholesky\(|\beigh?\(|\btrace\(", target.text):
+        result.sort(key=lambda world: world.name != "square")
         result[0] = result[0]._replace(last=False)
     if first := next((found[name].shape for name in names if name in found), "N I" if found else None):
         like = next((w.sizes for w in result if len(w.x.split()) == len(first.split()) and not w.last), {})
@@ -174,10 +180,12 @@ def search(target, form, value, world, setting, example, stop, pairs=False):
 def of_one_output(space):
     """Return {name: place in its candidates} for w (I,), a number b, and y (N,)."""
     found = {}
-    for shape, pattern in (("I", r"w|theta|weights|coef"), ("N", TARGETS.pattern)):
-        names = [name for name in space if re.fullmatch(pattern, name) and Draw(shape) in space[name]]
-        found |= {name: space[name].index(Draw(shape)) for name in names}
-    return found | {name: space[name].index(0.3) for name in space if re.fullmatch(r"b|bias", name) and 0.3 in space[name]}
+    for name, offered in space.items():
+        for pattern, shape in ((r"w|theta|weights|coef", "I"), (r"b|bias", ""), (TARGETS.pattern, "N")):
+            shapes = [c.shape if isinstance(c, Draw) else "" if isinstance(c, float) else None for c in offered]
+            if re.fullmatch(pattern, name) and shape in shapes:
+                found[name] = shapes.index(shape)
+    return found
 
 
 def readings(plan, found):

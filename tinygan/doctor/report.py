@@ -103,7 +103,7 @@ def format_row(row, width):
     if np.isfinite(row.error):
         got, expected = numbers(row.got, row.expected, row.passed)
         line += f"{row.error:7.1e}  {','.join(map(str, row.index)):<8}  {got:>14}  {expected:>14}"
-    aside = f"{row.aside} on a kink, set aside" if row.aside else ""
+    aside = f"{row.aside} without a slope that can be measured, set aside" if row.aside else ""
     return "  ".join(filter(None, [line, "" if row.passed else "WRONG", aside, row.note])).rstrip()
 
 

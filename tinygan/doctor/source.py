@@ -81,7 +81,9 @@ def names_in(value, known=()):
         parts = zip(value.elts, nested, strict=True)
         return tuple(n if isinstance(part, (ast.Tuple, ast.List)) else n[0] for part, n in parts)
     if isinstance(value, (ast.BinOp, ast.Call, ast.UnaryOp)):  # dx / N, np.squeeze(cost)
-        names = {part.id for part in ast.walk(value) if isinstance(part, ast.Name)} - {"np", "len", "float"} - {*known}
+        called = {id(part.func) for part in ast.walk(value) if isinstance(part, ast.Call)}
+        names = {part.id for part in ast.walk(value) if isinstance(part, ast.Name) and id(part) not in called}
+        names -= {"np", *known}
         names = {name for name in names if re.match("d|g|nabla", name)} if len(names) > 1 else names
         return (names.pop() if len(names) == 1 else None,)
     value = value.value if isinstance(value, ast.Subscript) else value

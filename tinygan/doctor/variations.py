@@ -36,7 +36,7 @@ def variations(subject):
             yield f"{name} one-hot ", replace(plan, given=plan.given | {name: c._replace(values="one-hot")}), setting
     given, own, *_ = used(subject.target, (*subject.value, subject.form.gradient))
     for name, value in defaults(subject):
-        theirs = [c for c in [(own | given).get(name)] if c is not None and type(c) is not dict and c != value]
+        theirs = [c for c in [(own | given).get(name)] if isinstance(c, (bool, int, float, str, Draw)) and c != value]
         for other in [*theirs, *alternatives(subject, name.removeprefix("init."), value)]:
             label = f"{name.removeprefix('init.')}={'given' if isinstance(other, Draw) else other} "
             yield label, plan, replace(setting, given=((name, other),))
