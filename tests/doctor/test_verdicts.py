@@ -824,8 +824,8 @@ def test_what_cannot_be_run_is_not_wrong_and_the_place_is_said(why):
 
 
 def test_what_is_returned_and_belongs_to_nothing_is_not_wrong():
-    source = "def waves(x, y, n):\n    return np.sin(x) * np.cos(y) * n\n\n\n"
-    found, text = verdict(source + "def waves_backward(dout, x, y, n):\n    return np.zeros(3), np.zeros(4)\n")
+    source = "def waves(x, u):\n    return np.sin(x) * np.cos(u)\n\n\n"
+    found, text = verdict(source + "def waves_backward(dout, x, u):\n    return np.zeros((11, 13))\n")
     assert found is Verdict.UNCHECKED and "WRONG" not in text and "what waves_backward returns" in text
 
 

@@ -134,7 +134,7 @@ def compared(subject, name, path, a, x, out, dout, chosen):
         if np.any(suspicious):
             n, doubt = finer(subject, x, n, suspicious, steps, dout)
             most = 1e4 * rounding if subject.setting.spread == "near" else np.inf
-            unknown = suspicious & (np.abs(a - n) <= 4 * np.minimum(doubt, most))
+            unknown = suspicious & (np.abs(a - n) > rounding) & (np.abs(a - n) <= 4 * np.minimum(doubt, most))
             aside, suspicious = aside | unknown, suspicious & ~unknown
             n, kinks = remeasure(subject.out, x, n, suspicious, steps / np.maximum(1, np.abs(x)), dout)
             aside |= kinks

@@ -185,7 +185,7 @@ def of_one_output(space):
             shapes = [c.shape if isinstance(c, Draw) else "" if isinstance(c, float) else None for c in offered]
             if re.fullmatch(pattern, name) and shape in shapes:
                 found[name] = shapes.index(shape)
-    return found
+    return found if any(re.fullmatch("w|theta|weights|coef", name) for name in found) else {}
 
 
 def readings(plan, found):
