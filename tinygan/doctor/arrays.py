@@ -184,8 +184,8 @@ def match(slots, args, returned, names, changed, choice):
         first = left if len(left) >= len(free) else first
     choices = in_order(first, [np.shape(values[j]) for j in free]) if free else [{}]
     ordered = {path: free[j] for path, j in choices[choice % len(choices)].items()}
-    role = roles([path[0] for path in first if len(path) == 1])
-    if len(free) < sum(role.get(path[0]) != "target" for path in first):  # it is not known which of them are meant
+    data = [name for name, role in roles(list(args)).items() if role != "target" and isinstance(args[name], np.ndarray)]
+    if len(free) < len(data):  # it is not known which of them are meant
         ordered = {path: j for path, j in ordered.items() if np.size(values[j]) == slots[path].size}
     pairs |= ordered
     for j in range(len(returned), len(values)):  # what is left in the state: by its shape, if that is unique

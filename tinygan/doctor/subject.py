@@ -384,9 +384,8 @@ class Subject:
             [p.name for step in self.value for p in parameters(self.function(step))],
         )
         named = [(names[p[0]] if isinstance(p[0], int) and p[0] < len(names) else None, v) for p, v in returned]
-        loose = [name or f"what {self.form.name} returns" for name, value in named if id(value) not in used]
-        like = [n for n in loose if is_gradient_name(n) or any(named_after(n, name) > 1 for name in needs)]
-        self.left = like if any(g is not None for g in pairs.values()) or not loose else loose
+        loose = [name for name, value in named if isinstance(name, str) and id(value) not in used]
+        self.left = [n for n in loose if is_gradient_name(n) or any(named_after(n, name) > 1 for name in needs)]
         self.types = {path: np.asarray(value).dtype for path, value in pairs.items()}
         found = {path: np.array(pairs[path], dtype=float) if path in pairs else None for path in self.slots}
         self.kept = {path: g.shape for path, g in found.items() if g is not None and self.fits(path, g)}
