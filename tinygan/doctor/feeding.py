@@ -150,7 +150,11 @@ def like(value, batch=None):
         return Several(type(value)(like(part, batch) for part in value))
     if isinstance(value, np.ndarray) and value.dtype.kind in "fiub" and value.size:
         return Draw(" ".join("N" if n == batch > 1 else str(n) for n in value.shape), kind_of(value))
-    plain = isinstance(value, (int, float, str, type(None), np.generic)) or callable(value) and not hasattr(value, "__dict__")
+    plain = (
+        isinstance(value, (int, float, str, type(None), np.generic))
+        or callable(value)
+        and not hasattr(value, "__dict__")
+    )
     return value if plain else Make(lambda sizes, rng: copy.deepcopy(value))
 
 
@@ -182,11 +186,9 @@ DATA = r"x|X|X_\w+|x_\w+|inputs?|input_data|data|features|images?|A_prev|a_prev"
 BATCHES = r"(mini_?)?batch|data|samples|pairs"
 GAME = r"(d_|D_|x_|pred_|out_|logits?_|score_?s?_|c_|critic_)*(real|fake|gen)(_\w+)?|up|down"
 NUMBER = [0.3, 1.5]  # not 0.5, which is 1 - 0.5
+# fmt: off
 CONSTRUCTOR = [  # (what the name of an argument is, what it may stand for)
-    (
-        r"rng|random_state|generator|rs",
-        [Make(lambda sizes, rng: np.random.default_rng(1)), Make(lambda sizes, rng: np.random.RandomState(1))],
-    ),
+    (r"rng|random_state|generator|rs", [Make(lambda sizes, rng: np.random.default_rng(1)), Make(lambda sizes, rng: np.random.RandomState(1))]),
     (r".*seed", [0]),
     (r"mode", ["train"]),
     (r"f|func\w*|fn|activation_?f\w*|act_?fn|nonlinearity", [np.tanh]),
@@ -197,10 +199,7 @@ CONSTRUCTOR = [  # (what the name of an argument is, what it may stand for)
     (r"momentum|decay\w*|rho|beta_?[12]", [0.9]),
     (r"gamma|beta", [Draw("I"), 1.5, Draw("1 I"), Draw("I 1"), Draw("1 I 1 1")]),
     (r"alpha|slope|negative_slope|delta|margin|tau|temp\w*|lam|lambd\w*|reg|l[12]|scale|strength|weight_decay", NUMBER),
-    (
-        r"[wW]\d*|weights?|kernel|filters?",
-        [Draw("I O"), Draw("O I"), Draw("O I 3 3"), Draw("V I"), Draw("I"), Draw("O I 3"), Size("O"), Size("I")],
-    ),
+    (r"[wW]\d*|weights?|kernel|filters?", [Draw("I O"), Draw("O I"), Draw("O I 3 3"), Draw("V I"), Draw("I"), Draw("O I 3"), Size("O"), Size("I")]),
     (r"[bB]\d*|bias(es)?", [Draw("O"), Draw("1 O"), Draw("O 1"), True]),
     (r"(k|kernel|filter|window|f)(_?size|_?width|_?h\w*|_?w)?", [3, 2]),
     (r"(pool|scale|up\w*|down\w*)?(_?size|_?factor|_?scale)|pool|factor|dilation", [2, 3, Size("I")]),
@@ -208,10 +207,7 @@ CONSTRUCTOR = [  # (what the name of an argument is, what it may stand for)
     (r"pad(ding)?", [1, 0]),
     (r".*(heads?|groups?|pieces|experts|blocks|n_layers|num_layers|depth)", [2]),
     (r".*vocab\w*|num_embeddings|n_tokens", [Size("V")]),
-    (
-        r".*(sizes|dims|units|layer_sizes|architecture|topology|layer_dims|widths|dimensions|arch)",
-        [Several([Size("I"), Size("M"), Size("O")])],
-    ),
+    (r".*(sizes|dims|units|layer_sizes|architecture|topology|layer_dims|widths|dimensions|arch)", [Several([Size("I"), Size("M"), Size("O")])]),
     (r".*shape", [Several((Size("I"),)), Several((Size("I"), Size("Y"), Size("X")))]),
     (r"act\w*|nonlin\w*|hidden_act\w*", ["relu", "tanh", "sigmoid"]),
     (r"training|train|is_\w+|use_\w+|bias|mean|average", [True]),
@@ -221,27 +217,8 @@ CONSTRUCTOR = [  # (what the name of an argument is, what it may stand for)
     (r".*(out|n_?y|next|vis2)\w*|m|classes|n_?classes|num_classes|k", [Size("O"), Size("I"), Size("M"), 2]),
     (r".*(in|n_?x|vis|prev|input|features|dim)\w*", [Size("I"), Size("O"), Size("M")]),
 ]
-WEIGHTS = [
-    "I O",
-    "O I",
-    "I I",
-    "I M",
-    "M M",
-    "M O",
-    "O O",
-    "I 4*M",
-    "M 4*M",
-    "I",
-    "O 1",
-    "M 1",
-    "M",
-    "O",
-    "I 1",
-    "M I",
-    "O M",
-    "O I 3 3",
-    "O I 3",
-]
+# fmt: on
+WEIGHTS = "I O,O I,I I,I M,M M,M O,O O,I 4*M,M 4*M,I,O 1,M 1,M,O,I 1,M I,O M,O I 3 3,O I 3".split(",")
 BIASES = ["O", "M", "I", "1 O", "O 1", "1 M", "M 1", "4*M", "1", "I 1", "1 I"]
 CALL = [
     (r"lr|learning_?rate|eta|step_?size", [0.1]),

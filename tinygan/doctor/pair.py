@@ -87,7 +87,9 @@ class Pair(Subject):
         self.broken = [Fact("in place", n) for n in lent if not np.array_equal(lent[n], copies[n], equal_nan=True)]
         self.broken += [Fact("drawn again", "")] * (drawn != [str(snapshot(g)) for g, _ in self.generators])
         changed = [leaf for leaf in self.state() if self.is_gradient(leaf, start)]
-        returned = [(path, value) for path, value in parts_of(back) if not self.is_loss or not is_value(value, self.main)]
+        returned = [
+            (path, value) for path, value in parts_of(back) if not self.is_loss or not is_value(value, self.main)
+        ]
         found = self.matched(returned, self.form.gradient.returns, changed)
         self.broken += self.exchanged(returned, found)
         if not self.told and not self.is_loss:  # a derivative is still to be multiplied by dout

@@ -22,6 +22,7 @@ from tinygan.doctor.source import tree_of
 from tinygan.doctor.subject import Both, Plan, Setting
 
 SECONDS = 6  # of computing that a search may take
+SENSELESS = ValueError, TypeError, AttributeError, IndexError, KeyError, RecursionError  # of what code returns
 
 
 def adapter(form):
@@ -49,17 +50,8 @@ class Attempt:
                 felt = x is None or self.subject.matters(x)
                 self.progress = (5 if fit and felt else 4 if shapes else 3.5, 0, 0)
                 return
-            except Stopped as error:
-                self.error = error
-            except (
-                ValueError,
-                TypeError,
-                AttributeError,
-                IndexError,
-                KeyError,
-                RecursionError,
-            ) as error:  # what came back makes no sense
-                self.error = Stopped(f"{plan.target.name}: {error}")
+            except (Stopped, *SENSELESS) as error:
+                self.error = error if isinstance(error, Stopped) else Stopped(f"{plan.target.name}: {error}")
         self.progress = (getattr(self.subject, "stage", 0), lines[0], depth(self.error.__cause__))
 
     @property

@@ -257,9 +257,9 @@ def run(path, text):
                     statement(node, module)
             passed_over, stop = list(module.passed_over), time.monotonic() + DEMO
             with only_reading():
-                for node in [part for node in tree.body if is_demo(node) for part in node.body]:
+                for part in [part for node in tree.body if is_demo(node) for part in node.body]:
                     if time.monotonic() < stop:
-                        statement(node, module, stop - time.monotonic())
+                        statement(part, module, stop - time.monotonic())
             module.passed_over = passed_over
     finally:
         sys.path.pop(0)
