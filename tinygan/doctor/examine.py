@@ -92,43 +92,56 @@ def serves(form, target):
 def examine_form(report, form, setting, example, definition):
     """Add to a report what is found about one form; Stopped where it cannot be run."""
     vars(report.target.module).get("outcomes", {}).clear()
-    attempt, definition = (
-        plan_for(report.target, form, setting, example),
-        definition or definition_of(report.target, form),
-    )
+    attempt = plan_for(report.target, form, setting, example)
+    definition = definition or definition_of(report.target, form)
     report.takes = [name for name in attempt.plan.given if name[:5] != "init."]
     if attempt.progress[0] < 3.5:
-        helper = (
-            form.kind == "step"
-            and len(form.values) == 1
-            and not re.fullmatch(TRAINING, form.name)
-            or form.kind == "both"
-            and not LOSS.fullmatch(form.name)
-        )
-        if not helper or isinstance(attempt.error, Unfilled):
-            raise attempt.error
-        report.helper = attempt.error
-        return
+        return pass_over(report, form, attempt.error)
     if attempt.plan.value[-1].function in IMPLIED.values():
         attempt = implied(attempt, setting)
     subject, found = likeliest(attempt, setting)
     if not found and not missing(subject, found, []):
-        error = Stopped(f"{where(subject.function(form.gradient or form.values[0][0]))}: {form.name} gives no gradient")
         if form.kind == "step":  # it may return the gradient that it does not apply
-            both = Form("both", ((form.gradient,),), None)
-            return examine_form(report, both, setting, example, definition)
-        if form.kind != "both" or LOSS.fullmatch(form.name):
-            raise error
-        report.helper = error
-        return
-    if form.kind == "pair" and not subject.is_loss:
-        given = {m.path for m in found}
-        report.remarks += [
-            f"no gradient of {p[0]} is computed" for p in subject.slots if len(p) == 1 and p not in given
-        ]
+            return examine_form(report, Form("both", ((form.gradient,),), None), setting, example, definition)
+        place = where(subject.function(form.gradient or form.values[0][0]))
+        return pass_over(report, form, Stopped(f"{place}: {form.name} gives no gradient"))
     found = guarded(subject, found, "", report.remarks)
     report.subjects.append(subject)
+    take_down(report, subject, found)
+    add(report, subject, found, definition)
+    if form.kind == "pair" and all(m.row.passed for m in found):
+        report.facts += of_ties(subject) + of_modes(subject, report.remarks)
+    bent = subject.is_loss and re.search(r"maximum|minimum|clip|where|max\(|abs\(|[<>]", subject.target.text)
+    for spread in ("far", *["small"] * bool(bent), "large"):
+        try:
+            go_on(report, subject, spread, definition)
+        except Stopped as error:
+            if spread == "large" and definition:
+                report.facts.append(Fact("overflow", str(error)))
+            elif spread == "large":
+                report.remarks.append(f"at numbers of ±800: {error}")
+    if all(m.row.passed for m in report.measured if m.subject.form is form):
+        report.measured += (wrong := varied(report, subject, definition))
+        report.rows += [m.row for m in wrong]
+        report.unchecked += unreached(subject)
+
+
+def pass_over(report, form, error):
+    """Note that what may be a helper, and no loss and no step, cannot be checked; of anything else raise the error."""
+    step = form.kind == "step" and len(form.values) == 1 and not re.fullmatch(TRAINING, form.name)
+    helper = step or form.kind == "both" and not LOSS.fullmatch(form.name)
+    if not helper or isinstance(error, Unfilled):
+        raise error
+    report.helper = error
+
+
+def take_down(report, subject, found):
+    """Add to a report what is worth knowing of the first measurement, beside its numbers."""
+    form, text = subject.form, subject.target.text
+    given = {m.path for m in found}
     report.remarks += subject.remarks
+    for path in subject.slots if form.kind == "pair" and not subject.is_loss else ():
+        report.remarks += [f"no gradient of {path[0]} is computed"] * (len(path) == 1 and path not in given)
     for m in [m for m in found if m.row.passed and m.path in subject.kept]:
         report.remarks.append(
             f"the gradient of {m.name} has the shape {subject.kept[m.path]}, {m.name} has {m.x.shape}"
@@ -142,37 +155,25 @@ def examine_form(report, form, setting, example, definition):
         2e-9 < m.row.error < 1e-7 and Evidence(report, m).blind_to_rounding() for m in found
     ):
         report.facts.append(Fact("precision", ""))
-    add(report, subject, found, definition)
-    if subject.plan.by_output and not re.search(
-        r"already|output|activat", text_about(subject.target.module, [form.gradient.node])
-    ):
-        report.unchecked.append(
-            f"{form.name}: right if its argument is the output (then call it out), wrong if it is the input"
-        )
-    if form.kind == "pair" and all(m.row.passed for m in found):
-        report.facts += of_ties(subject) + of_modes(subject, report.remarks)
-    bent = subject.is_loss and re.search(r"maximum|minimum|clip|where|max\(|abs\(|[<>]", subject.target.text)
-    for spread in ("far", *["small"] * bool(bent), "large"):
-        try:
-            other = adapter(form)(subject.plan, replace(setting, spread=spread))
-            if spread != "large" or takes_large(other):
-                found = [m for m in measure(other, f"{spread} ") if told(m)]
-                found = guarded(other, found, f"{spread} ", report.remarks)
-                logarithm = subject.is_loss and "log(" in subject.target.text  # of 1 - p, where p is rounded to 1
-                strict = definition or spread != "large" and not logarithm
-                cut = [m.name for m in found if not strict and cut_off(m)]
-                report.unchecked += [f"{name}, for there the value is cut off, and the gradient is not" for name in cut]
-                found = [m for m in found if strict or not excused(m, report.remarks)]
-                add(report, other, found, definition if spread != "large" else None)
-        except Stopped as error:
-            if spread == "large" and definition:
-                report.facts.append(Fact("overflow", str(error)))
-            elif spread == "large":
-                report.remarks.append(f"at numbers of ±800: {error}")
-    if all(m.row.passed for m in report.measured if m.subject.form is form):
-        report.measured += (wrong := varied(report, subject, definition))
-        report.rows += [m.row for m in wrong]
-        report.unchecked += unreached(subject)
+    own = text_about(subject.target.module, [form.gradient.node]) if subject.plan.by_output else text
+    if subject.plan.by_output and not re.search(r"already|output|activat", own):
+        said = "right if its argument is the output (then call it out), wrong if it is the input"
+        report.unchecked.append(f"{form.name}: {said}")
+
+
+def go_on(report, subject, spread, definition):
+    """Add to a report what is measured at numbers of another size; Stopped where the code does not run there."""
+    other = adapter(subject.form)(subject.plan, replace(subject.setting, spread=spread))
+    if spread == "large" and not takes_large(other):
+        return
+    found = [m for m in measure(other, f"{spread} ") if told(m)]
+    found = guarded(other, found, f"{spread} ", report.remarks)
+    logarithm = subject.is_loss and "log(" in subject.target.text  # of 1 - p, where p is rounded to 1
+    if not definition and (spread == "large" or logarithm):
+        cut = [m.name for m in found if cut_off(m)]
+        report.unchecked += [f"{name}, for there the value is cut off, and the gradient is not" for name in cut]
+        found = [m for m in found if not excused(m, report.remarks)]
+    add(report, other, found, definition if spread != "large" else None)
 
 
 def told(m):

@@ -133,8 +133,8 @@ def compared(subject, name, path, a, x, out, dout, chosen):
         suspicious = ~aside & (np.abs(a - n) > 0.1 * TOLERANCE * np.abs(n).max())
         if np.any(suspicious):
             n, doubt = finer(subject, x, n, suspicious, steps, dout)
-            most = 1e4 * rounding if subject.setting.spread == "near" else np.inf
-            unknown = suspicious & (np.abs(a - n) > rounding) & (np.abs(a - n) <= 4 * np.minimum(doubt, most))
+            rounding = np.maximum(rounding, 4 * np.minimum(doubt, 1e4 * rounding))
+            unknown = (np.abs(a - n) > rounding) & (np.abs(a - n) <= 4 * doubt) & (subject.setting.spread != "near")
             aside, suspicious = aside | unknown, suspicious & ~unknown
             n, kinks = remeasure(subject.out, x, n, suspicious, steps / np.maximum(1, np.abs(x)), dout)
             aside |= kinks
