@@ -33,6 +33,7 @@ KINDS = {  # of an edit that mends: (name of the mistake, what it means)
     "variable": ("wrong variable", "the right formula, with another array in it"),
     "added": ("overwritten", "each time the new share takes the place of the old ones, and must be added to them"),
     "replaced": ("gradients accumulated", "it is added to what was there before"),
+    "exchanged": ("exchanged", "two things stand in each other's place"),
     "order": ("wrong order", "a statement comes after what it needs has been overwritten, or before it is there"),
     "deleted": ("one statement too many", "without it the gradients are right"),
     "too much": ("one factor too many", "something is multiplied in that does not belong there"),
