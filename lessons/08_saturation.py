@@ -179,8 +179,8 @@ def watched(activation, init, game, head_start, steps=20 if QUICK else 1000):
 fig, axes = plt.subplots(2, 3, figsize=(9.5, 4.6), layout="constrained", sharex=True, sharey=True)
 players = {
     "sigmoids in G": (Sigmoid, "xavier", NonSaturating(), 0),
-    "D ahead, minimax": (LeakyReLU, "he", Minimax(), 3000),
-    "D ahead, non-saturating": (LeakyReLU, "he", NonSaturating(), 3000),
+    "D ahead, minimax": (LeakyReLU, "he", Minimax(), LOOKS[-1]),
+    "D ahead, non-saturating": (LeakyReLU, "he", NonSaturating(), LOOKS[-1]),
 }
 print(" " * 28 + "median ‖dW‖            moved after a tenth of the steps")
 print(" " * 26 + "layer 1    layer 8    layer 1    layer 8")

@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinygan.layers import Dense, LeakyReLU, Sigmoid, Tanh
-from tinygan.network import Network
+from tinygan.network import Network, mlp
 
 
 def small(dtype=np.float64, seed=0):
@@ -225,3 +225,16 @@ def test_a_network_keeps_a_list_of_its_own():
 def test_a_network_introduces_itself():
     network = Network([Dense(2, 1), Sigmoid()], np.random.default_rng(0))
     assert repr(network) == "Network([Dense(2, 1), Sigmoid()])"
+
+
+def test_an_mlp_is_a_dense_layer_for_each_pair_of_sizes_and_a_leaky_relu_between_any_two():
+    layers = mlp((5, 4, 3, 2), "xavier", "dcgan", 0.1)
+    shown = ["Dense(5, 4)", "LeakyReLU(0.1)", "Dense(4, 3)", "LeakyReLU(0.1)", "Dense(3, 2)"]
+    assert [repr(layer) for layer in layers] == shown
+    assert [layer.init for layer in layers[::2]] == ["xavier", "xavier", "dcgan"]
+    assert [repr(layer) for layer in mlp((5, 2))] == ["Dense(5, 2)"]
+
+
+def test_an_mlp_begins_as_rectifiers_need_it():
+    first, bend, last = mlp((5, 4, 3))
+    assert (first.init, bend.alpha, last.init) == ("he", 0.2, "he")

@@ -1,4 +1,4 @@
-"""Pictures show what they were given, come out the same every time, and need no screen and no network."""
+"""Pictures show what they were given, are the same every time, and need no screen and no network."""
 
 from __future__ import annotations
 

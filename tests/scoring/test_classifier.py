@@ -114,7 +114,7 @@ def test_features_are_what_the_last_layer_sees(quick, drawn):
 
 
 def test_features_are_behind_the_activation(quick, drawn):
-    """The slope of LeakyReLU on the left is 0.2: what comes out there is much smaller."""
+    """The slope of LeakyReLU on the left is 0.2: the outputs there are much smaller."""
     features = quick.features(drawn.x[:50])
     assert -features[features < 0].mean() < 0.5 * features[features > 0].mean()
 

@@ -11,7 +11,7 @@ import base64
 
 import numpy as np
 
-from tinygan.conditions import Condition, one_hot, with_labels
+from tinygan.conditions import Condition, labels_in, one_hot, with_labels
 from tinygan.data import as_floats
 from tinygan.gan import draw_latents, generate
 from tinygan.gradcheck import numeric_gradient, relative_error
@@ -84,7 +84,7 @@ class Eye:
 
     def labels_of(self, z):
         """Return the labels in latents (N, L + K), or None."""
-        return z[:, self.config.latent_dim :].argmax(axis=1) if self.classes else None
+        return labels_in(z, self.config.latent_dim) if self.classes else None
 
     # ---- pictures -----------------------------------------------------------------------------------
 
@@ -218,7 +218,7 @@ class Eye:
         }
 
     def layers(self, arrays):
-        """Return a list for each player: of each layer what comes out, its slope, its gradient, and dead units."""
+        """Return a list for each player: of each layer its output, its slope, its gradient, and dead units."""
         gan, x_real, z = self.checker(arrays)
         found = {}
         x_fake = gan.generator.forward(z)

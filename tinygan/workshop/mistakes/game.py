@@ -164,7 +164,7 @@ R1 = [
     own("upstream gradient of the wrong side", "what was kept came out of the layer's backward, and must be what went in", "u = ∂(ΣD)/∂(out of this layer): keep it before layer.backward", f"{R_UP}\n        {R_G}", f"{R_G}\n        {R_UP}"),
     own("bends left out forward", "v passes a LeakyReLU as if it had no bend", "v · slope: layer.backward(v, param_grads=False)", R_BEND, "pass"),
     own("bends evaluated again", "v went through LeakyReLU.forward, which bends where v is negative", "the slope is that at x: v · slope, layer.backward(v)", R_BEND, "v = layer.forward(v)"),
-    own("v does not move", "every Dense meets the v of the first", "v = v W, on the way forward", R_NEXT, "pass"),
+    own("v does not move", "every Dense meets the v of the first", "v = v W, in the forward pass", R_NEXT, "pass"),
     own("bias in the tangent", "v went through Dense.forward, which adds b", "v moves to v W: a difference has no bias in it", R_NEXT, "v = v @ layer.W + layer.b"),
     own("value only", "the gradient is not added: the penalty costs, and changes nothing", "layer.dW += vᵀ u", R_DW, "pass"),
     own("value only", "the gradient is not added, and the backward from ones has overwritten grads", "param_grads=False; then layer.dW += vᵀ u", R_DW, "pass", R_G, R_G.replace("False", "True")),

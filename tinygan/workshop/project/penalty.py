@@ -28,7 +28,7 @@ def add_r1(network, x, weight):
     network   a stack of Dense and LeakyReLU that ends in one logit D for each sample; x is (N, I)
 
     1. Forward, and backward from ones, with param_grads=False. Keep for each layer its upstream gradient,
-       u = ∂(ΣD)/∂(out of this layer). What comes out at the end is g.
+       u = ∂(ΣD)/∂(out of this layer). What arrives at the end is g.
     2. The penalty changes with g at the rate v = weight·g/N. Hold v fixed: what is left to differentiate is Σ v·g,
        which is how ΣD moves when x moves along v.
     3. Go forward along v. Through a Dense v moves to v W, and its W adds vᵀ u to dW. Through a LeakyReLU it moves to
