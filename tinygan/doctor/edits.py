@@ -135,8 +135,6 @@ def variables(function):
             yield part.id
         elif isinstance(part, ast.Attribute) and getattr(part.value, "id", "") == "self":
             yield ast.unparse(part)
-        elif isinstance(part, ast.Subscript) and isinstance(getattr(part.slice, "value", None), str):  # p["W"]
-            yield ast.unparse(part)
 
 
 def parse(text):

@@ -3,6 +3,7 @@
 forward(x), backward(dout)                a layer, a network; also f(x) and f_prime(x), f(x, deriv=True), ...
 loss(out, target), loss_grad(out, target) a value and its gradient in two functions
 loss(out, target) -> (loss, gradient)     both in one function
+affine(x, W, b) -> (out, back)            a value, and the function that takes dout back
 d_loss(x, z), d_step(x, z)                a training step, beside the loss that it goes down
 update(params, grads)                     an optimizer, beside its published rule
 penalty(discriminator, x_real, x_fake)    and a GAN's two steps, as in ``gan.py``
