@@ -275,6 +275,9 @@ def missing(subject, found, remarks):
     for path, array in subject.slots.items() if subject.form.kind != "step" else ():
         parameter = path[0] == "self" or len(path) > 1 and not re.fullmatch(BATCHES, str(path[0]))
         constant = re.fullmatch(f"{CONSTANTS}|{DATA}|{TARGETS.pattern}", str(path[-1]))
+        constant = (
+            constant or re.fullmatch("[A-Z]", str(path[-1])) and re.search("adj|laplac|graph", subject.target.text)
+        )
         if (
             parameter
             and path[0] not in others

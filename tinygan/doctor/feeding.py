@@ -209,7 +209,7 @@ CONSTRUCTOR = [  # (what the name of an argument is, what it may stand for)
     (r".*vocab\w*|num_embeddings|n_tokens", [Size("V")]),
     (r".*(sizes|dims|units|layer_sizes|architecture|topology|layer_dims|widths|dimensions|arch)", [Several([Size("I"), Size("M"), Size("O")])]),
     (r".*shape", [Several((Size("I"),)), Several((Size("I"), Size("Y"), Size("X")))]),
-    (r"act\w*|nonlin\w*|hidden_act\w*", ["relu", "tanh", "sigmoid"]),
+    (r"act(ivation\w*|_\w+)?|nonlin\w*|hidden_act\w*", ["relu", "tanh", "sigmoid", np.tanh]),
     (r"training|train|is_\w+|use_\w+|bias|mean|average", [True]),
     (r"reduction", ["mean"]),
     (r".*(hidden|hid|mid|n_?h|h_?dim|width)\w*", [Size("M"), Size("I"), Size("O")]),

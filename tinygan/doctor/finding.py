@@ -48,7 +48,7 @@ RATE = re.compile(r"lr|learn\w*_?rate|eta|step_?size|alpha|rate", re.I)
 FLAG = re.compile(r"deriv\w*|prime|grad\w*|d|backward", re.I)  # of f(x, deriv=False)
 GRADIENTS = {"grads", "gradients", "grad", "g", "dw", "grads_and_vars", "gradient", "dparams", "derivatives"}
 CACHE = re.compile(r"\w*cache\w*|ctx|context|saved\w*|memory|tape|mem|aux|residuals?|store", re.I)
-NO_LOSS = re.compile(r".*forward.*|(init|_|make|load|split|im2col|param|get_|fit|train|run|main|sample|generate).*|.*(shape|size).*")
+NO_LOSS = re.compile(r".*forward.*|(init|_(?!loss|cost)|make|load|split|im2col|param|get_|fit|train|run|main|sample|generate).*|.*(shape|size).*")
 COMMON_WORDS = set("""loss cost function fn func nll objective error value compute calc calculate get eval forward backward gradient
 gradients grad grads derivative deriv prime d of the""".split())
 NO_GRADIENT = re.compile(r"tangent.*|save.*|.*(num|check|test|clip|zero|norm|finite|approx|estimat|reset|plot|print|init|get_|set_|compare|descen[td]|ascent).*", re.I)
@@ -332,7 +332,7 @@ def targets(module):
     rules = {name: f for name, f in functions.items() if is_rule(name, required(f))}
     found = {name: Target(name, f, None, (Form("rule", (), None),), module, "") for name, f in rules.items()}
     for form in forms({name: f for name, f in functions.items() if name not in rules}, module):
-        if not form.name.startswith("_") or form.kind == "pair":
+        if not form.name.startswith("_") or form.kind == "pair" or LOSS.fullmatch(form.name):
             before = found[form.name].forms if form.name in found else ()  # a step of both players
             new = of_function(form, functions[form.name], module)
             found[form.name] = new._replace(forms=(*before, form))

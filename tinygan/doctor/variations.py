@@ -29,8 +29,8 @@ def variations(subject):
     guessed = {k: plan.given[k] for k in main if getattr(plan.given[k], "values", "") in ("chances", "positive")}
     if guessed:
         real = replace(plan, given=plan.given | {k: c._replace(values="real") for k, c in guessed.items()})
-        yield "any number ", real, setting
-        yield "any number, far ", real, replace(setting, spread="far")
+        for label, spread in (("", "near"), (", far", "far"), (", large", "large")):
+            yield f"any number{label} ", real, replace(setting, spread=spread)
     for name, c in plan.given.items():
         if isinstance(c, Draw) and c.values == "chances" and name not in main:
             yield f"{name} one-hot ", replace(plan, given=plan.given | {name: c._replace(values="one-hot")}), setting
