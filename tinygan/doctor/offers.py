@@ -35,7 +35,7 @@ def candidates(target, names, value, gradient, world, example, instance):
     own = [*names, *labels, *constructor_names(target)]
     found, ours = documented(target, own) if world.name == "as documented" else ({}, {})
     made = {}
-    if world.name == "as used":
+    if world.name.startswith("as used"):
         made, own, _, given = used(target, (*value, gradient))
         space |= {name: [own[name], *offered] for name, offered in space.items() if name in own}
     for name in space:

@@ -115,8 +115,9 @@ def worlds(target, form, value):
     given, own, sizes, _ = used(target, (*value, form.gradient))
     if given or own:
         first = next((c.shape for c in given.values() if isinstance(c, Draw)), "N I")
-        lengths = [sizes] if sizes.get("N", 0) <= 12 else [{"N": 6}, sizes]
-        result = [*(World("as used", first, lengths_of_n) for lengths_of_n in lengths), *result]
+        result.insert(0, World("as used", first, sizes))
+        if sizes and not 4 < sizes["N"] < 13:  # three numbers see too little, and hundreds take too long
+            result.insert(0, World("as used, for other samples", first, {"N": 6}))
     return [w._replace(sizes={**w.sizes, "O": 1}) for w in result] if form.kind == "step" else result
 
 
@@ -154,7 +155,7 @@ def search(target, form, value, world, setting, example, stop, pairs=False):
     for other in (start | by_position(space), start | of_one_output(space)):
         if not best.done and other != start and (second := attempt(other)).progress > best.progress:
             best, choice = second, other
-    if world.name == "as used" and best.progress[0] >= 4:  # that is how it is meant
+    if world.name.startswith("as used") and best.progress[0] >= 4:  # that is how it is meant
         return best
     while not (stuck or best.done or isinstance(best.error, Unfilled)):
         start, stuck = choice, True
@@ -192,7 +193,7 @@ def readings(plan, found):
     yield from reshaped(plan, found)
     for name, role in feeding.roles([name for name in plan.given if name[:5] != "init."]).items():
         now = plan.given[name]
-        data = role != "x" and name not in found and plan.world.name != "as used"
+        data = role != "x" and name not in found and not plan.world.name.startswith("as used")
         if data and isinstance(now, (Draw, float)) and getattr(now, "values", "real")[:5] not in ("signs", "label"):
             shapes = [now.shape] if isinstance(now, Draw) else [plan.world.x, "N O", "N"]
             for shape, kind in product(shapes, ("chances", "one-hot")):
@@ -203,7 +204,7 @@ def readings(plan, found):
 def reshaped(plan, found):
     """Yield Plans in which an argument whose shape was only guessed has that of its gradient, or but one axis."""
     given = {name: c for name, c in plan.given.items() if name[:5] != "init." and isinstance(c, Draw)}
-    sure = {*documented(plan.target, list(given))[0], *(given if plan.world.name == "as used" else ())}
+    sure = {*documented(plan.target, list(given))[0], *(given if plan.world.name.startswith("as used") else ())}
     words = [word for c in given.values() for word in c.shape.split() if word[-1].isalpha() and word != "N"]
     guessed = [n for n, role in feeding.roles(list(given)).items() if role == "more" and n not in sure and n in found]
     own = {name: Draw(" ".join(map(str, found[name].shape))) for name in guessed}
