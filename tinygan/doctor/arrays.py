@@ -175,7 +175,7 @@ def match(slots, args, returned, names, changed, choice):
     nameless = [np.shape(v) for v, path in zip(values, named, strict=True) if path[0] == "?"]
     for path in [p for p, j in pairs.items() if p[0] in args and j >= len(returned) and shapes[p] in nameless]:
         del pairs[path]  # the object keeps a dx, too, but what it returns is what counts
-    keyed = [named[j][0] == "grads" and isinstance(named[j][-1], str) for j in range(len(returned))]
+    keyed = [path[0] == "grads" and len(path) > 1 and isinstance(path[-1], str) for path in named]
     free = [j for j in range(len(returned)) if j not in pairs.values() and not keyed[j]]
     left = {path: shape for path, shape in shapes.items() if path not in pairs}
     first = {path: shape for path, shape in left.items() if path[0] in args}
