@@ -700,6 +700,21 @@ def mixture_loss(X, mu, logits):
         "r.mean(axis=0)",
         "r.sum(axis=0)",
     ),
+    "all gradients in one vector": (
+        """
+def cost_and_grad(theta, X, Y):
+    W, V = theta[:8].reshape(2, 4), theta[8:].reshape(4, 1)
+    H = np.tanh(X @ W)
+    D = (H @ V - Y) / len(X)
+    grads = [X.T @ (D @ V.T * (1 - H**2)), H.T @ D]
+    return 0.5 * np.sum((H @ V - Y) ** 2) / len(X), np.concatenate([g.ravel() for g in grads])
+
+
+cost_and_grad(np.linspace(-1, 1, 12), np.random.randn(5, 2), np.random.randn(5, 1))
+""",
+        "(1 - H**2)",
+        "(1 - H)",
+    ),
     "single precision inside": (
         """
 def softmax_loss(logits, labels):
