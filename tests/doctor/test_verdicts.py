@@ -700,6 +700,56 @@ def mixture_loss(X, mu, logits):
         "r.mean(axis=0)",
         "r.sum(axis=0)",
     ),
+    "an activation that is handed over": (
+        """
+class Activation:
+    def __init__(self, activation, activation_prime):
+        self.activation, self.activation_prime = activation, activation_prime
+
+    def forward(self, x):
+        self.x = x
+        return self.activation(x)
+
+    def backward(self, dout, learning_rate):
+        return self.activation_prime(self.x) * dout
+""",
+        "self.activation_prime(self.x) * dout",
+        "self.activation(self.x) * dout",
+    ),
+    "a loss whose name begins with an underscore": (
+        """
+class Regressor:
+    def __init__(self, n_features):
+        self.coefs_ = [np.random.randn(n_features, 3), np.random.randn(3, 1)]
+
+    def _loss_grad(self, X, y):
+        h = np.tanh(X @ self.coefs_[0])
+        d = (h @ self.coefs_[1] - y) / len(X)
+        coef_grads = [X.T @ (d @ self.coefs_[1].T * (1 - h**2)), h.T @ d]
+        return 0.5 * np.mean((h @ self.coefs_[1] - y) ** 2), coef_grads
+
+
+Regressor(2)._loss_grad(np.random.randn(6, 2), np.random.randn(6, 1))
+""",
+        "h.T @ d]",
+        "2 * h.T @ d]",
+    ),
+    "a demonstration of three numbers": (
+        """
+class Threshold:
+    def forward(self, x):
+        self.on = x > 0.6
+        return np.where(self.on, x, 0.3 * x)
+
+    def backward(self, dout):
+        return np.where(self.on, dout, 0.3 * dout)
+
+
+Threshold().forward(np.array([-2.0, 0.3, 1.5]))
+""",
+        "0.3 * dout)",
+        "0.2 * dout)",
+    ),
     "all gradients in one vector": (
         """
 def cost_and_grad(theta, X, Y):
