@@ -6,7 +6,7 @@
 
 A mutant is a module with one sign, operator, axis, transposition, constant, argument, comparison or
 statement changed. It never reaches the disk: a fresh process imports it in the place of the module,
-and runs the tests of that file, then those of the rest of the core, until one fails. A mutant that
+and runs the core's tests that enter its function, those of that file first, until one fails. A mutant that
 no test minds has survived: either a test is missing, or the change changes nothing; those that
 are known to be of the second kind are listed in EQUIVALENT, with the reason.
 """
@@ -16,9 +16,11 @@ from __future__ import annotations
 import ast
 import importlib.abc
 import importlib.util
+import json
 import os
 import resource
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -33,7 +35,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 PROCESSES = 2
-TESTS = {  # the tests of each file; those of all the others follow
+TESTS = {  # the tests of each file
     "layers.py": "test_layers.py",
     "convolution.py": "test_convolution.py",
     "normalization.py": "test_convolution.py",
@@ -323,40 +325,81 @@ class InPlaceOf(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         exec(self.mutant.code, module.__dict__)
 
 
-def run_tests(mutant, files, seconds):
-    """Ends this process, with pytest's exit code on these files; after so many seconds of computing in any case."""
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+class Entered:
+    """A pytest plugin: notes how long each test takes, and by their first lines which functions of a file it enters."""
+
+    def __init__(self, file, notes):
+        self.path, self.notes, self.tests = str(ROOT / "tinygan" / file), notes, {}
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_runtest_protocol(self, item):
+        entered = set()
+
+        def note(frame, event, arg):
+            if event == "call" and frame.f_code.co_filename == self.path:
+                entered.add(frame.f_code.co_firstlineno)
+
+        start = time.process_time()
+        sys.setprofile(note)
+        yield
+        sys.setprofile(None)
+        self.tests[item.nodeid] = time.process_time() - start, sorted(entered)
+
+    def pytest_sessionfinish(self):
+        self.notes.write_text(json.dumps(self.tests), encoding="utf-8")
+
+
+def run_tests(tests, seconds, mutant=None, plugins=()):
+    """Ends this process, with pytest's exit code on these tests; after so many seconds of computing in any case."""
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))  # some mutants never end
     silence = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silence, 1)
     os.dup2(silence, 2)
+    os.chdir(ROOT)
     code = 3
     try:
         if mutant is not None:
             sys.meta_path.insert(0, InPlaceOf(mutant))
         options = ["-x", "-q", "-p", "no:cacheprovider", "--hypothesis-profile=mutation"]
-        code = int(pytest.main([*options, *(str(ROOT / "tests" / file) for file in files)]))
+        code = int(pytest.main([*options, *tests], plugins=list(plugins))) if tests else 0
     finally:
         os._exit(code)
 
 
-def patience(files):
-    """Seconds of computing that a mutant gets on these test files, which must pass without one."""
-    spent = lambda: resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime  # noqa: E731
-    before = spent()
-    if survivors([None], files, 1000) == []:
-        sys.exit(f"{', '.join(files)}: fails without any mutant; mend that first")
-    return 1 + int(PATIENCE * (spent() - before))
+def tests_that_enter(file):
+    """{test: (seconds, first lines of the functions of the file that it enters)}: the file's own, then the quickest."""
+    own = {**TESTS, **ALSO}[file]
+    with tempfile.TemporaryDirectory() as folder:
+        notes = Path(folder, "notes.json")
+        child = os.fork()
+        if child == 0:
+            run_tests([f"tests/{name}" for name in {**TESTS, **ALSO}.values()], 1000, plugins=[Entered(file, notes)])
+        if os.waitpid(child, 0)[1]:
+            sys.exit("the tests fail without any mutant; mend that first")
+        tests = json.loads(notes.read_text(encoding="utf-8"))
+    return dict(sorted(tests.items(), key=lambda test: (f"/{own}" not in test[0], test[1][0])))
 
 
-def survivors(mutants, files, seconds):
-    """Those of a list that these test files do not mind."""
+def tests_of(mutant, tests, functions):
+    """Those of the tests that can notice it: all, or if it is in the body of a function those that enter it."""
+    bodies = [f for f in functions if f.body[0].lineno <= mutant.line <= f.end_lineno]
+    if not bodies:
+        return tests
+    start = min([bodies[-1].lineno, *(decorator.lineno for decorator in bodies[-1].decorator_list)])
+    lines = range(start, bodies[-1].end_lineno + 1)
+    return {name: test for name, test in tests.items() if any(line in lines for line in test[1])}
+
+
+def survivors(mutants, tests_of_each):
+    """Those of a list that their tests do not mind."""
     waiting, running, survived, done, start = list(mutants), {}, [], 0, time.monotonic()
     while waiting or running:
         while waiting and len(running) < PROCESSES:
             mutant = waiting.pop(0)
+            tests = tests_of_each(mutant)
             child = os.fork()
             if child == 0:
-                run_tests(mutant, files, seconds)
+                run_tests(tests, 2 + int(PATIENCE * sum(seconds for seconds, _ in tests.values())), mutant)
             running[child] = mutant
         child, status = os.wait()
         mutant = running.pop(child)
@@ -371,11 +414,10 @@ def survivors(mutants, files, seconds):
 
 def examine(file):
     """(number of mutants, those that survive, those of them that are known to change nothing)."""
-    tests = {**TESTS, **ALSO}
-    own = [tests[file]]
-    rest = [test for test in tests.values() if test not in own]
-    every = list(mutants(file))
-    left = survivors(survivors(every, own, patience(own)), rest, patience(rest))
+    tree = ast.parse((ROOT / "tinygan" / file).read_text(encoding="utf-8"))
+    functions = sorted((n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)), key=lambda f: f.lineno)
+    every, tests = list(mutants(file)), tests_that_enter(file)
+    left = survivors(every, lambda mutant: tests_of(mutant, tests, functions))
     known = [mutant for mutant in left if (file, mutant.before, mutant.after) in EQUIVALENT]
     return len(every), [mutant for mutant in left if mutant not in known], known
 
