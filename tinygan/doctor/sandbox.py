@@ -38,6 +38,8 @@ LIBRARIES = (str(PACKAGE), str(Path(np.__file__).parent), str(Path(os.__file__).
 SECONDS = 10  # that one call, or one statement of a file, may take
 DEMO = 1  # that everything under ``if __name__ == "__main__"`` may take
 FUTURE = __future__.annotations.compiler_flag
+REFUSED = tuple(f"os.{x}" for x in "remove rename rmdir truncate mkdir system fork exec spawn posix_spawn".split())
+REFUSED += "subprocess", "socket.connect", "shutil"
 WATCHED = []  # [is a demonstration running now?]
 CELLS = {}  # {path of a notebook: [first line of each cell, in the joined code]}
 
@@ -288,7 +290,7 @@ def refuse(event, args):
     """Raise PermissionError for what a demonstration may not do."""
     if WATCHED[0]:
         writes = event == "open" and isinstance(args[2], int) and args[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
-        if writes or event.startswith(("os.remove", "os.rename", "os.mkdir", "os.system", "subprocess", "socket.conn")):
+        if writes or event.startswith(REFUSED):
             raise PermissionError("a demonstration is run without writing or starting anything")
 
 
