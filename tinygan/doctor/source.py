@@ -71,21 +71,26 @@ def returns(node):
     return [names_in(assigned.get(getattr(value, "id", None), value), known) for value in values]
 
 
-def names_in(value, known=()):
-    """The names of a tuple's parts, or of one thing: a tuple in it gives a tuple, an expression its only name, or None.
+SAME = re.compile("squeeze|reshape|ravel|copy|astype|asarray|array")  # what does not change the numbers
 
-    known  names that say nothing, for they are arguments
+
+def names_in(value, known=()):
+    """The names of a tuple's parts, or of one thing: a tuple in it gives a tuple, most expressions None.
+
+    known  arguments: x / 2 is not x
     """
     if isinstance(value, (ast.Tuple, ast.List)):
         nested = [names_in(part, known) for part in value.elts]
         parts = zip(value.elts, nested, strict=True)
         return tuple(n if isinstance(part, (ast.Tuple, ast.List)) else n[0] for part, n in parts)
-    if isinstance(value, (ast.BinOp, ast.Call, ast.UnaryOp)):  # dx / N, np.squeeze(cost)
-        called = {id(part.func) for part in ast.walk(value) if isinstance(part, ast.Call)}
-        names = {part.id for part in ast.walk(value) if isinstance(part, ast.Name) and id(part) not in called}
-        names -= {"np", *known}
-        names = {name for name in names if re.match("d|g|nabla", name)} if len(names) > 1 else names
-        return (names.pop() if len(names) == 1 else None,)
+    whole = value
+    if isinstance(value, ast.BinOp) and isinstance(value.op, ast.Div):  # dx / N
+        value = value.left
+    elif isinstance(value, ast.Call) and SAME.fullmatch(getattr(value.func, "attr", "")):  # np.squeeze(loss), dx.copy()
+        inner = value.func.value
+        value = value.args[0] if getattr(inner, "id", "") == "np" and value.args else inner
+    if value is not whole and getattr(value, "id", None) in known:
+        return (None,)
     value = value.value if isinstance(value, ast.Subscript) else value
     return (getattr(value, "id", getattr(value, "attr", None)),)
 
