@@ -750,6 +750,24 @@ Threshold().forward(np.array([-2.0, 0.3, 1.5]))
         "0.3 * dout)",
         "0.2 * dout)",
     ),
+    "a product that has the name of a gradient in it": (
+        """
+class Projection:
+    def __init__(self, n):
+        self.params, self.grads = {"qkv": np.random.randn(n, 3 * n)}, {}
+
+    def forward(self, x):
+        self.x = x
+        return np.tanh(x @ self.params["qkv"])
+
+    def backward(self, dout):
+        dqkv = dout * (1 - np.tanh(self.x @ self.params["qkv"]) ** 2)
+        self.grads["qkv"] = self.x.T @ dqkv
+        return dqkv @ self.params["qkv"].T
+""",
+        "return dqkv @",
+        "return dout @",
+    ),
     "all gradients in one vector": (
         """
 def cost_and_grad(theta, X, Y):
