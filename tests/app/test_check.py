@@ -339,7 +339,7 @@ def test_what_cannot_be_run_is_not_called_wrong_but_said_with_file_and_line(judg
     assert code == 2 and err == "" and sentence in out, out
 
 
-ODD = ["None", "'a'", "1j * {}", "[[1], [1, 2]]", "{}[:0]", "{} > 0", "{}[None]", "1.0"]
+ODD = ["None", "'a'", "1j * {}", "[[1], [1, 2]]", "{}[:0]", "{} > 0", "{}[None].repeat(2, 0)", "1.0"]
 
 
 @pytest.mark.parametrize("odd", ODD)
@@ -545,8 +545,8 @@ LOGS = "target * np.log({0} + {1}) + (1 - target) * np.log(1 - {0} + {1})"
             "wrong product, in W (yours is dout * self.x.T; right is self.x.T @ dout): ",
         ),
         (
-            spoiled("sum(axis=0)", "sum(axis=0, keepdims=True)"),
-            "keepdims, in b (shape (1, 3) where b has (3,); without keepdims=True or [:, None]): ",
+            spoiled("sum(axis=0)", "sum(axis=0)[:, None]"),
+            "keepdims, in b (shape (3, 1) where b has (3,); without keepdims=True or [:, None]): ",
         ),
         (SIGMOID.format("1 * dout"), "derivative missing, in x: "),
         (SIGMOID.format(f"dout * ({P} * (1 - {P}))**2"), "derivative twice, in x: "),

@@ -565,7 +565,7 @@ PLANTED = [  # (what is edited, what stands there, what is put there, the doctor
     ("Gain", "np.sum(self.x * dout, axis=0)", "np.sum(self.x * dout, axis=1)", "summed over the wrong axis"),
     ("Gain", "return dout * self.W", "return (dout * self.W).sum(axis=1)", "summed over the wrong axis"),
     ("Dense", "dout.sum(axis=0)", "dout.sum(axis=1)", "summed over the wrong axis"),
-    ("Dense", "dout.sum(axis=0)", "dout.sum(axis=0, keepdims=True)", "keepdims"),
+    ("Dense", "dout.sum(axis=0)", "dout.sum(axis=0)[:, None]", "keepdims"),
     ("Gain", "np.sum(self.x * dout, axis=0)", "np.outer(self.x, dout)", "wrong shape"),
     ("Dense", "self.x.T @ dout", "self.x[:-1].T @ dout[:-1]", "not every sample counted"),
     ("Dense", "dout.sum(axis=0)", "dout[-1]", "not every sample counted"),

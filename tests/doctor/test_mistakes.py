@@ -7,7 +7,7 @@ import planted_mistakes
 import pytest
 from planted_mistakes import PLANTED, RIGHT, check, module_of
 
-from tinygan.doctor import Verdict, examine
+from tinygan.doctor import Verdict, examine, targets
 from tinygan.doctor.mistakes import CATALOGUE, MAYBE
 from tinygan.doctor.repair import KINDS
 from tinygan.doctor.rules import MISTAKES
@@ -99,6 +99,65 @@ class Net:
 """
     report = examine(planted_mistakes.run("mine.py", planted_mistakes.HEAD + source).Net)
     assert report.findings == [] and "dz (mine.py, line 17); right before it: dh" in report.pattern[-1]
+
+
+MENDED = {
+    "np.concatenate([da, db], axis=1)": """
+class Gate:
+    def forward(self, x):
+        self.a, self.b = np.split(x, 2, axis=1)
+        return self.a * np.tanh(self.b)
+
+    def backward(self, dout):
+        da = dout * np.tanh(self.b)
+        db = dout * self.a * (1 - np.tanh(self.b) ** 2)
+        return np.concatenate([db, da], axis=1)
+""",
+    "c * np.sign(x)": """
+def huber(x, target, c=1.5):
+    d = x - target
+    return np.sum(np.where(np.abs(d) <= c, 0.5 * d**2, c * (np.abs(d) - 0.5 * c)))
+
+
+def huber_gradient(x, target, c=1.5):
+    d = x - target
+    return np.where(np.abs(d) <= c, d, c)
+""",
+    "keepdims=True) * y": """
+def norm_forward(x):
+    r = np.sqrt((x**2).sum(axis=1, keepdims=True))
+    return x / r, (x / r, r)
+
+
+def norm_backward(dout, cache):
+    y, r = cache
+    return (dout - (dout * y).sum(axis=0) * y) / r
+""",
+    "forward(z, g, d) * d['w']": """
+def forward(z, g, d):
+    return np.tanh(z * g["a"]) * d["w"]
+
+
+def loss(z, g, d):
+    return np.sum(forward(z, g, d) ** 2)
+
+
+def loss_gradient(z, g, d):
+    dfake = 2 * forward(z, g, d)
+    return {"a": np.sum(dfake * (1 - np.tanh(z * g["a"]) ** 2) * z, axis=0)}
+
+
+loss(np.ones((6, 2)), {"a": np.array([0.3, -0.8])}, {"w": np.array([1.5, -0.7])})
+loss_gradient(np.ones((6, 2)), {"a": np.array([0.3, -0.8])}, {"w": np.array([1.5, -0.7])})
+""",
+}
+
+
+@pytest.mark.parametrize("right", MENDED)
+def test_an_edit_that_mends_says_what_is_right(right):
+    module = planted_mistakes.run("mine.py", planted_mistakes.HEAD + MENDED[right])
+    (report,) = [examine(target) for target in targets(module).values()]
+    assert report.verdict is Verdict.WRONG and right in "".join(map(str, report.findings))
 
 
 SHAPES = [(), (0,), (1,), (3,), (7,), (1, 3), (5, 1), (3, 7), (5, 3), (7, 7), (1, 7, 3), (5, 7, 3)]

@@ -454,6 +454,367 @@ class Game:
         "(d @ self.D.T)",
         "(d @ np.abs(self.D.T))",
     ),
+    "a demonstration that says what it takes": (
+        """
+def forward(X, params):
+    A = X
+    for i in range(1, len(params) // 2 + 1):
+        A = np.tanh(params[f"W{i}"] @ A + params[f"b{i}"])
+    return A
+
+
+def cost(A, Y):
+    return 0.5 * np.sum((A - Y) ** 2) / Y.shape[1]
+
+
+def backward(X, Y, params):
+    As = [X]
+    for i in range(1, len(params) // 2 + 1):
+        As.append(np.tanh(params[f"W{i}"] @ As[-1] + params[f"b{i}"]))
+    d, grads = (As[-1] - Y) / Y.shape[1], {}
+    for i in range(len(params) // 2, 0, -1):
+        d = d * (1 - As[i] ** 2)
+        grads[f"dW{i}"], grads[f"db{i}"] = d @ As[i - 1].T, d.sum(axis=1, keepdims=True)
+        d = params[f"W{i}"].T @ d
+    return grads
+
+
+if __name__ == "__main__":
+    shapes = {"W1": (4, 2), "b1": (4, 1), "W2": (3, 4), "b2": (3, 1)}
+    params = {name: np.random.randn(*shape) for name, shape in shapes.items()}
+    X, Y = np.random.randn(2, 6), np.random.randn(3, 6)
+    print(cost(forward(X, params), Y), backward(X, Y, params))
+""",
+        "d @ As[i - 1].T,",
+        "d @ As[i - 1].T / 2,",
+    ),
+    "a function that returns its backward pass": (
+        """
+def affine(x, W, b):
+    def back(g):
+        return g @ W.T, x.T @ g, g.sum(axis=0)
+
+    return x @ W + b, back
+
+
+def tanh(x):
+    y = np.tanh(x)
+    return y, lambda g: g * (1 - y**2)
+""",
+        "lambda g: g * (1 - y**2)",
+        "lambda g: g * (1 - y)",
+    ),
+    "a named tuple": (
+        """
+from typing import NamedTuple
+
+
+class Result(NamedTuple):
+    value: float
+    d_scores: np.ndarray
+    d_scale: float
+
+
+def ranking_loss(scores, *, scale=1.5):
+    value, slope = np.sum(np.sin(scale * scores)), np.cos(scale * scores)
+    return Result(value, slope * scale, np.sum(slope * scores))
+""",
+        "np.sum(slope * scores)",
+        "np.sum(slope)",
+    ),
+    "axes of length 1 are kept": (
+        RIGHT["Dense"].replace("dout.sum(axis=0)", "dout.sum(axis=0, keepdims=True)"),
+        "dout.sum(axis=0, keepdims=True)",
+        "dout.mean(axis=0, keepdims=True)",
+    ),
+    "gradients add up until somebody else sets them to zero": (
+        """
+class Param:
+    def __init__(self, data):
+        self.data, self.grad = data, np.zeros_like(data)
+
+
+class Linear:
+    def __init__(self, n_in, n_out):
+        self.W = Param(np.random.randn(n_in, n_out))
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W.data
+
+    def backward(self, g):
+        self.W.grad += self.x.T @ g
+        return g @ self.W.data.T
+
+
+def zero_grad(layers):
+    for layer in layers:
+        layer.W.grad[...] = 0
+""",
+        "self.x.T @ g",
+        "2 * self.x.T @ g",
+    ),
+    "gradients first, then the loss": (
+        """
+def propagate(w, b, X, Y):
+    A = 1 / (1 + np.exp(-(w.T @ X + b)))
+    cost = -np.sum(Y * np.log(A) + (1 - Y) * np.log(1 - A)) / X.shape[1]
+    dw, db = X @ (A - Y).T / X.shape[1], np.sum(A - Y) / X.shape[1]
+    return {"dw": dw, "db": db}, np.squeeze(cost)
+
+
+propagate(np.array([[1.0], [2.0]]), 1.5, np.array([[1.0, -2.0, -1.0], [3.0, 0.5, -3.2]]), np.array([[1, 1, 0]]))
+""",
+        "np.sum(A - Y) / X.shape[1]",
+        "np.sum(A - Y)",
+    ),
+    "numbers as parameters, named by the keys of their gradients": (
+        """
+class Neuron:
+    def __init__(self):
+        self.w1, self.w2, self.b = 0.4, -0.7, 0.1
+
+    def loss(self, x, y):
+        return (np.tanh(self.w1 * x[0] + self.w2 * x[1] + self.b) - y) ** 2
+
+    def gradients(self, x, y):
+        a = np.tanh(self.w1 * x[0] + self.w2 * x[1] + self.b)
+        d = 2 * (a - y) * (1 - a**2)
+        return {"w1": d * x[0], "w2": d * x[1], "b": d}
+
+
+neuron = Neuron()
+for x, y in zip(np.array([[0.2, 1.0], [-1.0, 0.5]]), np.array([0, 1])):
+    print(neuron.loss(x, y), neuron.gradients(x, y))
+""",
+        '"w2": d * x[1]',
+        '"w2": d * x[0]',
+    ),
+    "a penalty that only the file's own call switches on": (
+        """
+def ridge_loss(w, X, y, reg=0.0):
+    r = X @ w - y
+    return np.mean(r**2) + reg * w @ w, 2 * X.T @ r / len(y) + 2 * reg * w
+
+
+ridge_loss(np.ones(3), np.random.randn(6, 3), np.random.randn(6), reg=0.05)
+""",
+        "2 * reg * w",
+        "reg * w",
+    ),
+    "an index that comes twice": (
+        """
+class Lookup:
+    def __init__(self, W):
+        self.W = W
+
+    def forward(self, ids):
+        self.ids = ids
+        return self.W[ids]
+
+    def backward(self, dout):
+        self.dW = np.zeros_like(self.W)
+        np.add.at(self.dW, self.ids, dout)
+
+
+if __name__ == "__main__":
+    Lookup(np.random.randn(9, 4)).forward(np.array([1, 3, 0]))
+""",
+        "np.add.at(self.dW, self.ids, dout)",
+        "self.dW[self.ids] += dout",
+    ),
+    "a margin that only near pairs reach": (
+        """
+def pair_loss(a, b):
+    diff = a - b
+    d = np.sqrt(np.sum(diff**2, axis=1))
+    gap = np.maximum(0, 0.6 - d)
+    return np.mean(d + gap**2), ((1 - 2 * gap) / d / len(d))[:, None] * diff
+""",
+        "1 - 2 * gap",
+        "1 + 2 * gap",
+    ),
+    "what backward is given by name is no output": (
+        """
+class Critic:
+    def __init__(self, n_in, n_hidden):
+        self.W, self.v = np.random.randn(n_in, n_hidden), np.random.randn(n_hidden)
+
+    def critic(self, x):
+        h = np.tanh(x @ self.W)
+        return h @ self.v, h
+
+    def critic_grads(self, x, h, ds):
+        da = np.outer(ds, self.v) * (1 - h**2)
+        return {"W": x.T @ da, "v": h.T @ ds}
+""",
+        "(1 - h**2)",
+        "(1 - h)",
+    ),
+    "an adjoint whose argument is called a": (
+        """
+class Steps:
+    def forward(self, x):
+        self.f = np.tanh(x)
+        return x + 0.3 * self.f
+
+    def backward(self, a):
+        return a + 0.3 * a * (1 - self.f**2)
+""",
+        "(1 - self.f**2)",
+        "(1 - self.f)",
+    ),
+    "a matrix must be square": (
+        "def logdet(A):\n    return np.linalg.slogdet(A)[1]\n\n\ndef logdet_grad(A):\n    return np.linalg.inv(A).T\n",
+        "np.linalg.inv(A).T",
+        "np.linalg.inv(A)",
+    ),
+    "another function of the same name": (
+        """
+def softmax(z):
+    e = np.exp(z - z.max())
+    return e / e.sum()
+
+
+def softmax_rows(z):
+    return np.apply_along_axis(softmax, 1, z)
+
+
+def softmax_backward(dout, z):
+    p = softmax_rows(z)
+    return p * (dout - (dout * p).sum(axis=1, keepdims=True))
+""",
+        "(dout * p).sum(axis=1, keepdims=True)",
+        "dout * p",
+    ),
+    "a shape that was guessed wrongly": (
+        """
+def mixture_loss(X, mu, logits):
+    log_w = logits - np.log(np.exp(logits).sum())
+    lp = log_w - 0.5 * ((X[:, None] - mu[None]) ** 2).sum(axis=2)
+    ll = np.log(np.exp(lp).sum(axis=1))
+    r = np.exp(lp - ll[:, None])
+    dmu = -np.einsum("nk,nkd->kd", r, X[:, None] - mu[None]) / len(X)
+    return -ll.mean(), {"mu": dmu, "logits": np.exp(log_w) - r.mean(axis=0)}
+""",
+        "r.mean(axis=0)",
+        "r.sum(axis=0)",
+    ),
+    "an activation that is handed over": (
+        """
+class Activation:
+    def __init__(self, activation, activation_prime):
+        self.activation, self.activation_prime = activation, activation_prime
+
+    def forward(self, x):
+        self.x = x
+        return self.activation(x)
+
+    def backward(self, dout, learning_rate):
+        return self.activation_prime(self.x) * dout
+""",
+        "self.activation_prime(self.x) * dout",
+        "self.activation(self.x) * dout",
+    ),
+    "a loss whose name begins with an underscore": (
+        """
+class Regressor:
+    def __init__(self, n_features):
+        self.coefs_ = [np.random.randn(n_features, 3), np.random.randn(3, 1)]
+
+    def _loss_grad(self, X, y):
+        h = np.tanh(X @ self.coefs_[0])
+        d = (h @ self.coefs_[1] - y) / len(X)
+        coef_grads = [X.T @ (d @ self.coefs_[1].T * (1 - h**2)), h.T @ d]
+        return 0.5 * np.mean((h @ self.coefs_[1] - y) ** 2), coef_grads
+
+
+Regressor(2)._loss_grad(np.random.randn(6, 2), np.random.randn(6, 1))
+""",
+        "h.T @ d]",
+        "2 * h.T @ d]",
+    ),
+    "a demonstration of three numbers": (
+        """
+class Threshold:
+    def forward(self, x):
+        self.on = x > 0.6
+        return np.where(self.on, x, 0.3 * x)
+
+    def backward(self, dout):
+        return np.where(self.on, dout, 0.3 * dout)
+
+
+Threshold().forward(np.array([-2.0, 0.3, 1.5]))
+""",
+        "0.3 * dout)",
+        "0.2 * dout)",
+    ),
+    "a product that has the name of a gradient in it": (
+        """
+class Projection:
+    def __init__(self, n):
+        self.params, self.grads = {"qkv": np.random.randn(n, 3 * n)}, {}
+
+    def forward(self, x):
+        self.x = x
+        return np.tanh(x @ self.params["qkv"])
+
+    def backward(self, dout):
+        dqkv = dout * (1 - np.tanh(self.x @ self.params["qkv"]) ** 2)
+        self.grads["qkv"] = self.x.T @ dqkv
+        return dqkv @ self.params["qkv"].T
+""",
+        "return dqkv @",
+        "return dout @",
+    ),
+    "all gradients in one vector": (
+        """
+def cost_and_grad(theta, X, Y):
+    W, V = theta[:8].reshape(2, 4), theta[8:].reshape(4, 1)
+    H = np.tanh(X @ W)
+    D = (H @ V - Y) / len(X)
+    grads = [X.T @ (D @ V.T * (1 - H**2)), H.T @ D]
+    return 0.5 * np.sum((H @ V - Y) ** 2) / len(X), np.concatenate([g.ravel() for g in grads])
+
+
+cost_and_grad(np.linspace(-1, 1, 12), np.random.randn(5, 2), np.random.randn(5, 1))
+""",
+        "(1 - H**2)",
+        "(1 - H)",
+    ),
+    "single precision inside": (
+        """
+def softmax_loss(logits, labels):
+    z = logits.astype(np.float32)
+    p = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
+    i = np.arange(len(labels))
+    loss, grad = -np.log(p[i, labels]).mean(), p.copy()
+    grad[i, labels] -= np.float32(1)
+    return loss, grad / np.float32(len(labels))
+
+
+softmax_loss(np.array([[1.0, 2.0], [0.0, 3.0]]), np.array([0, 1]))
+""",
+        "grad / np.float32(len(labels))",
+        "grad",
+    ),
+    "a kernel that vanishes far away": (
+        """
+def gram(X, gamma):
+    sq = (X * X).sum(1)
+    return np.exp(-gamma * (sq[:, None] + sq[None, :] - 2 * X @ X.T))
+
+
+def gram_backward(dK, X, gamma):
+    G = -gamma * dK * gram(X, gamma)
+    sq = (X * X).sum(1)
+    D = sq[:, None] + sq[None, :] - 2 * X @ X.T
+    return 2 * ((G + G.T).sum(1)[:, None] * X - (G + G.T) @ X), -np.sum(dK * gram(X, gamma) * D)
+""",
+        "(G + G.T) @ X",
+        "G @ X",
+    ),
 }
 
 
@@ -488,8 +849,44 @@ def test_a_gradient_of_what_is_not_in_the_file_is_said():
 
 def test_a_gradient_that_belongs_to_nothing_is_said():
     source = "def double(x, scale=2.0):\n    return scale * x\n\n\ndef double_backward(dout, x, scale=2.0):\n"
-    found, text = verdict(source + "    dx, dscale = scale * dout, 7.0\n    return dx, dscale\n")
-    assert found is Verdict.UNCHECKED and "NOT CHECKED: dscale" in text
+    found, text = verdict(source + "    dx, d_shift = scale * dout, 7.0\n    return dx, d_shift\n")
+    assert found is Verdict.UNCHECKED and "NOT CHECKED: d_shift" in text
+
+
+def test_a_normalization_that_has_no_backward_pass_in_use_is_right():
+    source = """
+class Norm:
+    def __init__(self, n):
+        self.mean, self.train = np.full(n, 0.5), True
+
+    def forward(self, x):
+        if self.train:
+            self.mean = 0.9 * self.mean + 0.1 * x.mean(axis=0)
+        self.scale = 1 if self.train else 2
+        return (x - (x.mean(axis=0) if self.train else self.mean)) * self.scale
+
+    def backward(self, dout):
+        return dout - dout.mean(axis=0)
+"""
+    found, text = verdict(source)
+    assert found is Verdict.RIGHT and "with train=False the gradient is not that of the output" in text
+
+
+def test_the_order_that_a_docstring_promises_counts():
+    source = """
+def scale_forward(x, gamma, beta):
+    return x * gamma + beta, (x, gamma)
+
+
+def scale_backward(dout, cache):
+    '''Return dx, dgamma, dbeta.'''
+    x, gamma = cache
+    dgamma, dbeta = (dout * x).sum(axis=0), dout.sum(axis=0)
+    return dout * gamma, dgamma, dbeta
+"""
+    dx = source.replace("return dout * gamma,", "dx = dout * gamma\n    return dx,")
+    assert verdict(dx)[0] is Verdict.RIGHT
+    assert verdict(dx.replace("return dx, dgamma, dbeta", "return dx, dbeta, dgamma"))[0] is Verdict.WRONG
 
 
 # ---- never WRONG for what could not be run ---------------------------------------------------------
@@ -507,6 +904,27 @@ CANNOT = {
 def test_what_cannot_be_run_is_not_wrong_and_the_place_is_said(why):
     found, text = verdict(CANNOT[why])
     assert found is Verdict.UNCHECKED and "mine.py, line " in text and "WRONG" not in text
+
+
+def test_what_is_returned_and_belongs_to_nothing_is_not_wrong():
+    source = "def waves(x, u):\n    return np.sin(x) * np.cos(u)\n\n\n"
+    found, text = verdict(source + "def waves_backward(dout, x, u):\n    return np.zeros((11, 13))\n")
+    assert found is Verdict.UNCHECKED and "waves_backward gives no gradient" in text
+
+
+def test_a_demonstration_can_neither_write_nor_start_anything(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "weights.npy").write_bytes(b"hours of work")
+    demo = [
+        "np.save('weights.npy', np.zeros(3))",
+        "import os; os.remove('weights.npy')",
+        "import subprocess; subprocess.run(['touch', 'new'])",
+        "loss(np.ones((4, 2)))",
+    ]
+    source = "\ndef loss(x):\n    return np.sum(x.reshape(4, 2) ** 2), 2 * x\n\n\nif __name__ == '__main__':\n"
+    assert verdict(source + "".join(f"    {line}\n" for line in demo))[0] is Verdict.RIGHT
+    assert [path.name for path in tmp_path.iterdir()] == ["weights.npy"]
+    assert (tmp_path / "weights.npy").read_bytes() == b"hours of work"
 
 
 def test_an_example_says_what_cannot_be_guessed():

@@ -9,7 +9,9 @@ Each gets a table, and, where it is wrong, a diagnosis. Nothing else is needed t
 says in one line what to write, and has NotImplementedError where that belongs. A loss could be right and another loss
 than the one asked for. Its exercise says which it must be with a second function, ``name_by_definition``, of the same
 arguments (``by_definition`` for ``__call__``), which gives the value alone. What code takes is guessed from names and
-documented shapes, "x: (N, C, H, W)"; where that fails, an attribute says it: ``Conv.example = {"x": (2, 3, 6, 6)}``.
+documented shapes, "x: (N, C, H, W)", or seen where the file itself calls it, if only under ``if __name__ ==
+"__main__"`` (a second of that is run, and may not write); where that fails, an attribute says it:
+``Conv.example = {"x": (2, 3, 6, 6)}``.
 """
 
 from __future__ import annotations

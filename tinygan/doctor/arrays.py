@@ -97,6 +97,8 @@ def generators_of(*roots):
 
 def parts_of(thing, path=()):
     """Return [(path, array)] of the arrays and numbers in what was returned."""
+    if path and isinstance(thing, list) and len(thing) > 1 and all(isinstance(part, float) for part in thing):
+        return [(path, np.array(thing))]
     if isinstance(thing, (dict, list, tuple)):
         return [part for key, value in items(thing) for part in parts_of(value, (*path, key))]
     number = isinstance(thing, (np.ndarray, np.number, float, int)) and not isinstance(thing, bool)
@@ -118,14 +120,15 @@ def is_gradient_name(name):
 
 @lru_cache(10_000)
 def named_after(gradient, name):
-    """How well the name of a gradient fits that of an array: 3, 2 (plural), 1 (by the first letter alone) or 0."""
+    """How well the name of a gradient fits that of an array: 3, 2 (nearly), 1 (by the first letter alone) or 0."""
     g, n = plain(gradient), plain(name)
     if not isinstance(g, str) or not isinstance(n, str):
         return 0
     for stem, score in ((n, 3), (n.rstrip("s"), 2), (n[0], 1)):
         if re.fullmatch(f"{BEFORE}{re.escape(stem)}s?|{re.escape(stem)}s?{AFTER}", g):
             return score
-    return 0
+    short = re.fullmatch(f"{BEFORE}_?([a-z]+)", gradient.lower())  # d_log of log_noise
+    return 2 if short and name.lower().startswith(f"{short[2]}_") else 0
 
 
 @lru_cache(10_000)
@@ -136,8 +139,8 @@ def fit(gradient, path):
 
 def fit_from_the_end(gradient, path, boxes):
     """As ``fit``: the parts are compared from the end, without the names of boxes."""
-    g = [part for part in gradient[:-1] if part not in GRADIENTS | {"self"}] + [gradient[-1]]
-    n = [part for part in path[:-1] if part not in boxes] + [path[-1]]
+    g = [part for part in gradient[:-1] if plain(part) not in GRADIENTS | {"self"}] + [gradient[-1]]
+    n = [part for part in path[:-1] if plain(part) not in boxes] + [path[-1]]
     of_gradients, score = len(g) < len([part for part in gradient if part != "self"]), 0
     if g[-1] in GRADIENTS and len(g) > 1 and g[-1] != n[-1]:  # weight.grad belongs to weight.data
         g, of_gradients = g[:-1], True
@@ -172,14 +175,19 @@ def match(slots, args, returned, names, changed, choice):
     nameless = [np.shape(v) for v, path in zip(values, named, strict=True) if path[0] == "?"]
     for path in [p for p, j in pairs.items() if p[0] in args and j >= len(returned) and shapes[p] in nameless]:
         del pairs[path]  # the object keeps a dx, too, but what it returns is what counts
-    free = [j for j in range(len(returned)) if j not in pairs.values()]
+    keyed = [path[0] == "grads" and len(path) > 1 and isinstance(path[-1], str) for path in named]
+    free = [j for j in range(len(returned)) if j not in pairs.values() and not keyed[j]]
     left = {path: shape for path, shape in shapes.items() if path not in pairs}
     first = {path: shape for path, shape in left.items() if path[0] in args}
     elsewhere = sum(np.shape(values[j]) in left.values() for j in free) == len(free)
     if not first or elsewhere and not any(np.shape(values[j]) in first.values() for j in free):
         first = left if len(left) >= len(free) else first
     choices = in_order(first, [np.shape(values[j]) for j in free]) if free else [{}]
-    pairs |= {path: free[j] for path, j in choices[choice % len(choices)].items()}
+    ordered = {path: free[j] for path, j in choices[choice % len(choices)].items()}
+    data = [name for name, role in roles(list(args)).items() if role != "target" and isinstance(args[name], np.ndarray)]
+    if len(free) < len(data):  # it is not known which of them are meant
+        ordered = {path: j for path, j in ordered.items() if np.size(values[j]) == slots[path].size}
+    pairs |= ordered
     for j in range(len(returned), len(values)):  # what is left in the state: by its shape, if that is unique
         of_input = bool(INPUT_GRADIENT.fullmatch(str(named[j][-1])))
         alike = [
@@ -213,7 +221,8 @@ def rename(path, names, alone):
         return rename(path[1:], name, False) if len(path) > 1 else ("?",)
     if name is None:
         return ("grads", *path[1:]) if len(path) > 1 else ("?", *path)
-    return (name, *path[1:])
+    box = len(path) > 1 and isinstance(path[1], str) and not is_gradient_name(name)  # G["W"]
+    return ("grads" if box else name, *path[1:])
 
 
 def by_name(paths, gradients):

@@ -47,8 +47,10 @@ def of_assignment(body, i, statement):
     """= for +=, and += for =; another axis for every sum and mean of the statement."""
     text = ast.unparse(statement) if isinstance(statement, (ast.Assign, ast.AugAssign, ast.Return)) else ""
     for axis in re.findall(r"axis=(-?\d)", text)[:1] if text.count("axis=") > 1 else []:
-        for other in ("0", "1", "-1"):
-            new = ast.parse(text.replace(f"axis={axis}", f"axis={other}").replace("return", "_ =")).body[0]
+        for other in ("0", "1", "-1", "0, keepdims=True", "1, keepdims=True"):
+            keeps = "keepdims" in other and "keepdims" in text
+            changed = text.replace(f"axis={axis}", f"axis={axis if keeps else other}")
+            new = ast.parse(changed.replace("return", "_ =")).body[0]
             if isinstance(statement, ast.Return):
                 new = ast.Return(new.value)
             yield Edit("axis", statement, body, i, ast.fix_missing_locations(ast.copy_location(new, statement)), new)
@@ -153,7 +155,11 @@ def of_expression(node, names, numbers, level):
         yield from constants(node)
         if isinstance(node, ast.Name) or text.startswith("self.") and isinstance(node, ast.Attribute):
             yield from (("variable", parse(name)) for name in names if name != text)
+        if isinstance(node, (ast.List, ast.Tuple)) and len(node.elts) == 2 and isinstance(node.ctx, ast.Load):
+            yield "exchanged", type(node)(node.elts[::-1], ast.Load())
     else:
+        if isinstance(node, ast.BinOp):
+            yield from (("variable", parse(name)) for name in names)
         yield from factors(node, text, names, numbers)
         yield from templates(node, text, names)
 
@@ -270,6 +276,7 @@ def factors(node, text, names, numbers):
     yield "constant", parse(f"({text}) - 1")
     if not isinstance(node, ast.Call):
         for name in names:
+            yield "sign", parse(f"({text}) * np.sign({name})")
             yield "derivative", parse(f"({text}) * (1 - {name})")
             yield "derivative", parse(f"({text}) * {name} * (1 - {name})")
             yield "derivative", parse(f"({text}) * (1 - {name} ** 2)")
@@ -293,7 +300,7 @@ def templates(node, text, names):
                             parse(f"{share} * ({rest} - ({rest} * {share}).sum(axis={axis}, keepdims=True))"),
                         )
     for name in names:
-        if name != text and isinstance(node, (ast.Name, ast.BinOp)):
+        if name != text and isinstance(node, (ast.Name, ast.BinOp, ast.Attribute)):
             yield "path", parse(f"{text} + {name}")
             yield "path", parse(f"{text} - {name}")
 

@@ -8,16 +8,17 @@ import sys
 import time
 import types
 from dataclasses import replace
+from itertools import chain
 
 import numpy as np
 
 from tinygan.doctor import rules
 from tinygan.doctor.evidence import Evidence
 from tinygan.doctor.excuses import against_definition, cut_off, definition_of, excused, guarded, takes_large
-from tinygan.doctor.feeding import BATCHES
+from tinygan.doctor.feeding import BATCHES, DATA, TARGETS
 from tinygan.doctor.finding import IMPLIED, LOSS, Form, Target, call_of, forms, of_class, of_function
 from tinygan.doctor.measure import broken_promises, measure, of_ties, shared
-from tinygan.doctor.planning import Attempt, adapter, plan_for, readings
+from tinygan.doctor.planning import SENSELESS, Attempt, adapter, plan_for, readings
 from tinygan.doctor.report import Report, Verdict
 from tinygan.doctor.sandbox import Stopped, Unfilled, call, sandbox, where
 from tinygan.doctor.source import parameters, text_about, walk_own
@@ -69,6 +70,8 @@ def examine(thing, example=None, definition=None, **setting):
                 except Stopped as error:
                     report.errors.append(error)
                     report.unchecked.append(form.name)
+    measured = {m.path for m in report.measured}
+    report.unchecked += [name for path, name in report.missing.items() if path not in measured]
     if target.left:
         report.unchecked += target.left
         report.errors.append(
@@ -89,61 +92,29 @@ def serves(form, target):
 def examine_form(report, form, setting, example, definition):
     """Add to a report what is found about one form; Stopped where it cannot be run."""
     vars(report.target.module).get("outcomes", {}).clear()
-    attempt, definition = (
-        plan_for(report.target, form, setting, example),
-        definition or definition_of(report.target, form),
-    )
+    attempt = plan_for(report.target, form, setting, example)
+    definition = definition or definition_of(report.target, form)
+    report.takes = [name for name in attempt.plan.given if name[:5] != "init."]
     if attempt.progress[0] < 3.5:
-        helper = (
-            form.kind == "step"
-            and len(form.values) == 1
-            and not re.fullmatch(TRAINING, form.name)
-            or form.kind == "both"
-            and not LOSS.fullmatch(form.name)
-        )
-        if not helper or isinstance(attempt.error, Unfilled):
-            raise attempt.error
-        report.helper = attempt.error
-        return
+        return pass_over(report, form, attempt.error)
     if attempt.plan.value[-1].function in IMPLIED.values():
         attempt = implied(attempt, setting)
     subject, found = likeliest(attempt, setting)
-    if not found and not missing(subject, found):
-        raise Stopped(f"{where(subject.function(form.gradient or form.values[0][0]))}: {form.name} gives no gradient")
-    if form.kind == "pair" and not subject.is_loss:
-        given = {m.path for m in found}
-        report.remarks += [
-            f"no gradient of {p[0]} is computed" for p in subject.slots if len(p) == 1 and p not in given
-        ]
+    if not found and not missing(subject, found, []):
+        if form.kind == "step":  # it may return the gradient that it does not apply
+            return examine_form(report, Form("both", ((form.gradient,),), None), setting, example, definition)
+        place = where(subject.function(form.gradient or form.values[0][0]))
+        return pass_over(report, form, Stopped(f"{place}: {form.name} gives no gradient"))
     found = guarded(subject, found, "", report.remarks)
     report.subjects.append(subject)
-    report.facts += broken_promises(subject) + [Fact("shared", name) for name in shared(subject)]
-    report.unchecked += missing(subject, found) + subject.left
-    coarse = any(kind in (np.float32, np.float16) for kind in subject.types.values())
-    if subject.single:
-        report.remarks.append("it computes in single precision: measured with the step 0.01, above 0.001 is WRONG")
-    elif coarse or any(2e-9 < m.row.error < 1e-7 and Evidence(report, m).blind_to_rounding() for m in found):
-        report.facts.append(Fact("precision", ""))
+    take_down(report, subject, found)
     add(report, subject, found, definition)
-    if subject.plan.by_output and not re.search(
-        r"already|output|activat", text_about(subject.target.module, [form.gradient.node])
-    ):
-        report.unchecked.append(
-            f"{form.name}: right if its argument is the output (then call it out), wrong if it is the input"
-        )
     if form.kind == "pair" and all(m.row.passed for m in found):
         report.facts += of_ties(subject) + of_modes(subject, report.remarks)
-    for spread in ("far", "large"):
+    bent = subject.is_loss and re.search(r"maximum|minimum|clip|where|max\(|abs\(|[<>]", subject.target.text)
+    for spread in ("far", *["small"] * bool(bent), "large"):
         try:
-            other = adapter(form)(subject.plan, replace(setting, spread=spread))
-            if spread == "far" or takes_large(other):
-                found = [m for m in measure(other, f"{spread} ") if told(m)]
-                found = guarded(other, found, f"{spread} ", report.remarks)
-                strict = definition or spread == "far"
-                cut = [m.name for m in found if not strict and cut_off(m)]
-                report.unchecked += [f"{name}, for there the value is cut off, and the gradient is not" for name in cut]
-                found = [m for m in found if strict or not excused(m, report.remarks)]
-                add(report, other, found, definition if spread == "far" else None)
+            go_on(report, subject, spread, definition)
         except Stopped as error:
             if spread == "large" and definition:
                 report.facts.append(Fact("overflow", str(error)))
@@ -153,6 +124,56 @@ def examine_form(report, form, setting, example, definition):
         report.measured += (wrong := varied(report, subject, definition))
         report.rows += [m.row for m in wrong]
         report.unchecked += unreached(subject)
+
+
+def pass_over(report, form, error):
+    """Note that what may be a helper, and no loss and no step, cannot be checked; of anything else raise the error."""
+    step = form.kind == "step" and len(form.values) == 1 and not re.fullmatch(TRAINING, form.name)
+    helper = step or form.kind == "both" and not LOSS.fullmatch(form.name)
+    if not helper or isinstance(error, Unfilled):
+        raise error
+    report.helper = error
+
+
+def take_down(report, subject, found):
+    """Add to a report what is worth knowing of the first measurement, beside its numbers."""
+    form, text = subject.form, subject.target.text
+    given = {m.path for m in found}
+    report.remarks += subject.remarks
+    for path in subject.slots if form.kind == "pair" and not subject.is_loss else ():
+        report.remarks += [f"no gradient of {path[0]} is computed"] * (len(path) == 1 and path not in given)
+    for m in [m for m in found if m.row.passed and m.path in subject.kept]:
+        report.remarks.append(
+            f"the gradient of {m.name} has the shape {subject.kept[m.path]}, {m.name} has {m.x.shape}"
+        )
+    report.facts += broken_promises(subject) + [Fact("shared", name) for name in shared(subject)]
+    report.missing |= missing(subject, found, report.remarks)
+    report.unchecked += subject.left
+    if subject.single:
+        report.remarks.append("it computes in single precision: measured with the step 0.01, above 0.001 is WRONG")
+    elif np.float16 in subject.types.values() or any(
+        2e-9 < m.row.error < 1e-7 and Evidence(report, m).blind_to_rounding() for m in found
+    ):
+        report.facts.append(Fact("precision", ""))
+    own = text_about(subject.target.module, [form.gradient.node]) if subject.plan.by_output else text
+    if subject.plan.by_output and not re.search(r"already|output|activat", own):
+        said = "right if its argument is the output (then call it out), wrong if it is the input"
+        report.unchecked.append(f"{form.name}: {said}")
+
+
+def go_on(report, subject, spread, definition):
+    """Add to a report what is measured at numbers of another size; Stopped where the code does not run there."""
+    other = adapter(subject.form)(subject.plan, replace(subject.setting, spread=spread))
+    if spread == "large" and not takes_large(other):
+        return
+    found = [m for m in measure(other, f"{spread} ") if told(m)]
+    found = guarded(other, found, f"{spread} ", report.remarks)
+    logarithm = subject.is_loss and "log(" in subject.target.text  # of 1 - p, where p is rounded to 1
+    if not definition and (spread == "large" or logarithm):
+        cut = [m.name for m in found if cut_off(m)]
+        report.unchecked += [f"{name}, for there the value is cut off, and the gradient is not" for name in cut]
+        found = [m for m in found if not excused(m, report.remarks)]
+    add(report, other, found, definition if spread != "large" else None)
 
 
 def told(m):
@@ -167,7 +188,7 @@ def varied(report, subject, definition):
         try:
             other = adapter(plan.form)(plan, setting)
             found = guarded(other, [m for m in measure(other, label) if told(m)], label, [])
-        except (Stopped, ValueError, TypeError, IndexError, KeyError, AttributeError):
+        except (Stopped, *SENSELESS):
             continue  # it does not run so, and need not
         wrong = [m for m in found if not m.row.passed and not excused(m, report.remarks)]
         report.remarks += [
@@ -182,7 +203,7 @@ def varied(report, subject, definition):
 
 
 def of_modes(subject, remarks):
-    """Return the Fact that the gradient is wrong where ``train`` is False; of what couples the samples, a remark."""
+    """Return the Fact that the gradient is wrong where ``train`` is False and nothing is done; otherwise a remark."""
     names = [p.name for step in subject.value for p in parameters(subject.function(step))]
     modes = [name for name in (*names, *getattr(subject.thing, "__dict__", {})) if re.fullmatch(MODES, name)]
     for mode in modes[:1]:
@@ -191,7 +212,7 @@ def of_modes(subject, remarks):
         except Stopped:
             return []
         wrong = [m for m in found if not m.row.passed]
-        if any(m.x.size == m.out.size and not np.any(m.J - np.diag(np.diag(m.J))) for m in wrong):
+        if any(m.x.size == m.out.size and np.allclose(m.J, np.eye(m.x.size)) for m in wrong):
             return [Fact("mode", f"{mode}=False")]
         remarks += [f"with {mode}=False the gradient is not that of the output"] * bool(wrong)
     return []
@@ -215,11 +236,15 @@ def likeliest(attempt, setting):
     if gradient is not None and len(gradient.needs) == 1 and not subject.told:
         others.append(replace(subject.plan, by_output=True))
     others += [replace(subject.plan, after=True)] * bool(getattr(subject, "of_both", False))
-    others += readings(subject.plan, {m.path[0] for m in found})
-    for plan in others if any(not m.row.passed for m in found) else ():
+    if all(m.row.passed for m in found):
+        return subject, found
+    for plan in chain(others, readings(subject.plan, {m.path[0]: m.a for m in found})):
         other = Attempt(plan, setting)
         again = measure(other.subject) if other.progress[0] >= 4 else []
         if len(again) >= len(found) and all(m.row.passed for m in again):
+            if plan.value != subject.plan.value:
+                said = f"{plan.form.name} is the gradient of {plan.value[0].name}, not of {subject.plan.value[0].name}"
+                other.subject.remarks = [said]
             return other.subject, again
     return subject, found
 
@@ -239,12 +264,27 @@ def implied(attempt, setting):
     return best
 
 
-def missing(subject, found):
-    """Return the names of parameters whose gradient nobody computes."""
-    have, names = {m.path for m in found}, []
+def missing(subject, found, remarks):
+    """Return {path: name} of parameters without a gradient; of the player that does not learn, a remark."""
+    have, names = {m.path for m in found}, {}
+    others = {path[0] for path in subject.slots if len(path) > 1 and path[0] != "self"} - {path[0] for path in have}
+    if any(len(path) > 1 for path in have):
+        remarks += [f"no gradient of {name} is computed" for name in sorted(others)]
+    else:
+        others = set()
     for path, array in subject.slots.items() if subject.form.kind != "step" else ():
         parameter = path[0] == "self" or len(path) > 1 and not re.fullmatch(BATCHES, str(path[0]))
-        constant = re.fullmatch(CONSTANTS, str(path[-1]))
-        if parameter and array.ndim and path not in have and not constant and subject.matters(array):
-            names.append(display(path))
+        constant = re.fullmatch(f"{CONSTANTS}|{DATA}|{TARGETS.pattern}", str(path[-1]))
+        constant = (
+            constant or re.fullmatch("[A-Z]", str(path[-1])) and re.search("adj|laplac|graph", subject.target.text)
+        )
+        if (
+            parameter
+            and path[0] not in others
+            and array.ndim
+            and path not in have
+            and not constant
+            and subject.matters(array)
+        ):
+            names[path] = display(path)
     return names

@@ -76,7 +76,7 @@ def takes_large(subject):
     """Is this a loss, of numbers of any size, without parameters of its own?"""
     subject.out()
     own = any(path[0] == "self" or len(path) > 1 for path in subject.slots)
-    return subject.is_loss and subject.form.kind != "step" and not own
+    return subject.is_loss and subject.form.kind != "step" and not own and not subject.single
 
 
 def excused(m, remarks):

@@ -9,6 +9,7 @@ N batch, I inputs, O outputs, M hidden units, T time, Y X of an image, K classes
 
 from __future__ import annotations
 
+import copy
 import re
 from typing import NamedTuple
 
@@ -62,7 +63,9 @@ WORLDS = [
     World("columns", "I N", {}, True),
     World("square images", "N I Y Y", {"N": 2, "I": 4, "O": 3}, True),
     World("one axis", "N", {"I": 1, "O": 1}, True),
+    World("one sample", "I", {}, True),
     World("one column", "N 1", {"I": 1, "O": 1}, True),
+    World("one number", "", {"I": 1, "O": 1}, True),
     World("square", "N I", {"N": 4, "I": 4, "O": 4, "M": 4, "K": 4}, True),
 ]
 
@@ -79,7 +82,7 @@ def length(word, sizes):
 
 
 def realize(candidate, sizes, rng, spread):
-    """Make what a candidate stands for. ``spread`` is "near", or "far" for numbers that go up to ±8."""
+    """Make what a candidate stands for. ``spread`` is "near", "small", or "far" for numbers that go up to ±8."""
     if isinstance(candidate, Draw):
         return numbers(candidate.values, [length(word, sizes) for word in candidate.shape.split()], sizes, rng, spread)
     if isinstance(candidate, Size):
@@ -88,19 +91,23 @@ def realize(candidate, sizes, rng, spread):
         parts = candidate.parts
         if isinstance(parts, dict):
             return {key: realize(part, sizes, rng, spread) for key, part in parts.items()}
-        return type(parts)(realize(part, sizes, rng, spread) for part in parts)
+        return type(parts)([realize(part, sizes, rng, spread) for part in parts])
     if isinstance(candidate, Make):
         return candidate.function(sizes, rng)
     return candidate.copy() if isinstance(candidate, np.ndarray) else candidate
 
 
 def numbers(values, shape, sizes, rng, spread):
-    """Return an array of this shape: real, positive, chances (rows sum to 1), one-hot, labels, signs, hard, mask."""
+    """Return an array of this shape: real, positive, chances (rows sum to 1), one-hot, labels, signs, hard, mask.
+
+    "labels 5" are whole numbers below 5, "labels" below K.
+    """
     if spread == "large" and values in ("real", "chances"):
         far = np.resize([30.0, -30.0, 800.0, -800.0], int(np.prod(shape))).reshape(shape) * rng.uniform(0.9, 1.1, shape)
         return far if values == "real" else rng.uniform(0.1, 0.9, shape) * 1e-9
     if values == "real":
-        return signed(rng, shape) if spread == "near" else signed(rng, shape) * rng.choice([0.5, 2, 4], shape)
+        sizes_of_all = {"near": [1], "small": [0.1], "far": [0.5, 2, 4]}[spread]
+        return signed(rng, shape) * rng.choice(sizes_of_all, shape)
     if values == "positive":
         return rng.uniform(0.3, 2, shape) * (1 if spread == "near" else rng.choice([0.5, 1, 4], shape))
     if values == "chances":
@@ -108,8 +115,10 @@ def numbers(values, shape, sizes, rng, spread):
         return x / x.sum(axis=-1, keepdims=True) if len(shape) > 1 and shape[-1] > 1 else x * 0.9
     if values in ("one-hot", "one-hot columns"):
         return one_hot(rng, shape, 0 if values.endswith("columns") else -1)
-    if values == "labels":
-        return rng.permutation(np.resize(np.arange(sizes["K"]), int(np.prod(shape)))).reshape(shape)
+    if values.startswith("labels"):
+        size = int(np.prod(shape))
+        classes = min(int(values[6:] or sizes["K"]), max(1, size - 1))  # so that one comes twice
+        return rng.permutation(np.resize(np.arange(classes), size)).reshape(shape)
     if values == "signs":
         return rng.permutation(np.resize([1.0, -1.0], int(np.prod(shape)))).reshape(shape)
     return rng.permutation(np.resize([1.0, 0.0, 1.0], int(np.prod(shape)))).reshape(shape)  # hard, mask
@@ -131,19 +140,36 @@ def one_hot(rng, shape, axis):
     return np.moveaxis(np.eye(shape[axis])[which], -1, axis)
 
 
-def like(array):
-    """Return the Draw of arrays such as this one."""
-    shape, kinds = " ".join(map(str, array.shape)), set(np.unique(array)[:3].tolist())
+def like(value, batch=None):
+    """Return the candidate that stands for things such as this one; axes of the length ``batch`` are called N."""
+    if isinstance(value, dict):
+        return Several({key: like(part, batch) for key, part in value.items()})
+    if isinstance(value, list) and value and all(isinstance(part, float) for part in value):
+        return Draw(str(len(value)))
+    if type(value) in (list, tuple):
+        return Several(type(value)(like(part, batch) for part in value))
+    if isinstance(value, np.ndarray) and value.dtype.kind in "fiub" and value.size:
+        return Draw(" ".join("N" if n == batch > 1 else str(n) for n in value.shape), kind_of(value))
+    plain = (
+        isinstance(value, (int, float, str, type(None), np.generic))
+        or callable(value)
+        and not hasattr(value, "__dict__")
+    )
+    return value if plain else Make(lambda sizes, rng: copy.deepcopy(value))
+
+
+def kind_of(array):
+    """Return what kind of numbers are in an array, in the words of ``numbers``."""
+    kinds = set(np.unique(array)[:3].tolist())
+    if array.dtype.kind == "b":
+        return "mask"
     if array.dtype.kind in "iu":
-        kind = "labels"
-    elif kinds <= {-1.0, 1.0}:
-        kind = "signs"
-    elif kinds <= {0.0, 1.0}:
-        rows = array.ndim > 1 and np.all(array.sum(axis=-1) == 1)
-        kind = "one-hot" if rows else "hard"
-    else:
-        kind = "real" if array.min() <= 0 else "chances" if array.max() < 1 else "positive"
-    return Draw(shape, kind)
+        return f"labels {array.max() + 1}" if array.min() >= 0 else "signs" if kinds <= {-1, 1} else "real"
+    if len(kinds) > 1 and kinds <= {-1.0, 1.0}:
+        return "signs"
+    if len(kinds) > 1 and kinds <= {0.0, 1.0}:
+        return "one-hot" if array.ndim > 1 and np.all(array.sum(axis=-1) == 1) else "hard"
+    return "real" if array.min() <= 0 or len(kinds) == 1 else "chances" if array.max() < 1 else "positive"
 
 
 # ---- candidates --------------------------------------------------------------------------------------
@@ -154,17 +180,15 @@ SURELY_TARGETS = re.compile(
 )
 TARGETS = re.compile(SURELY_TARGETS.pattern + r"|y|true|lab|y_?real|y_?batch|ys|y_?train", re.I)
 IDS = r"(i\w*|x|ids|tok\w*|words?|inputs?|seq\w*)"
-PLAIN_IDS = r"(ids?|idx|index|indices|tokens?|words?|token_ids|word_ids)"
+PLAIN_IDS = r"(\w+_)?(ids?|idx|idxs|index|indices|tokens?|words?)"
 STATES = r"(h|c|s|hx|cx|hidden|cell|[hcs]_?0|(prev|last)_?\w+|\w+_?prev|\w+_old)"
 DATA = r"x|X|X_\w+|x_\w+|inputs?|input_data|data|features|images?|A_prev|a_prev"
 BATCHES = r"(mini_?)?batch|data|samples|pairs"
 GAME = r"(d_|D_|x_|pred_|out_|logits?_|score_?s?_|c_|critic_)*(real|fake|gen)(_\w+)?|up|down"
 NUMBER = [0.3, 1.5]  # not 0.5, which is 1 - 0.5
+# fmt: off
 CONSTRUCTOR = [  # (what the name of an argument is, what it may stand for)
-    (
-        r"rng|random_state|generator|rs",
-        [Make(lambda sizes, rng: np.random.default_rng(1)), Make(lambda sizes, rng: np.random.RandomState(1))],
-    ),
+    (r"rng|random_state|generator|rs", [Make(lambda sizes, rng: np.random.default_rng(1)), Make(lambda sizes, rng: np.random.RandomState(1))]),
     (r".*seed", [0]),
     (r"mode", ["train"]),
     (r"f|func\w*|fn|activation_?f\w*|act_?fn|nonlinearity", [np.tanh]),
@@ -175,10 +199,7 @@ CONSTRUCTOR = [  # (what the name of an argument is, what it may stand for)
     (r"momentum|decay\w*|rho|beta_?[12]", [0.9]),
     (r"gamma|beta", [Draw("I"), 1.5, Draw("1 I"), Draw("I 1"), Draw("1 I 1 1")]),
     (r"alpha|slope|negative_slope|delta|margin|tau|temp\w*|lam|lambd\w*|reg|l[12]|scale|strength|weight_decay", NUMBER),
-    (
-        r"[wW]\d*|weights?|kernel|filters?",
-        [Draw("I O"), Draw("O I"), Draw("O I 3 3"), Draw("V I"), Draw("I"), Draw("O I 3"), Size("O"), Size("I")],
-    ),
+    (r"[wW]\d*|weights?|kernel|filters?", [Draw("I O"), Draw("O I"), Draw("O I 3 3"), Draw("V I"), Draw("I"), Draw("O I 3"), Size("O"), Size("I")]),
     (r"[bB]\d*|bias(es)?", [Draw("O"), Draw("1 O"), Draw("O 1"), True]),
     (r"(k|kernel|filter|window|f)(_?size|_?width|_?h\w*|_?w)?", [3, 2]),
     (r"(pool|scale|up\w*|down\w*)?(_?size|_?factor|_?scale)|pool|factor|dilation", [2, 3, Size("I")]),
@@ -186,12 +207,9 @@ CONSTRUCTOR = [  # (what the name of an argument is, what it may stand for)
     (r"pad(ding)?", [1, 0]),
     (r".*(heads?|groups?|pieces|experts|blocks|n_layers|num_layers|depth)", [2]),
     (r".*vocab\w*|num_embeddings|n_tokens", [Size("V")]),
-    (
-        r".*(sizes|dims|units|layer_sizes|architecture|topology|layer_dims|widths|dimensions|arch)",
-        [Several([Size("I"), Size("M"), Size("O")])],
-    ),
+    (r".*(sizes|dims|units|layer_sizes|architecture|topology|layer_dims|widths|dimensions|arch)", [Several([Size("I"), Size("M"), Size("O")])]),
     (r".*shape", [Several((Size("I"),)), Several((Size("I"), Size("Y"), Size("X")))]),
-    (r"act\w*|nonlin\w*|hidden_act\w*", ["relu", "tanh", "sigmoid"]),
+    (r"act(ivation\w*|_\w+)?|nonlin\w*|hidden_act\w*", ["relu", "tanh", "sigmoid", np.tanh]),
     (r"training|train|is_\w+|use_\w+|bias|mean|average", [True]),
     (r"reduction", ["mean"]),
     (r".*(hidden|hid|mid|n_?h|h_?dim|width)\w*", [Size("M"), Size("I"), Size("O")]),
@@ -199,27 +217,8 @@ CONSTRUCTOR = [  # (what the name of an argument is, what it may stand for)
     (r".*(out|n_?y|next|vis2)\w*|m|classes|n_?classes|num_classes|k", [Size("O"), Size("I"), Size("M"), 2]),
     (r".*(in|n_?x|vis|prev|input|features|dim)\w*", [Size("I"), Size("O"), Size("M")]),
 ]
-WEIGHTS = [
-    "I O",
-    "O I",
-    "I I",
-    "I M",
-    "M M",
-    "M O",
-    "O O",
-    "I 4*M",
-    "M 4*M",
-    "I",
-    "O 1",
-    "M 1",
-    "M",
-    "O",
-    "I 1",
-    "M I",
-    "O M",
-    "O I 3 3",
-    "O I 3",
-]
+# fmt: on
+WEIGHTS = "I O,O I,I I,I M,M M,M O,O O,I 4*M,M 4*M,I,O 1,M 1,M,O,I 1,M I,O M,O I 3 3,O I 3".split(",")
 BIASES = ["O", "M", "I", "1 O", "O 1", "1 M", "M 1", "4*M", "1", "I 1", "1 I"]
 CALL = [
     (r"lr|learning_?rate|eta|step_?size", [0.1]),
@@ -228,10 +227,11 @@ CALL = [
     (r"(params?|parameters|phi|state|config|cfg|hparams|opts?|\w+_param|layers)", [Several({})]),
     (STATES, [Draw("N M"), Draw("T M"), Draw("N O"), Draw("N I"), Draw("M"), Draw("M N"), Draw("M 1")]),
     (r"\w*mask\w*", [Draw("N T", "mask"), Draw("N I", "mask"), Draw("N", "mask"), Draw("N 1", "mask")]),
-    (PLAIN_IDS, [Draw("N", "labels"), Draw("N T", "labels")]),
+    (r"\w+_(id|idx|index)", [1, Draw("N", "labels")]),
+    (PLAIN_IDS, [Draw("N", "labels"), Draw("N T", "labels"), 1]),
     (BATCHES, [Make(lambda sizes, rng: pairs_of(sizes, rng))]),
     (r"(beta|gamma|shift|scale|gain|g)", [Draw("I"), *(Draw(shape) for shape in BIASES)]),
-    (r"([bB]\d*|bias\w*|b[a-z])", [Draw(shape) for shape in BIASES]),
+    (r"([bB]\d*|bias\w*|b[a-z])", [*(Draw(shape) for shape in BIASES), 0.3]),
     (r"([wWuUvVkK]\w{0,2}|\w*weights?|w_\w+|W_\w+|kernel|A|B|\w+_w|\w+_W)", [Draw(shape) for shape in WEIGHTS]),
     (r"(margin|lam\w*|reg|tau|temp\w*|alpha|delta|t|eps\w*|n|m|k|p|q|sigma|strength|gamma|scale|coef\w*)", NUMBER),
 ]
@@ -283,7 +283,7 @@ def for_call(name, world, role, text):
     named = next((candidates for pattern, candidates in CALL if re.fullmatch(pattern, name)), [])
     if role == "x":
         ids = [Draw("N", "labels"), Draw("N T", "labels")] * bool(re.fullmatch(IDS, name))
-        named = [c for c in named if isinstance(c, (Draw, Make))]
+        named = [c for c in named if isinstance(c, (Draw, Make, int))]
         if re.fullmatch(BATCHES, name) or re.fullmatch(PLAIN_IDS, name):
             return [*named, *like_x]
         return [*like_x, *ids, *(named if len(name) > 1 else [])]
@@ -325,7 +325,7 @@ def targets(name, x, text):
     column = rf"\b{name}(\.reshape\(\s*-\s*1\s*,\s*1\s*\)|\[:\s*,\s*(None|np\.newaxis)\s*\])"  # it has one axis, then
     dense = [Draw("N", kinds[0])] * bool(re.search(column, text))
     dense += [*(Draw(x, kind) for kind in kinds), Draw("N O", kinds[0]), Draw("O N", kinds[0])]
-    rest = [Draw("N", kinds[0]), Draw("N 1", kinds[0]), Draw(x, "chances"), Draw(x)]
+    rest = [Draw("N", kinds[0]), Draw("N 1", kinds[0]), Draw(x, "chances"), Draw(x), Draw("N")]
     if re.search(r"\[\s*(np\.)?arange\(.*?\)\s*,|class indices|integer labels", text):
         return [*labels, *dense, *rest]
     return [*dense, *labels, *rest]

@@ -3,6 +3,7 @@
 forward(x), backward(dout)                a layer, a network; also f(x) and f_prime(x), f(x, deriv=True), ...
 loss(out, target), loss_grad(out, target) a value and its gradient in two functions
 loss(out, target) -> (loss, gradient)     both in one function
+affine(x, W, b) -> (out, back)            a value, and the function that takes dout back
 d_loss(x, z), d_step(x, z)                a training step, beside the loss that it goes down
 update(params, grads)                     an optimizer, beside its published rule
 penalty(discriminator, x_real, x_fake)    and a GAN's two steps, as in ``gan.py``
@@ -13,6 +14,7 @@ from __future__ import annotations
 import ast
 import inspect
 import re
+import sys
 import types
 from typing import NamedTuple
 
@@ -24,6 +26,7 @@ from tinygan.doctor.source import (
     flat,
     is_empty,
     is_unfilled,
+    names_in,
     node_of,
     parameters,
     required,
@@ -45,10 +48,10 @@ RATE = re.compile(r"lr|learn\w*_?rate|eta|step_?size|alpha|rate", re.I)
 FLAG = re.compile(r"deriv\w*|prime|grad\w*|d|backward", re.I)  # of f(x, deriv=False)
 GRADIENTS = {"grads", "gradients", "grad", "g", "dw", "grads_and_vars", "gradient", "dparams", "derivatives"}
 CACHE = re.compile(r"\w*cache\w*|ctx|context|saved\w*|memory|tape|mem|aux|residuals?|store", re.I)
-NO_LOSS = re.compile(r".*forward.*|(init|_|make|load|split|im2col|param|get_|fit|train|run|main|sample|generate).*|.*(shape|size).*")
+NO_LOSS = re.compile(r".*forward.*|(init|_(?!loss|cost)|make|load|split|im2col|param|get_|fit|train|run|main|sample|generate).*|.*(shape|size).*")
 COMMON_WORDS = set("""loss cost function fn func nll objective error value compute calc calculate get eval forward backward gradient
 gradients grad grads derivative deriv prime d of the""".split())
-NO_GRADIENT = re.compile(r"tangent.*|.*(num|check|test|clip|zero|norm|finite|approx|estimat|reset|plot|print|init|get_|set_|compare|descen[td]|ascent).*", re.I)
+NO_GRADIENT = re.compile(r"tangent.*|save.*|.*(num|check|test|clip|zero|norm|finite|approx|estimat|reset|plot|print|init|get_|set_|compare|descen[td]|ascent).*", re.I)
 IMPLIED = {  # what a backward pass may mean that names no loss
     "half the sum of squares": lambda out, target: 0.5 * np.sum((out - target) ** 2),
     "half the mean of squares": lambda out, target: 0.5 * np.mean((out - target) ** 2),
@@ -72,6 +75,7 @@ class Call(NamedTuple):
     node: object
     function: object = None  # where it is none of the namespace's
     flag: str = ""  # an argument that is True if the derivative is wanted
+    closure: bool = False  # is it what the value's function returns beside the value?
 
 
 class Form(NamedTuple):
@@ -111,14 +115,47 @@ def call_of(name, function, own=True):
     for p in parameters(function):
         rate = p.default is not p.empty and RATE.fullmatch(p.name) and p.name != "alpha"
         needs += [p.name] * bool(rate or p.default is None and TARGET.fullmatch(p.name))  # lr=0.1; loss(X, y=None)
-    return Call(name, tuple(needs), (returns(node) or [()])[-1], node, None if own else function)
+    names = (returns(node) or [()])[-1]
+    fields = getattr(vars(sys.modules[function.__module__]).get(made_at_the_end(node)), "_fields", None)
+    return Call(name, tuple(needs), fields or in_documented_order(names, node), node, None if own else function)
+
+
+def in_documented_order(names, node):
+    """The names of what is returned, in the order in which the docstring promises them."""
+    text = (ast.get_docstring(node) or "" if isinstance(node, ast.FunctionDef) else "").partition("eturn")[2]
+    places = [re.search(rf"\b{name}\b", text) if isinstance(name, str) else None for name in names]
+    if len(names) < 2 or not all(places):
+        return names
+    return tuple(sorted(names, key=lambda name: places[names.index(name)].start()))
+
+
+def made_at_the_end(node):
+    """The name of what the last return statement calls, LossOut of ``return LossOut(loss, dx)``."""
+    ends = [part.value for part in walk_own(node) if isinstance(part, ast.Return)] if node is not None else []
+    return getattr(getattr(ends[-1], "func", None), "id", "") if ends else ""
+
+
+def closure_of(call):
+    """Return the Call of the function that another one makes and returns last, out, backward; None if it does not."""
+    if call.node is None or not call.needs:
+        return None
+    inner = {part.name: part for part in call.node.body if isinstance(part, ast.FunctionDef)}
+    for part in [part for part in walk_own(call.node) if isinstance(part, ast.Return)]:
+        last = part.value.elts[-1] if isinstance(part.value, ast.Tuple) and len(part.value.elts) == 2 else None
+        made = last if isinstance(last, ast.Lambda) else inner.get(getattr(last, "id", None))
+        if made is not None:
+            args = made.args.args[: len(made.args.args) - len(made.args.defaults)]
+            body = returns(made) if isinstance(made, ast.FunctionDef) else [names_in(made.body)]
+            return Call(call.name, tuple(arg.arg for arg in args), (body or [()])[-1], made, closure=True)
+    return None
 
 
 def forms(functions, module):
     """Return the Forms of a namespace {name: function}, a gradient's first."""
     calls = {name: call_of(name, function) for name, function in functions.items()}
     gradients = {name: stem for name in calls if (stem := stem_of(name, calls)) is not None}
-    rest = {name: call for name, call in calls.items() if name not in gradients and not STEP.fullmatch(name)}
+    stems = set(gradients.values())  # of step_backward
+    rest = {n: call for n, call in calls.items() if n not in gradients and (n in stems or not STEP.fullmatch(n))}
     losses = [call for name, call in calls.items() if LOSS.fullmatch(name)]
     around = {k: f for k, f in vars(module).items() if isinstance(f, types.FunctionType) and LOSS.fullmatch(k)}
     losses += [call_of(name, f, False) for name, f in around.items() if name not in calls]
@@ -136,13 +173,16 @@ def forms(functions, module):
         done = name in used or any(form.gradient is call for form in found)
         if (
             done
+            or not (call.needs or LOSS.fullmatch(name))
             or GRADIENTS.intersection(call.needs)
             or name in gradients
             and not both
             and any(map(DOUT.fullmatch, call.needs))
         ):
             continue
-        if STEP.fullmatch(name):
+        if closure := closure_of(call):
+            found.append(Form("pair", ((call,),), closure))
+        elif STEP.fullmatch(name) and not (gives_both(call, module) and is_pure(call.node)):
             fitting = sorted(
                 (loss for loss in rest.values() if LOSS.fullmatch(loss.name)), key=lambda loss: -alike(loss, call)
             )
@@ -153,13 +193,14 @@ def forms(functions, module):
             fitting = [(loss,) for loss in fitting if alike(loss, call) > -4]
             found.append(Form("step", (*fitting[:2], (call,)), call))
         elif gives_both(call, module):
-            found.append(Form("both", ((call,),), None))
+            found.append(Form("both", ((with_optional(call, call.returns, functions),),), None))
     return found
 
 
 def with_optional(call, gradients, functions):
-    """The same Call, in need of arguments that are None by default, too, if there is a gradient of them."""
-    optional = [p.name for p in parameters(functions[call.name]) if p.default is None] if call.name in functions else []
+    """The same Call, in need of arguments that have a default, too, if there is a gradient of them."""
+    known = parameters(functions[call.name]) if call.name in functions else []
+    optional = [p.name for p in known if p.default is None or isinstance(p.default, float)]
     felt = [n for n in optional if any(named_after(g, n) > 1 for g in flat(gradients) if isinstance(g, str))]
     return call._replace(needs=tuple(dict.fromkeys((*call.needs, *felt))))
 
@@ -243,7 +284,18 @@ def gives_both(call, module):
         p.value.func for p in walk_own(call.node) if isinstance(p, ast.Return) and isinstance(p.value, ast.Call)
     ]
     nodes = [call.node, *(node_of(named(part, module)) for part in handed_on)]
-    return any(len(names) > 1 for node in nodes if node is not None for names in returns(node))
+    return len(call.returns) > 1 or any(len(n) > 1 for node in nodes if node is not None for n in returns(node))
+
+
+def is_pure(node):
+    """Does a function do nothing but name what it computes, and return it?"""
+    plain = (ast.Name, ast.Tuple, ast.Load, ast.Store)
+    targets = [t for part in node.body if isinstance(part, ast.Assign) for t in part.targets]
+    known = (ast.Assign, ast.Return)
+    statements = [part for part in node.body if not isinstance(getattr(part, "value", None), ast.Constant)]
+    return all(isinstance(part, known) for part in statements) and all(
+        isinstance(part, plain) for target in targets for part in ast.walk(target)
+    )
 
 
 def named(part, module):
@@ -280,7 +332,7 @@ def targets(module):
     rules = {name: f for name, f in functions.items() if is_rule(name, required(f))}
     found = {name: Target(name, f, None, (Form("rule", (), None),), module, "") for name, f in rules.items()}
     for form in forms({name: f for name, f in functions.items() if name not in rules}, module):
-        if not form.name.startswith("_") or form.kind == "pair":
+        if not form.name.startswith("_") or form.kind == "pair" or LOSS.fullmatch(form.name):
             before = found[form.name].forms if form.name in found else ()  # a step of both players
             new = of_function(form, functions[form.name], module)
             found[form.name] = new._replace(forms=(*before, form))
@@ -345,7 +397,7 @@ def is_rule(name, needs):
 def of_function(form, function, module):
     """Return the Target of one Form among a module's functions."""
     nodes = {call.name: call.node for value in form.values for call in value}
-    nodes |= {form.name: form.gradient.node} if form.gradient else {}
+    nodes = ({form.name: form.gradient.node} if form.gradient else {}) | nodes
     return Target(form.name, function, None, (form,), module, text_about(module, nodes.values()))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import copy
 import re
 import types
 from functools import partial
@@ -31,13 +32,17 @@ def candidates(target, names, value, gradient, world, example, instance):
     nodes = [step.node for step in (*value, gradient) if step is not None and step.node is not None]
     inside = {name: inner_names(nodes, name, module) for name in names}
     labels = [label for keys in inside.values() for _, label in keys]
-    found, ours = documented(target, [*names, *labels]) if world.name == "as documented" else ({}, {})
-    if world.name == "as used":
-        found, made, _ = used(target, value)
-        space |= {name: [made[name], *offered] for name, offered in space.items() if name in made}
+    own = [*names, *labels, *constructor_names(target)]
+    found, ours = documented(target, own) if world.name == "as documented" else ({}, {})
+    made = {}
+    if world.name.startswith("as used"):
+        made, own, _, given = used(target, (*value, gradient))
+        space |= {name: [own[name], *offered] for name, offered in space.items() if name in own}
     for name in space:
         if name[5:] in ours:
             space[name] = [Size(ours[name[5:]]), *space[name]]
+        elif name[5:] in found:
+            space[name] = [found[name[5:]]]
     own = own_lengths(target) if world.name == "rows" else []
     stateful = any(re.fullmatch(feeding.STATES, name) for name in names)
     for name in names:
@@ -48,11 +53,17 @@ def candidates(target, names, value, gradient, world, example, instance):
         offered += [Draw(f"N {length}", kind) for length in own for kind in kinds]
         offered += [Draw(f"{length} 1") for length in own if re.fullmatch(feeding.STATES, name)]
         keyed = inside[name] and not inside[name][0][0].isdigit()
-        if name in found and not keyed:
+        if name in made:
+            whole = isinstance(made[name], Draw) and made[name].values.startswith("labels")
+            numbers = [made[name]._replace(values="real")] if whole else []
+            data = nth[name] == "x" and not re.fullmatch(feeding.PLAIN_IDS, name)
+            itself = [Make(lambda sizes, rng, value=given[name]: copy.deepcopy(value))]
+            space[name] = [*numbers, made[name], *itself] if data else [made[name], *itself, *numbers, *offered]
+        elif name in found and not keyed:
             kinds = list(kinds)
             first = sorted(kinds, key=lambda kind: kind != "labels") if kinds[0] == "labels" else kinds[:3]
             labels = ["labels"] * ("labels" in kinds and len(found[name].shape.split()) < 3 and kinds[0] != "real")
-            first = [found[name].values] if world.name == "as used" else dict.fromkeys((*labels, *first))
+            first = dict.fromkeys((*labels, *first))
             space[name] = [found[name]._replace(values=kind) for kind in first] + offered
         elif made := initialized(module, name) or instances(module, name, instance):
             space[name] = [*made, *offered]
@@ -63,6 +74,9 @@ def candidates(target, names, value, gradient, world, example, instance):
         else:
             weight = nth[name] == "more" and offered[0] in [Draw(s) for s in (*feeding.WEIGHTS, *feeding.BIASES)]
             space[name] = feeding.recurrent(name, offered) if stateful and weight else offered
+    for p in [p for step in value if step.function is None for p in parameters_of(target, step)]:
+        if p.name in space and isinstance(p.default, float):
+            space[p.name] = [p.default, *space[p.name]]
     for name, given in (example or {}).items():
         key = name if name in space or f"init.{name}" not in space else f"init.{name}"
         shape = isinstance(given, tuple) and all(isinstance(length, int) for length in given)
@@ -70,23 +84,29 @@ def candidates(target, names, value, gradient, world, example, instance):
     return space
 
 
-def used(target, value):
-    """Return ({argument: Draw}, {"init.name": value}): what the file itself gives to these functions, to the class.
+def parameters_of(target, step):
+    """The parameters of the function that a Call names."""
+    return parameters(getattr(target.owner or target.module, step.name, None))
 
-    The first axis of the first array is called N, so that it can be made longer.
+
+def used(target, steps):
+    """Return ({argument: candidate}, {"init.name": value}, sizes, {argument: value}): what the file itself gives them.
+
+    The first axis of x, or of the first array, is called N, so that it can be made longer.
     """
     calls = getattr(target.module, "calls", {})
-    functions = [getattr(target.owner or target.module, step.name, None) for step in value]
-    given = [calls.get(getattr(function, "__code__", None), {}) for function in functions]
-    arrays = {k: v for known in given for k, v in known.items() if isinstance(v, np.ndarray) and v.dtype.kind in "fiub"}
-    arrays = {k: v for k, v in arrays.items() if 0 < v.size < 1000}
-    draws = {name: feeding.like(array) for name, array in arrays.items()}
-    batch = next(iter(draws.values())).shape.split()[:1] if draws else []
-    shapes = {k: " ".join("N" if [n] == batch != ["1"] else n for n in d.shape.split()) for k, d in draws.items()}
+    functions = [getattr(target.owner or target.module, step.name, None) for step in steps if step is not None]
+    given = {}
+    for function in functions:
+        known = calls.get(getattr(function, "__code__", None), {})
+        given = {name: value for name, value in known.items() if name != "self"} | given
+    arrays = {k: v for k, v in given.items() if isinstance(v, np.ndarray) and v.ndim and v.size}
+    main = [name for name, role in feeding.roles(list(arrays)).items() if role == "x"]
+    batch = len(arrays[main[0]]) if main else None
     init = calls.get(getattr(getattr(target.thing, "__init__", None), "__code__", None), {})
-    kinds = (int, float, str, list, tuple, np.ndarray)
-    plain = {f"init.{k}": v for k, v in init.items() if isinstance(v, kinds) or callable(v)}
-    return {k: draw._replace(shape=shapes[k]) for k, draw in draws.items()}, plain, {"N": int(*batch)} if batch else {}
+    kinds = (int, float, str, list, tuple, dict, np.ndarray)
+    plain = {f"init.{k}": v for k, v in init.items() if isinstance(v, kinds) or callable(v) and k != "self"}
+    return {k: feeding.like(v, batch) for k, v in given.items()}, plain, {"N": batch} if batch else {}, given
 
 
 def own_lengths(target):
@@ -104,8 +124,13 @@ def own_lengths(target):
 
 def documented(target, names):
     """As ``shapes.documented``, for these arguments of a target."""
-    constructor = required(target.thing) if isinstance(target.thing, type) else ()
-    return shapes.documented(names, target.text, constructor, getattr(target.module, "source_text", ""))
+    text = getattr(target.module, "source_text", "")
+    return shapes.documented(names, target.text, constructor_names(target), text)
+
+
+def constructor_names(target):
+    """The arguments that the constructor of a target needs."""
+    return required(target.thing) if isinstance(target.thing, type) else ()
 
 
 # ---- the constructor -------------------------------------------------------------------------------------
@@ -153,7 +178,7 @@ def some_layers(sizes, rng):
 
 def is_container(kind):
     """Is it made of layers, Sequential(*layers) or Model(layers)?"""
-    return any(re.fullmatch(r"layers|modules|blocks|stages", p.name) for p in parameters(kind))
+    return any(re.fullmatch(r"layers|mod(ule)?s|blocks|stages|children", p.name) for p in parameters(kind))
 
 
 def layers_of(container, sizes, instance):

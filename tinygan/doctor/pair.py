@@ -14,6 +14,7 @@ from tinygan.doctor.source import flat
 from tinygan.doctor.subject import Fact, Subject, display, main_argument, rated
 
 OUTPUT = re.compile(r"a|s|y|out\w*|act\w*|activation\w*|sig\w*")  # of d_sigmoid(out)
+SETS_TO_ZERO = r"def \w*(zero|reset|clear)\w*\(|(?<!self)\.grad\w*(\[[^\]]*\])?\s*=\s*(0|None)\b|\.fill\(0"
 PLAYERS = {"D": r"(.*_)?(d|disc\w*|critic\w*)(_.*)?", "G": r"(.*_)?(g|gen\w*)(_.*)?"}
 
 
@@ -33,6 +34,11 @@ def free_arguments(value, gradient, kind):
         if not made and not alias and (kind == "step" or TARGET.fullmatch(name) and not alone):
             free.append(name)
     return list(dict.fromkeys(free))
+
+
+def is_value(part, loss):
+    """Is it the loss itself, returned beside its gradients?"""
+    return np.size(part) == 1 and float(np.squeeze(part)) == float(np.squeeze(loss))
 
 
 def player(path):
@@ -81,7 +87,9 @@ class Pair(Subject):
         self.broken = [Fact("in place", n) for n in lent if not np.array_equal(lent[n], copies[n], equal_nan=True)]
         self.broken += [Fact("drawn again", "")] * (drawn != [str(snapshot(g)) for g, _ in self.generators])
         changed = [leaf for leaf in self.state() if self.is_gradient(leaf, start)]
-        returned = parts_of(back)
+        returned = [
+            (path, value) for path, value in parts_of(back) if not self.is_loss or not is_value(value, self.main)
+        ]
         found = self.matched(returned, self.form.gradient.returns, changed)
         self.broken += self.exchanged(returned, found)
         if not self.told and not self.is_loss:  # a derivative is still to be multiplied by dout
@@ -109,9 +117,14 @@ class Pair(Subject):
         return [Fact("exchanged", "")] if len(order) == len(paths) and order != paths else []
 
     def zero(self):
-        """Set gradients to zero, where the object can."""
+        """Set gradients to zero, where the object can, or somebody else in the file does."""
         if hasattr(self.thing, "zero_grad"):
             call(self.thing.zero_grad)
+        elif re.search(SETS_TO_ZERO, getattr(self.target.module, "source_text", "")):
+            for leaf in self.state():
+                gradient = any(map(is_gradient_name, leaf.path)) and isinstance(leaf.value, np.ndarray)
+                if leaf.path not in self.slots and (gradient or "grad" in str(leaf.path[-1])):
+                    leaf.put_back(leaf.value, 0) if gradient else leaf.put(0.0)
 
     def fresh(self):
         """The same subject with a new object, whose parameters are the same."""
@@ -128,6 +141,9 @@ class Pair(Subject):
     def bind(self, known, douts):
         """Return {name: value} for the gradient's arguments; note whether it is told dout."""
         gradient = self.form.gradient
+        if gradient.closure:
+            self.told = bool(gradient.needs)
+            return dict(zip(gradient.needs, douts, strict=False))
         own = [name for step in self.value for name in step.needs if name in self.args]
         targets = [name for name in own if TARGET.fullmatch(name)]
         named = {name: known[name] for name in gradient.needs if name in known}
@@ -147,7 +163,8 @@ class Pair(Subject):
         if len(gradient.needs) == 1 and self.plan.by_output:
             self.told = False
             return {gradient.needs[0]: self.main}
-        if free and not named and len(free) == len(own) and not any(map(DOUT.fullmatch, free)):
+        backward = self.thing is not None and re.match(r"back|bprop|bwd|vjp|adjoint", gradient.name)
+        if free and not named and len(free) == len(own) and not (backward or any(map(DOUT.fullmatch, free))):
             self.told = False  # a derivative: of the same arguments, under other names, or of the output
             out = len(free) == 1 and OUTPUT.fullmatch(free[0])
             return dict(zip(free, [self.main] if out else [known[name] for name in own], strict=False))

@@ -12,16 +12,17 @@ from itertools import combinations, product
 import numpy as np
 
 from tinygan.doctor import feeding
-from tinygan.doctor.feeding import Draw, Several, World
-from tinygan.doctor.finding import of_class
+from tinygan.doctor.feeding import TARGETS, Draw, Several, World
+from tinygan.doctor.finding import LOSS, of_class
 from tinygan.doctor.games import Penalty, Step
-from tinygan.doctor.offers import by_position, candidates, documented, used
+from tinygan.doctor.offers import by_position, candidates, constructor_names, documented, used
 from tinygan.doctor.pair import Pair, free_arguments
 from tinygan.doctor.sandbox import Stopped, Unfilled, counted_lines, in_library
 from tinygan.doctor.source import tree_of
 from tinygan.doctor.subject import Both, Plan, Setting
 
 SECONDS = 6  # of computing that a search may take
+SENSELESS = ValueError, TypeError, AttributeError, IndexError, KeyError, RecursionError  # of what code returns
 
 
 def adapter(form):
@@ -49,16 +50,8 @@ class Attempt:
                 felt = x is None or self.subject.matters(x)
                 self.progress = (5 if fit and felt else 4 if shapes else 3.5, 0, 0)
                 return
-            except Stopped as error:
-                self.error = error
-            except (
-                ValueError,
-                TypeError,
-                AttributeError,
-                IndexError,
-                KeyError,
-            ) as error:  # what came back makes no sense
-                self.error = Stopped(f"{plan.target.name}: {error}")
+            except (Stopped, *SENSELESS) as error:
+                self.error = error if isinstance(error, Stopped) else Stopped(f"{plan.target.name}: {error}")
         self.progress = (getattr(self.subject, "stage", 0), lines[0], depth(self.error.__cause__))
 
     @property
@@ -77,18 +70,21 @@ def depth(error):
 
 def plan_for(target, form, setting, example=None):
     """Return the Attempt that came farthest."""
-    best, ran, stop = None, None, time.process_time() + SECONDS  # ``ran``: the first world in which forward does
+    perhaps = form.kind == "both" and not LOSS.fullmatch(form.name)  # it may be a helper, and no loss at all
+    best, ran, stop = None, None, time.process_time() + SECONDS / (1 + perhaps)  # ``ran``: where forward does first
     alternatives = [(value, world) for value in form.values for world in worlds(target, form, value)]
     for last, pairs in ((False, False), (False, True), (True, False), (True, True)):
         if pairs:  # nothing runs: once more, in the world where most of it did
             alternatives.sort(key=lambda a: a != (best.plan.value, best.plan.world))
         for value, world in alternatives[: 1 if pairs else None]:
-            if not world.last or last:
+            runs = best is not None and best.progress[0] >= 3.5
+            if not world.last or last and not (runs and world.name.startswith("one")):  # where every shape would fit
                 attempt = search(target, form, value, world, setting, example, stop, pairs)
                 farther = best is None or attempt.progress[: 3 if best.progress[0] < 4 else 1] > best.progress
                 best = attempt if farther else best
                 ran = world if ran is None and attempt.progress[0] >= 2 else ran
                 told = world.name == "as documented" and attempt.fits_partly and all_documented(target, form, value)
+                told = told or world.name == "as used" and attempt.progress[0] >= 4
                 if best.done or isinstance(attempt.error, Unfilled) or told:
                     return attempt if told else best
         if best.progress[0] >= 4 and best.plan.world is ran:
@@ -105,18 +101,24 @@ def all_documented(target, form, value):
 def worlds(target, form, value):
     """The layouts to be tried: what is documented, then all others. Of a game's scores there is one a sample."""
     names, result = free_arguments(value, form.gradient, form.kind), list(feeding.WORLDS)
-    found, _ = documented(target, names)
+    found, _ = documented(target, [*names, *constructor_names(target)])
     if target.owner is None and any(re.fullmatch(feeding.GAME, name) for name in names):
         result.sort(key=lambda world: world.name != "one column")
         result[0] = result[0]._replace(last=False)
-    if first := next((found[name].shape for name in names if name in found), None):
+    if re.search(r"\b(slog)?det\(|\binv\(|solve\(|cholesky\(|\beigh?\(|\btrace\(", target.text):
+        result.sort(key=lambda world: world.name != "square")
+        result[0] = result[0]._replace(last=False)
+    if first := next((found[name].shape for name in names if name in found), "N I" if found else None):
         like = next((w.sizes for w in result if len(w.x.split()) == len(first.split()) and not w.last), {})
         result.insert(0, World("as documented", first, like))
     if one_by_one(target.module, form):
         result = [w._replace(sizes={**w.sizes, "N": 1}) for w in result]
-    given, _, sizes = used(target, value)
-    if given:
-        result.insert(0, World("as used", next(iter(given.values())).shape, sizes))
+    given, own, sizes, _ = used(target, (*value, form.gradient))
+    if given or own:
+        first = next((c.shape for c in given.values() if isinstance(c, Draw)), "N I")
+        result.insert(0, World("as used", first, sizes))
+        if sizes and not 4 < sizes["N"] < 13:  # three numbers see too little, and hundreds take too long
+            result.insert(0, World("as used, for other samples", first, {"N": 6}))
     return [w._replace(sizes={**w.sizes, "O": 1}) for w in result] if form.kind == "step" else result
 
 
@@ -150,9 +152,12 @@ def search(target, form, value, world, setting, example, stop, pairs=False):
         yield from ({**p, **q} for p, q in combinations(single if pairs else [], 2))
 
     choice, stuck = dict.fromkeys(space, 0), False
-    best, other = attempt(choice), choice | by_position(space)
-    if not best.done and other != choice and (second := attempt(other)).progress > best.progress:
-        best, choice = second, other
+    best, start = attempt(choice), choice
+    for other in (start | by_position(space), start | of_one_output(space)):
+        if not best.done and other != start and (second := attempt(other)).progress > best.progress:
+            best, choice = second, other
+    if world.name.startswith("as used") and best.progress[0] >= 4:  # that is how it is meant
+        return best
     while not (stuck or best.done or isinstance(best.error, Unfilled)):
         start, stuck = choice, True
         for change in changes():
@@ -166,16 +171,49 @@ def search(target, form, value, world, setting, example, stop, pairs=False):
     return best
 
 
-def readings(plan, measured):
-    """Yield Plans in which data, without a gradient, is meant otherwise: as shares of 1; as an array, not a number."""
+def of_one_output(space):
+    """Return {name: place in its candidates} for w (I,), a number b, and y (N,)."""
+    found = {}
+    for name, offered in space.items():
+        for pattern, shape in ((r"w|theta|weights|coef", "I"), (r"b|bias", ""), (TARGETS.pattern, "N")):
+            shapes = [c.shape if isinstance(c, Draw) else "" if isinstance(c, float) else None for c in offered]
+            if re.fullmatch(pattern, name) and shape in shapes:
+                found[name] = shapes.index(shape)
+    return found if any(re.fullmatch("w|theta|weights|coef", name) for name in found) else {}
+
+
+def readings(plan, found):
+    """Yield Plans in which something is meant otherwise: the function, the shape of an argument, the kind of data.
+
+    found  {argument: what was computed as its gradient}
+    """
+    for value in plan.form.values:
+        functions = plan.target.owner is None and len(value) == len(plan.value) == 1 and plan.form.kind == "pair"
+        if functions and value != plan.value and not LOSS.fullmatch(value[0].name):
+            yield plan_for(plan.target, plan.form._replace(values=(value,)), Setting()).plan
+    yield from reshaped(plan, found)
     for name, role in feeding.roles([name for name in plan.given if name[:5] != "init."]).items():
         now = plan.given[name]
-        data = role != "x" and name not in measured
-        if data and isinstance(now, (Draw, float)) and getattr(now, "values", "real") not in ("signs", "labels"):
+        data = role != "x" and name not in found and not plan.world.name.startswith("as used")
+        if data and isinstance(now, (Draw, float)) and getattr(now, "values", "real")[:5] not in ("signs", "label"):
             shapes = [now.shape] if isinstance(now, Draw) else [plan.world.x, "N O", "N"]
             for shape, kind in product(shapes, ("chances", "one-hot")):
                 if (shape, kind) != tuple(now if isinstance(now, Draw) else ()):
                     yield replace(plan, given=plan.given | {name: Draw(shape, kind)})
+
+
+def reshaped(plan, found):
+    """Yield Plans in which an argument whose shape was only guessed has that of its gradient, or but one axis."""
+    given = {name: c for name, c in plan.given.items() if name[:5] != "init." and isinstance(c, Draw)}
+    sure = {*documented(plan.target, list(given))[0], *(given if plan.world.name.startswith("as used") else ())}
+    words = [word for c in given.values() for word in c.shape.split() if word[-1].isalpha() and word != "N"]
+    guessed = [n for n, role in feeding.roles(list(given)).items() if role == "more" and n not in sure and n in found]
+    own = {name: Draw(" ".join(map(str, found[name].shape))) for name in guessed}
+    yield replace(plan, given=plan.given | own)
+    for name in guessed:
+        new = [own[name], *map(Draw, dict.fromkeys(words))]
+        for candidate in feeding.without_batch(name, list(given), new):
+            yield replace(plan, given=plan.given | {name: candidate})
 
 
 def nested(given):

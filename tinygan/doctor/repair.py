@@ -33,6 +33,7 @@ KINDS = {  # of an edit that mends: (name of the mistake, what it means)
     "variable": ("wrong variable", "the right formula, with another array in it"),
     "added": ("overwritten", "each time the new share takes the place of the old ones, and must be added to them"),
     "replaced": ("gradients accumulated", "it is added to what was there before"),
+    "exchanged": ("exchanged", "two things stand in each other's place"),
     "order": ("wrong order", "a statement comes after what it needs has been overwritten, or before it is there"),
     "deleted": ("one statement too many", "without it the gradients are right"),
     "too much": ("one factor too many", "something is multiplied in that does not belong there"),
@@ -70,9 +71,11 @@ def repair(e, report, level, named=False, lines=()):
     subject, stop = e.subject, time.process_time() + (TO_PLACE if named else SECONDS[level])
     subjects = {m.subject: None for m in report.measured if m.subject.form is subject.form}
     wanted = {s: {m.path: m.n for m in report.measured if m.subject is s} for s in {subject: None} | subjects}
-    douts = {m.subject: m.dout for m in report.measured}
+    outs = {m.subject: (m.out, m.dout) for m in report.measured}
     state = [(leaf, leaf.value, np.array(leaf.value)) for s in wanted for leaf in s.state()]
-    names, numbers = attributes(subject), list(e.scalars)
+    names, numbers, gradient = attributes(subject), list(e.scalars), subject.form.gradient
+    if gradient is not None and gradient.closure:
+        lines = lines or range(gradient.node.lineno, gradient.node.end_lineno + 1)
     for holder, name, node in involved(subject):
         for edit in edits(node, level, names, numbers):
             if time.process_time() > stop:
@@ -82,7 +85,7 @@ def repair(e, report, level, named=False, lines=()):
             line, before = edit.statement.lineno, first_line(edit.statement)
             edit.swap()
             try:
-                if all(mends(s, holder, name, node, wanted[s], douts[s]) for s in wanted):
+                if all(mends(s, holder, name, node, wanted[s], *outs[s]) for s in wanted):
                     after = first_line(edit.statement if edit.result is None else edit.result)
                     return Repair(edit.kind, spot(subject.target.module.__file__, line), before, after)
             finally:
@@ -93,24 +96,25 @@ def repair(e, report, level, named=False, lines=()):
 
 
 def attributes(subject):
-    """Return the arrays and numbers of the object as a method would write them."""
+    """Return the arrays and numbers of the object, and of dictionaries that are given, as one would write them."""
+    entries = [f"{name}[{k!r}]" for name, v in subject.args.items() if isinstance(v, dict) for k in v]
     found = getattr(subject.thing, "__dict__", {})
-    return [
-        f"self.{k}" for k, v in found.items() if isinstance(v, (np.ndarray, float, int)) and not isinstance(v, bool)
-    ]
+    known = {k: v for k, v in found.items() if isinstance(v, (np.ndarray, float, int)) and not isinstance(v, bool)}
+    return [*entries, *(f"self.{k}" for k in known)]
 
 
-def mends(subject, holder, name, node, wanted, dout):
-    """Is every gradient right with the function as it is now in its syntax tree?"""
+def mends(subject, holder, name, node, wanted, out, dout):
+    """Is every gradient right with the function as it is now in its syntax tree, and the output what it was?"""
     try:
         with replaced(holder, name, node), time_limit(1):
             found = subject.gradients(dout)
+            right = all(
+                found.get(path) is not None and found[path].shape == n.shape and relative_error(found[path], n) < 1e-6
+                for path, n in wanted.items()
+            )
+            return right and relative_error(subject.out(), out) < 1e-12
     except (Stopped, TimeIsUp, SyntaxError, ValueError, TypeError, AttributeError, IndexError, KeyError, RuntimeError):
         return False
-    return all(
-        found.get(path) is not None and found[path].shape == n.shape and relative_error(found[path], n) < 1e-6
-        for path, n in wanted.items()
-    )
 
 
 @contextlib.contextmanager

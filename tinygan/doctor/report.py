@@ -38,6 +38,8 @@ class Report:
     def __init__(self, target):
         self.target, self.measured, self.rows, self.facts = target, [], [], []
         self.unchecked, self.errors, self.remarks, self.subjects, self.named = [], [], [], [], []
+        self.missing = {}  # {path: name} of parameters of which a form gives no gradient
+        self.takes = []  # names of the arguments of what could not be run
         self.helper = None  # why it does not run, where it may be no loss at all
         self.again = {}  # measurements in other settings, for the doctor
 
@@ -78,7 +80,8 @@ class Report:
         verdict = "not filled in yet" if unfilled else "right so far" if so_far else self.verdict.words
         lines = [f"{self.target.name} ({where(self.target.thing)}): {verdict}"]
         wrong = {row.name for row in self.rows if not row.passed}
-        said = {f"far {name}" for name in wrong} | {row.name for row in self.rows if row.name[:4] == "far "} - wrong
+        further = {row.name for row in self.rows if row.name.startswith(("far ", "small "))}
+        said = {name for name in further if name.partition(" ")[2] in wrong} | further - wrong
         rows = [row for row in self.rows if row.name not in said]
         if rows:
             width = max(len("argument"), *(len(row.name) for row in rows))
@@ -88,9 +91,9 @@ class Report:
         if self.unchecked and not unfilled:
             lines.append(f"  NOT CHECKED: {', '.join(self.unchecked)}")
         if self.errors and not unfilled:
-            lines.append(
-                f'  say what it takes: {self.target.name}.example = {{"x": (2, 3, 6, 6)}}, arrays or shapes by name'
-            )
+            example = ", ".join(f'"{name}": {(6 - i, 3)}' for i, name in enumerate(self.takes[:3] or ["x"]))
+            lines.append("  call it in the file with a few numbers, or say what it takes, in arrays or shapes by name:")
+            lines.append(f"      {self.target.name}.example = {{{example}}}")
         return "\n".join(lines + [f"  note: {remark}" for remark in dict.fromkeys(self.remarks)])
 
 
@@ -100,7 +103,7 @@ def format_row(row, width):
     if np.isfinite(row.error):
         got, expected = numbers(row.got, row.expected, row.passed)
         line += f"{row.error:7.1e}  {','.join(map(str, row.index)):<8}  {got:>14}  {expected:>14}"
-    aside = f"{row.aside} on a kink, set aside" if row.aside else ""
+    aside = f"{row.aside} without a slope that can be measured, set aside" if row.aside else ""
     return "  ".join(filter(None, [line, "" if row.passed else "WRONG", aside, row.note])).rstrip()
 
 

@@ -1,7 +1,9 @@
 """Run code that a learner wrote: quietly, from one seed, within a time limit; what goes wrong becomes one sentence.
 
 A learner's file is run, as ``import`` would run it, but one statement after the other: where one of them fails (a
-download, a picture, a training that takes too long), the definitions around it can still be checked.
+download, a picture, a training that takes too long), the definitions around it can still be checked. What stands under
+``if __name__ == "__main__"`` is run, too, but for a second only, and nothing may be written or started there: it shows
+what the functions above it take.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ import shlex
 import signal
 import sys
 import threading
+import time
 import tokenize
 import traceback
 import types
@@ -33,7 +36,11 @@ import numpy as np
 PACKAGE = Path(__file__).resolve().parent.parent
 LIBRARIES = (str(PACKAGE), str(Path(np.__file__).parent), str(Path(os.__file__).parent))
 SECONDS = 10  # that one call, or one statement of a file, may take
+DEMO = 1  # that everything under ``if __name__ == "__main__"`` may take
 FUTURE = __future__.annotations.compiler_flag
+REFUSED = tuple(f"os.{x}" for x in "remove rename rmdir truncate mkdir system fork exec spawn posix_spawn".split())
+REFUSED += "subprocess", "socket.connect", "shutil"
+WATCHED = []  # [is a demonstration running now?]
 CELLS = {}  # {path of a notebook: [first line of each cell, in the joined code]}
 
 
@@ -244,14 +251,47 @@ def run(path, text):
     linecache.cache[path] = (len(text), None, text.splitlines(True), path)
     sys.modules[module.__name__] = module  # where inspect looks for the source of a class
     sys.path.insert(0, str(Path(path).resolve().parent))
+    argv, sys.argv = sys.argv, [path]
     try:
         with sandbox():
             for node in tree.body:
-                code = compile(ast.Module([node], []), path, "exec", FUTURE, dont_inherit=True)
-                statement(code, module, node)
+                if not is_demo(node):
+                    statement(node, module)
+            passed_over, stop = list(module.passed_over), time.monotonic() + DEMO
+            with only_reading():
+                for part in [part for node in tree.body if is_demo(node) for part in node.body]:
+                    if time.monotonic() < stop:
+                        statement(part, module, stop - time.monotonic())
+            module.passed_over = passed_over
     finally:
         sys.path.pop(0)
+        sys.argv = argv
     return module
+
+
+def is_demo(node):
+    """Is it ``if __name__ == "__main__"``?"""
+    return isinstance(node, ast.If) and any(getattr(part, "id", "") == "__name__" for part in ast.walk(node.test))
+
+
+@contextlib.contextmanager
+def only_reading():
+    """Refuse to write a file, to start a program and to reach the network in here."""
+    if not WATCHED:
+        sys.addaudithook(refuse)  # for good: Python has no way to take it off again
+    WATCHED[:] = [True]
+    try:
+        yield
+    finally:
+        WATCHED[:] = [False]
+
+
+def refuse(event, args):
+    """Raise PermissionError for what a demonstration may not do."""
+    if WATCHED[0]:
+        writes = event == "open" and isinstance(args[2], int) and args[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
+        if writes or event.startswith(REFUSED):
+            raise PermissionError("a demonstration is run without writing or starting anything")
 
 
 @contextlib.contextmanager
@@ -262,7 +302,7 @@ def noted_calls(module):
         code = frame.f_code
         if event == "call" and code.co_filename == module.__file__ and code not in module.calls:
             names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-            module.calls[code] = {name: copied(frame.f_locals.get(name)) for name in names}
+            module.calls[code] = {name: copied(frame.f_locals[name]) for name in names if name in frame.f_locals}
 
     before = sys.getprofile()
     sys.setprofile(watch)
@@ -273,7 +313,11 @@ def noted_calls(module):
 
 
 def copied(value):
-    """Return a copy of an array, anything else as it is."""
+    """Return a copy of an array, or of a dictionary, list or tuple; anything else as it is."""
+    if isinstance(value, dict):
+        return {key: copied(part) for key, part in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(map(copied, value))
     return value.copy() if isinstance(value, np.ndarray) else value
 
 
@@ -303,13 +347,14 @@ def compare(outcomes, place, left, op, right):
     return result
 
 
-def statement(code, module, node):
+def statement(node, module, seconds=SECONDS):
     """Run one statement of a module."""
+    code = compile(ast.Module([node], []), module.__file__, "exec", FUTURE, dont_inherit=True)
     try:
-        with time_limit(SECONDS), noted_calls(module):
+        with time_limit(seconds), noted_calls(module):
             exec(code, module.__dict__)
     except TimeIsUp:
-        module.passed_over.append(f"{spot(module.__file__, node.lineno)}: no end within {SECONDS} seconds")
+        module.passed_over.append(f"{spot(module.__file__, node.lineno)}: no end within {seconds} seconds")
     except (Exception, SystemExit) as error:
         lines = [frame.lineno for frame in own_frames(error) if frame.filename == module.__file__] or [node.lineno]
         said = f"{type(error).__name__}: {error}".rstrip(": ")

@@ -25,17 +25,18 @@ def documented(names, text, constructor, everything=""):
             found[name] = axes
     if not found and len(shapes := {tuple(axes) for axes in all_axes(text)}) == 1:
         found = dict.fromkeys(names, list(*shapes))  # "scores of shape (N,)", whichever they are
-    order = sorted(found.values(), key=lambda axes: not (len(axes) > 1 and axes[0] in BATCH))
-    batch_named = any(axis in BATCH for axes in order for axis in axes)
-    for axes in order:
+    order = sorted(found.items(), key=lambda item: not (len(item[1]) > 1 and item[1][0] in BATCH))
+    batch_named = any(axis in BATCH for axes in found.values() for axis in axes)
+    for name, axes in order:
         guesses = (FIRST[len(axes)] if axes[0] in BATCH or len(axes) > 2 or axes[-1] not in BATCH else "I N").split()
         for axis, guess in zip(axes, guesses, strict=True):
             symbol = axis.lstrip("0123456789*")
             if symbol and symbol not in ours:
                 if symbol in BATCH and "N" not in used:
                     guess = "N"
-                elif guess == "N" and batch_named:
+                elif guess == "N" and (batch_named or name in constructor):
                     guess = "I"
+                guess = "M" if symbol == "H" and len(axes) < 3 else guess
                 free = guess if guess not in used else next((s for s in "OMK" if s not in used), symbol)
                 ours[symbol] = used[free] = free
     return {name: Draw(" ".join(translated(axis, ours) for axis in axes)) for name, axes in found.items()}, ours

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 import sys
 
 
@@ -66,15 +67,31 @@ def returns(node):
         if isinstance(part, ast.Assign) and isinstance(part.value, (ast.Tuple, ast.List)):
             assigned |= {t.id: part.value for t in part.targets if isinstance(t, ast.Name)}
     values = [part.value for part in walk_own(node) if isinstance(part, ast.Return) and part.value] if node else []
-    return [names_in(assigned.get(getattr(value, "id", None), value)) for value in values]
+    known = {arg.arg for arg in ast.walk(node.args) if isinstance(arg, ast.arg)} if node else ()
+    return [names_in(assigned.get(getattr(value, "id", None), value), known) for value in values]
 
 
-def names_in(value):
-    """The names of a tuple's parts, or of one thing: a tuple in it gives a tuple, an expression None."""
+SAME = re.compile("squeeze|reshape|ravel|copy|astype|asarray|array")  # what does not change the numbers
+
+
+def names_in(value, known=()):
+    """The names of a tuple's parts, or of one thing: a tuple in it gives a tuple, most expressions None.
+
+    known  arguments: x / 2 is not x
+    """
     if isinstance(value, (ast.Tuple, ast.List)):
-        parts = [part.value if isinstance(part, ast.Subscript) else part for part in value.elts]
-        nested = [names_in(part) for part in parts]
-        return tuple(n if isinstance(p, (ast.Tuple, ast.List)) else n[0] for p, n in zip(parts, nested, strict=True))
+        nested = [names_in(part, known) for part in value.elts]
+        parts = zip(value.elts, nested, strict=True)
+        return tuple(n if isinstance(part, (ast.Tuple, ast.List)) else n[0] for part, n in parts)
+    whole = value
+    if isinstance(value, ast.BinOp) and isinstance(value.op, ast.Div):  # dx / N
+        value = value.left
+    elif isinstance(value, ast.Call) and SAME.fullmatch(getattr(value.func, "attr", "")):  # np.squeeze(loss), dx.copy()
+        inner = value.func.value
+        value = value.args[0] if getattr(inner, "id", "") == "np" and value.args else inner
+    if value is not whole and getattr(value, "id", None) in known:
+        return (None,)
+    value = value.value if isinstance(value, ast.Subscript) else value
     return (getattr(value, "id", getattr(value, "attr", None)),)
 
 

@@ -96,7 +96,7 @@ class Subject:
     """Code under check, made and fed as a Plan says."""
 
     moves = uses_rate = False
-    single = False  # are its own arrays of single precision? Then it is meant to compute so
+    single = False  # does it compute in single precision, and is meant to?
 
     def __init__(self, plan, setting):
         self.plan, self.setting = plan, setting
@@ -104,13 +104,14 @@ class Subject:
         self.sizes = {**SIZES, **plan.world.sizes, **dict(setting.sizes)}
         self.rng = np.random.default_rng(setting.seed)
         self.generators, self.broken, self.vanishing, self.types = [], [], set(), {}
-        self.stage, self.choices, self.told, self.left = 0, 1, True, []
+        self.stage, self.choices, self.told, self.left, self.kept, self.remarks = 0, 1, True, [], {}, []
         self.thing = self.make()
         self.globals = self.globals_of()
         self.args, self.other_args = self.feed(), self.feed()
         self.stage = 1
         self.evaluating, self.felt, self.elsewhere = False, {}, {}
         self.slots = self.find_slots()
+        self.single = self.out_is_single or self.single and any(map(self.rounds, self.slots.values()))
         if setting.mode:
             self.forward(self.other_args)
             self.evaluating = True
@@ -145,7 +146,9 @@ class Subject:
         """Does the code speak of a gradient of this number? Then it is a parameter, like the slope of a PReLU."""
         if len(path) > 1 and path[-2] in ("params", "parameters"):
             return True
-        return any(named_after(word, path[-1]) > 1 for word in set(re.findall(r"\w+", self.target.text)))
+        words = set(re.findall(r"\w+", self.target.text)) - {path[-1]}
+        keyed = re.search(rf"""grad[\s\S]*["']{path[-1]}["']""", self.target.text)  # {{"w1": ...}}
+        return bool(keyed) or any(named_after(word, path[-1]) > 1 for word in words)
 
     def globals_of(self):
         """The arrays of the module that a function uses, for these are parameters, too."""
@@ -167,10 +170,12 @@ class Subject:
         }
         spreads = {name: "near" if name in near else self.setting.spread for name in given}
         args = {name: realize(v, self.sizes, self.rng, spreads[name]) for name, v in given.items()}
-        return {k: np.array(v) if isinstance(v, float) and self.has_gradient((k,)) else v for k, v in args.items()}
+        return {name: np.array(v) if isinstance(v, float) else v for name, v in args.items()}
 
     def function(self, step):
-        """Return the function that a Call names."""
+        """Return the function that a Call names, or that the value has been returned with."""
+        if step.closure:
+            return self.cache
         return step.function or getattr(self.thing if self.target.owner else self.target.module, step.name)
 
     # ---- running ----
@@ -193,6 +198,7 @@ class Subject:
         self.lent, self.cache, result = dict(known), None, None
         for i, step in enumerate(self.value):
             main = main_argument(step, known) if i else None
+            known |= {main: self.main} if main else {}
             named = {name: self.main if name == main else known.get(name, self.setting.rate) for name in step.needs}
             if self.evaluating and self.setting.mode in [p.name for p in parameters(self.function(step))]:
                 named[self.setting.mode] = False
@@ -238,6 +244,9 @@ class Subject:
         named = [str(name) for name in self.value[-1].returns[-1:]]
         if len(parts) > 1 and self.form.kind != "both" and any(map(CACHE.fullmatch, [*needs, *named])):
             parts = parts[:-1]
+        known = zip(parts[1:], self.value[-1].returns[1:], strict=False)
+        kept = [id(part) for part, name in known if name in needs]  # backward takes it as it is: a cache, too
+        parts = [part for part in parts if id(part) not in kept]
         if self.form.kind in ("both", "step") or len(parts) > 1 and is_number(parts[0]) and np.ndim(parts[0]) == 0:
             parts = parts[:1]
         return [np.asarray(part) for part in parts if is_number(part)]
@@ -249,6 +258,7 @@ class Subject:
     def vector(self, result):
         """Return a result as one vector, and note the shapes of its parts."""
         parts = self.outputs(result)
+        self.out_is_single = any(part.dtype == np.float32 for part in parts)
         self.shapes = [part.shape for part in parts]
         vector = np.concatenate([part.ravel() for part in parts])
         if not np.all(np.isfinite(vector)):
@@ -298,7 +308,8 @@ class Subject:
         names = [path[-1] for path in slots]
         for path, array in [(path, array) for path, array in slots.items() if path[0] == "self"]:
             like = any(map(is_gradient_name, path)) or any(named_after(path[-1], name) > 1 for name in names)
-            if (like or path[-1] in ("mask", "out", "x")) and not self.matters(array):
+            like = like or path[-1] in ("mask", "out", "x") or path[-1] in self.args
+            if like and not self.matters(array):
                 del slots[path]
             elif array.flags.writeable:
                 self.enliven(array)
@@ -312,6 +323,15 @@ class Subject:
             return not np.array_equal(self.out(), out)
         except Stopped:
             return False
+        finally:
+            array[...] = old
+
+    def rounds(self, array):
+        """Is a change in the tenth digit of this array lost?"""
+        old, out = array.copy(), self.out()
+        try:
+            array *= 1 + 1e-10
+            return not np.array_equal(array, old) and np.array_equal(self.out(), out)
         finally:
             array[...] = old
 
@@ -363,10 +383,20 @@ class Subject:
             {id(value) for value in pairs.values()},
             [p.name for step in self.value for p in parameters(self.function(step))],
         )
-        loose = [n for n, (_, v) in zip(names, returned, strict=False) if isinstance(n, str) and id(v) not in used]
+        named = [(names[p[0]] if isinstance(p[0], int) and p[0] < len(names) else None, v) for p, v in returned]
+        loose = [name for name, value in named if isinstance(name, str) and id(value) not in used]
         self.left = [n for n in loose if is_gradient_name(n) or any(named_after(n, name) > 1 for name in needs)]
         self.types = {path: np.asarray(value).dtype for path, value in pairs.items()}
-        return {path: np.array(pairs[path], dtype=float) if path in pairs else None for path in self.slots}
+        found = {path: np.array(pairs[path], dtype=float) if path in pairs else None for path in self.slots}
+        self.kept = {path: g.shape for path, g in found.items() if g is not None and self.fits(path, g)}
+        return found | {path: found[path].reshape(self.slots[path].shape) for path in self.kept}
+
+    def fits(self, path, gradient):
+        """Has a gradient another shape, but only by axes of length 1 that do no harm, as (1, O) beside (O,)?"""
+        shape, other = self.slots[path].shape, gradient.shape
+        if shape == other or [n for n in shape if n > 1] != [n for n in other if n > 1]:
+            return False
+        return np.prod(np.broadcast_shapes(shape, other), dtype=int) == gradient.size  # of W - lr * dW
 
     def own_promises(self):
         """Return the Facts that only this kind of subject can break."""
@@ -378,8 +408,8 @@ class Both(Subject):
 
     def in_order(self, result):
         self.names = self.value[-1].returns
-        last = LOSS.fullmatch(str(self.names[-1])) if self.names else None
-        if last and isinstance(result, tuple) and len(result) == 2 and not is_scalar(result[0]):
+        last = self.names and not is_gradient_name(self.names[-1])
+        if last and isinstance(result, tuple) and len(result) == 2 and is_scalar(result[1]) > is_scalar(result[0]):
             self.names = self.names[::-1]
             return result[::-1]
         return result

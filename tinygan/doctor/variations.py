@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from tinygan.doctor import feeding
 from tinygan.doctor.feeding import TARGETS, Draw
+from tinygan.doctor.offers import used
 from tinygan.doctor.source import parameters, tree_of
 
 # fmt: off
@@ -28,13 +29,15 @@ def variations(subject):
     guessed = {k: plan.given[k] for k in main if getattr(plan.given[k], "values", "") in ("chances", "positive")}
     if guessed:
         real = replace(plan, given=plan.given | {k: c._replace(values="real") for k, c in guessed.items()})
-        yield "any number ", real, setting
-        yield "any number, far ", real, replace(setting, spread="far")
+        for label, spread in (("", "near"), (", far", "far"), (", large", "large")):
+            yield f"any number{label} ", real, replace(setting, spread=spread)
     for name, c in plan.given.items():
         if isinstance(c, Draw) and c.values == "chances" and name not in main:
             yield f"{name} one-hot ", replace(plan, given=plan.given | {name: c._replace(values="one-hot")}), setting
+    given, own, *_ = used(subject.target, (*subject.value, subject.form.gradient))
     for name, value in defaults(subject):
-        for other in alternatives(subject, name.removeprefix("init."), value):
+        theirs = [c for c in [(own | given).get(name)] if isinstance(c, (bool, int, float, str, Draw)) and c != value]
+        for other in [*theirs, *alternatives(subject, name.removeprefix("init."), value)]:
             label = f"{name.removeprefix('init.')}={'given' if isinstance(other, Draw) else other} "
             yield label, plan, replace(setting, given=((name, other),))
 
@@ -70,7 +73,7 @@ def alternatives(subject, name, value):
         return [word for word in words(subject.target.module, name) if word != value]
     if isinstance(value, int):
         return [value + 1, value - 1] if value > 1 else [value + 1]
-    return [0.3 * value] if abs(value) > 1e-3 else []
+    return [0.3 * value or 0.3] if value == 0 or abs(value) > 1e-3 else []
 
 
 def optional(subject, name):
