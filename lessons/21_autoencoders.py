@@ -158,8 +158,8 @@ used = code_mean.var(axis=0) > 0.1
 print(f"~{used.sum()} of {code_mean.shape[1]} latents say something: their mean has a variance above 0.1")
 
 # %% blur and collapse, in one picture
-fig = plt.figure(figsize=(8, 4.6), layout="constrained")
-axes = fig.subplot_mosaic([[*PLAYERS], ["digits"] * len(PLAYERS)], height_ratios=[1, 1.8])
+fig = plt.figure(figsize=(8, 4.05), layout="constrained")
+axes = fig.subplot_mosaic([[*PLAYERS], ["digits"] * len(PLAYERS)], height_ratios=[1, 1.85])
 for name, points in PLAYERS.items():
     axes[name].plot(*DATA.x[:1000].T, ".", color="0.8", markersize=3)
     axes[name].plot(*points[:1000].T, "C3.", markersize=1.5)
