@@ -52,7 +52,7 @@ PATIENCE = 4  # times what the tests take without a mutant, since some mutants n
 
 ANY_NUMBER = "where the norm is 0, g is 0, and may be divided by any number"
 SAME_PRODUCT = "an outer product is what matmul computes as well, only more slowly"
-ONE_FOR_EACH = "us has one entry for each layer: strict says so, and never speaks"
+ONE_FOR_EACH = "slopes has one entry for each layer: strict says so, and never speaks"
 
 # (file, statement, what became of it): why it changes nothing
 EQUIVALENT: dict[tuple[str, str, str], str] = {
@@ -66,9 +66,6 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "product = np.multiply if dout.shape[1] == 1 else np.matmul",
         "product = np.multiply if dout.shape[1] == 1.001 else np.matmul",
     ): SAME_PRODUCT,
-    ("gan.py", "return x.reshape(len(x) // self.pack, -1)", "return x.reshape(len(x) // self.pack, -2)"): (
-        "NumPy takes any negative length for the one that it has to find"
-    ),
     (
         "network.py",
         "self.statistics = np.zeros(parameter_count(self.layers, 'statistics'), dtype)",
@@ -99,13 +96,13 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
     ): ANY_NUMBER,
     (
         "gradient_penalty.py",
-        "for layer, u in zip(reversed(network.layers), us, strict=True):",
-        "for layer, u in zip(reversed(network.layers), us):",
+        "for layer, dout_v in zip(reversed(network.layers), slopes, strict=True):",
+        "for layer, dout_v in zip(reversed(network.layers), slopes):",
     ): ONE_FOR_EACH,
     (
         "gradient_penalty.py",
-        "for layer, u in zip(reversed(network.layers), us, strict=True):",
-        "for layer, u in zip(reversed(network.layers), us, strict=False):",
+        "for layer, dout_v in zip(reversed(network.layers), slopes, strict=True):",
+        "for layer, dout_v in zip(reversed(network.layers), slopes, strict=False):",
     ): ONE_FOR_EACH,
     **{
         ("losses.py", line, line.replace("s.real > 0", "s.real >= 0")): "at s = 0 both branches are equal"

@@ -20,7 +20,7 @@ from helpers import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tinygan.gan import GAN
+from tinygan.gan import GAN, draw_latents, generate
 from tinygan.gradient_penalty import R1, WGANGP
 from tinygan.layers import Dense, LeakyReLU, Pack, Sigmoid, Tanh
 from tinygan.network import Network
@@ -299,3 +299,30 @@ def test_no_gradient_is_computed_that_nobody_needs():
     assert asked == [("D", True, False)], "(player, its parameters' gradients, its inputs' gradients)"
     s.gan.generator_step(s.x_fake())
     assert asked[1:] == [("D", False, True), ("G", True, False)]
+
+
+# ---- latents and samples -------------------------------------------------------------------------
+
+
+def test_latents_are_normal_numbers_in_single_precision_of_the_generator_that_is_given():
+    z = draw_latents(np.random.default_rng(3), 50, 4)
+    assert_same_bits("z", z, np.random.default_rng(3).standard_normal((50, 4), dtype=np.float32))
+    assert z.dtype == np.float32
+
+
+def test_where_there_are_classes_a_label_is_appended_as_often_as_it_is_frequent():
+    z = draw_latents(np.random.default_rng(3), 4000, 2, class_counts=(1, 3, 0))
+    assert_same_bits("z", z[:, :2], np.random.default_rng(3).standard_normal((4000, 2), dtype=np.float32))
+    labels = z[:, 2:]
+    assert labels.shape == (4000, 3) and (np.sort(labels, axis=1) == [0, 0, 1]).all()
+    assert np.abs(labels.mean(axis=0) - [0.25, 0.75, 0]).max() < 0.03
+
+
+@pytest.mark.parametrize("chunk", [1, 3, 7, 8])
+def test_samples_made_in_chunks_are_those_of_one_pass_and_stay_as_they_are(chunk):
+    generator = Network([Dense(3, 4), LeakyReLU(0.2), Dense(4, 2)], np.random.default_rng(0), np.float64)
+    z = np.random.default_rng(1).normal(size=(7, 3))
+    at_once = generator.forward(z).copy()
+    samples = generate(generator, z, chunk)
+    generator.forward(-z)  # fills the same work arrays again
+    assert_close("samples", samples, at_once, 1e-12)

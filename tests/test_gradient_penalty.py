@@ -170,6 +170,20 @@ def test_wgan_gp_is_the_mean_squared_distance_of_the_slope_from_one(stack, n, se
     assert_close("WGANGP", make()(network, x_real, x_fake), 2.0 * np.mean((norms - 1) ** 2), 1e-6)
 
 
+@for_both_penalties
+def test_of_several_outputs_the_first_alone_is_d(make):
+    """Behind the logit there may be guesses, and their slopes cost nothing."""
+    layers = [Dense(3, 4), LeakyReLU(0.2), Dense(4, 3)]
+    network, x_real, x_fake = discriminator(layers, 3, make=make)
+    alone = Network([Dense(3, 4), LeakyReLU(0.2), Dense(4, 1)], np.random.default_rng(0), np.float64)
+    for name, (value, _) in alone.views().items():
+        value[...] = network.views()[name][0][..., : value.shape[-1]]
+    assert make()(network, x_real, x_fake) == pytest.approx(make()(alone, x_real, x_fake), rel=1e-12)
+    for name, (_, grad) in alone.views().items():
+        assert_close(name, network.views()[name][1][..., : grad.shape[-1]], grad, 1e-12)
+    assert not network.layers[-1].dW[:, 1:].any()
+
+
 def test_a_linear_discriminator_has_the_known_penalties():
     """D = x·w has the slope w everywhere: R1 is ½γ‖w‖² with gradient γw, WGANGP λ(‖w‖ - 1)²."""
     network, x_real, x_fake = discriminator([Dense(3, 1)], 3, n=5)

@@ -99,6 +99,25 @@ def test_a_discriminator_that_knows_nothing(name, d_loss, g_loss, score):
     assert game.score(zeros) == pytest.approx(np.full((5, 1), score))
 
 
+@pytest.mark.parametrize(
+    "game", [NonSaturating(), Minimax(), LeastSquares(), LeastSquares(-1, 1, 0), LeastSquares(0.2, 1.5, 0.7)], ids=str
+)
+def test_at_the_equilibrium_the_best_d_says_the_same_everywhere_and_the_losses_are_those_given(game):
+    """Real and generated samples are alike: the best constant logit is where the two gradients of D cancel."""
+    lowest, highest = -5.0, 5.0
+    for _ in range(100):
+        s = np.full((1, 1), (lowest + highest) / 2)
+        _, dreal, dfake = game.discriminator(s, s)
+        lowest, highest = (lowest, s.item()) if (dreal + dfake).item() > 0 else (s.item(), highest)
+    found = game.discriminator(s, s)[0], game.generator(s)[0], game.score(s).item()
+    assert found == pytest.approx(game.equilibrium, abs=1e-12)
+
+
+def test_at_the_equilibrium_a_critic_finds_no_distance():
+    s = np.full((3, 1), 1.7)
+    assert Wasserstein().discriminator(s, s)[0] == Wasserstein.equilibrium[0]
+
+
 @for_every_game
 @given(batch=logits())
 def test_steps_have_the_direction_of_the_game(game, batch):
