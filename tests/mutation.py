@@ -51,6 +51,7 @@ ALSO = {"gradcheck.py": "test_gradcheck.py"}  # mutated only if asked for; its t
 PATIENCE = 4  # times what the tests take without a mutant, since some mutants never end
 
 ANY_NUMBER = "where the norm is 0, g is 0, and may be divided by any number"
+ANY_NEGATIVE = "NumPy takes any negative length for the one that it has to find"
 SAME_PRODUCT = "an outer product is what matmul computes as well, only more slowly"
 ONE_FOR_EACH = "slopes has one entry for each layer: strict says so, and never speaks"
 
@@ -66,6 +67,26 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "product = np.multiply if dout.shape[1] == 1 else np.matmul",
         "product = np.multiply if dout.shape[1] == 1.001 else np.matmul",
     ): SAME_PRODUCT,
+    **{
+        ("layers.py", line, line.replace("-1", "-2")): ANY_NEGATIVE
+        for line in (
+            "return products.sum(axis=0).reshape(-1, self.channels).sum(axis=0)",
+            "return x.reshape(len(x) // self.m, -1)",
+            "return dout.reshape(len(dout) * self.m, -1)",
+        )
+    },
+    (
+        "layers.py",
+        "return products.sum(axis=0).reshape(-1, self.channels).sum(axis=0)",
+        "return products.reshape(-1, self.channels).sum(axis=0)",
+    ): "the same sum in another order",
+    (
+        "layers.py",
+        "self.da += self.slope_grads(dout_v * self.kept('v') * (self.x.real <= 0))",
+        "self.da += self.slope_grads(dout_v * self.kept('v') * (self.x.real < 0))",
+    ): "at x = 0, the kink, either is as good",
+    ("layers.py", "self.a = self.da = None", "pass"): "the Network sets both; the line is for readers and editors",
+    **{("layers.py", "super().__init__()", other): "Pack has no work arrays" for other in ("pass", "super()")},
     (
         "network.py",
         "self.statistics = np.zeros(parameter_count(self.layers, 'statistics'), dtype)",

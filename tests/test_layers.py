@@ -570,3 +570,10 @@ def test_layers_introduce_themselves():
         "Tanh()",
         "Pack(3)",
     ]
+
+
+def test_uniform_draws_weights_and_biases_up_to_one_over_the_root_of_the_inputs():
+    """PyTorch's default: U(-1/√I, 1/√I)."""
+    network = Network([Dense(100, 400, "uniform")], np.random.default_rng(0), np.float64)
+    for values in (network.layers[0].W, network.layers[0].b):
+        assert 0.099 < np.abs(values).max() <= 0.1 and abs(values.std() / (0.1 / np.sqrt(3)) - 1) < 0.1
