@@ -100,7 +100,9 @@ def test_a_discriminator_that_knows_nothing(name, d_loss, g_loss, score):
 
 
 @pytest.mark.parametrize(
-    "game", [NonSaturating(), Minimax(), LeastSquares(), LeastSquares(-1, 1, 0), LeastSquares(0.2, 1.5, 0.7)], ids=str
+    "game",
+    [NonSaturating(), Minimax(), LeastSquares(), LeastSquares(-1, 1, 0), LeastSquares(0.2, 1.5, 0.7)],
+    ids=["non-saturating", "minimax", "0-1", "pearson", "other targets"],
 )
 def test_at_the_equilibrium_the_best_d_says_the_same_everywhere_and_the_losses_are_those_given(game):
     """Real and generated samples are alike: the best constant logit is where the two gradients of D cancel."""
