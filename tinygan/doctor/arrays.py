@@ -71,7 +71,9 @@ def items(thing):
         return list(thing.items())
     if isinstance(thing, (list, tuple)):
         return list(enumerate(thing))
-    common = {k: v for k, v in vars(type(thing)).items() if isinstance(v, (dict, list, np.ndarray)) and k[:2] != "__"}
+    kinds = [kind for kind in reversed(type(thing).__mro__) if kind is not object]
+    shared = {name: value for kind in kinds for name, value in vars(kind).items() if name[:2] != "__"}
+    common = {name: value for name, value in shared.items() if isinstance(value, (dict, list, np.ndarray))}
     slots = {k: getattr(thing, k) for k in getattr(type(thing), "__slots__", ()) if hasattr(thing, k)}
     return list({**common, **slots, **getattr(thing, "__dict__", {})}.items())
 

@@ -18,7 +18,7 @@ from tinygan.doctor.excuses import against_definition, cut_off, definition_of, e
 from tinygan.doctor.feeding import BATCHES, DATA, TARGETS
 from tinygan.doctor.finding import IMPLIED, LOSS, Form, Target, call_of, forms, of_class, of_function
 from tinygan.doctor.measure import broken_promises, measure, of_ties, shared
-from tinygan.doctor.planning import SENSELESS, Attempt, adapter, plan_for, readings
+from tinygan.doctor.planning import SENSELESS, Attempt, adapter, elsewhere, plan_for, readings
 from tinygan.doctor.report import Report, Verdict
 from tinygan.doctor.sandbox import Stopped, Unfilled, call, sandbox, where
 from tinygan.doctor.source import parameters, text_about, walk_own
@@ -99,12 +99,15 @@ def examine_form(report, form, setting, example, definition):
         return pass_over(report, form, attempt.error)
     if attempt.plan.value[-1].function in IMPLIED.values():
         attempt = implied(attempt, setting)
-    subject, found = likeliest(attempt, setting)
+    subject, found = likeliest(attempt, setting, example)
     if not found and not missing(subject, found, []):
         if form.kind == "step":  # it may return the gradient that it does not apply
             return examine_form(report, Form("both", ((form.gradient,),), None), setting, example, definition)
         place = where(subject.function(form.gradient or form.values[0][0]))
         return pass_over(report, form, Stopped(f"{place}: {form.name} gives no gradient"))
+    if subject.value[-1].side and not all(m.row.passed for m in found) and not subject.apart:
+        said = "the loss of one player is taken after the other has moved: write the two losses as functions of their own"
+        return pass_over(report, form, Stopped(f"{where(subject.function(form.gradient))}: {said}"))
     found = guarded(subject, found, "", report.remarks)
     report.subjects.append(subject)
     take_down(report, subject, found)
@@ -228,7 +231,7 @@ def add(report, subject, found, definition):
         report.facts += facts
 
 
-def likeliest(attempt, setting):
+def likeliest(attempt, setting, example=None):
     """Return (Subject, its measured gradients): of several ways to read a result the one in which it is right."""
     subject, gradient = attempt.subject, attempt.plan.form.gradient
     found = measure(subject)
@@ -246,7 +249,19 @@ def likeliest(attempt, setting):
                 said = f"{plan.form.name} is the gradient of {plan.value[0].name}, not of {subject.plan.value[0].name}"
                 other.subject.remarks = [said]
             return other.subject, again
+    for other in elsewhere(subject.plan, example):
+        again = measure(other.subject)
+        if len(again) >= len(found) and all(m.row.passed for m in again):
+            if any(m.a.shape != m.x.shape for m in found):  # the guess was nonsense
+                return other.subject, again
+            first, second = shapes_of(subject), shapes_of(other.subject)
+            raise Stopped(f"{where(subject.target.thing)}: it is right for {second} and wrong for {first}: which is meant?")
     return subject, found
+
+
+def shapes_of(subject):
+    """Return "x (5, 7), y (5,)": what it is given."""
+    return ", ".join(f"{name} {np.shape(value)}" for name, value in subject.args.items() if np.ndim(value))
 
 
 def implied(attempt, setting):

@@ -44,14 +44,14 @@ STEP = re.compile(r"(?!.*(forward|backward|cell))(.*_)?(step|update)(_.*)?|train
 RULE = re.compile(r"(?!.*(loss|layer)).*?(sgd|momentum|nesterov|nag|ada_?grad|rms_?prop|ada_?delta|adam\w*|gradient_?descent|optimi[sz]er|nadam)(_?\w*)", re.I)
 STEPS_OF_A_RULE = ("step", "update", "apply_gradients", "update_params", "apply", "__call__")
 DOUT = re.compile(r"d|g|d[A-Za-z]\w*|d_\w+|\w*grad\w*|g_\w+|up\w*|delta\w*|\w*err(or)?\w*|back\w*|out_?d\w*", re.I)
-RATE = re.compile(r"lr|learn\w*_?rate|eta|step_?size|alpha|rate", re.I)
+RATE = re.compile(r"lr(_\w+)?|\w+_lr|learn\w*_?rate|eta|step_?size|alpha|rate", re.I)
 FLAG = re.compile(r"deriv\w*|prime|grad\w*|d|backward", re.I)  # of f(x, deriv=False)
 GRADIENTS = {"grads", "gradients", "grad", "g", "dw", "grads_and_vars", "gradient", "dparams", "derivatives"}
 CACHE = re.compile(r"\w*cache\w*|ctx|context|saved\w*|memory|tape|mem|aux|residuals?|store", re.I)
 NO_LOSS = re.compile(r".*forward.*|(init|_(?!loss|cost)|make|load|split|im2col|param|get_|fit|train|run|main|sample|generate).*|.*(shape|size).*")
 COMMON_WORDS = set("""loss cost function fn func nll objective error value compute calc calculate get eval forward backward gradient
 gradients grad grads derivative deriv prime d of the""".split())
-NO_GRADIENT = re.compile(r"tangent.*|save.*|.*(num|check|test|clip|zero|norm|finite|approx|estimat|reset|plot|print|init|get_|set_|compare|descen[td]|ascent).*", re.I)
+NO_GRADIENT = re.compile(r"tangent.*|save.*|param\w*_grads?|.*(num|check|test|clip|zero|norm|finite|approx|estimat|reset|plot|print|init|get_|set_|compare|descen[td]|ascent).*", re.I)
 IMPLIED = {  # what a backward pass may mean that names no loss
     "half the sum of squares": lambda out, target: 0.5 * np.sum((out - target) ** 2),
     "half the mean of squares": lambda out, target: 0.5 * np.mean((out - target) ** 2),
@@ -76,6 +76,8 @@ class Call(NamedTuple):
     function: object = None  # where it is none of the namespace's
     flag: str = ""  # an argument that is True if the derivative is wanted
     closure: bool = False  # is it what the value's function returns beside the value?
+    part: int = 0  # which of the losses that a step of both players returns it is,
+    side: str = ""  # and whose, "D" or "G"
 
 
 class Form(NamedTuple):
@@ -156,8 +158,8 @@ def forms(functions, module):
     gradients = {name: stem for name in calls if (stem := stem_of(name, calls)) is not None}
     stems = set(gradients.values())  # of step_backward
     rest = {n: call for n, call in calls.items() if n not in gradients and (n in stems or not STEP.fullmatch(n))}
-    losses = [call for name, call in calls.items() if LOSS.fullmatch(name)]
-    around = {k: f for k, f in vars(module).items() if isinstance(f, types.FunctionType) and LOSS.fullmatch(k)}
+    losses = [call for name, call in calls.items() if is_loss(name)]
+    around = {k: f for k, f in vars(module).items() if isinstance(f, types.FunctionType) and is_loss(k)}
     losses += [call_of(name, f, False) for name, f in around.items() if name not in calls]
     losses = losses or [call_of(name, f, False) for name, f in IMPLIED.items()]
     found, used = [], set()
@@ -191,10 +193,18 @@ def forms(functions, module):
                 found += [Form("step", ((sides[side],),), call) for side in sorted(sides)]
                 continue
             fitting = [(loss,) for loss in fitting if alike(loss, call) > -4]
+            if both := losses_of_both(call):
+                found += [Form("step", ((loss,),), call) for loss in both]
+                continue
             found.append(Form("step", (*fitting[:2], (call,)), call))
         elif gives_both(call, module):
             found.append(Form("both", ((with_optional(call, call.returns, functions),),), None))
     return found
+
+
+def is_loss(name):
+    """Is this the name of a loss, and not of its derivative, like cost_derivative?"""
+    return bool(LOSS.fullmatch(name)) and not re.search(r"deriv|prime|ableitung", name, re.I)
 
 
 def with_optional(call, gradients, functions):
@@ -257,6 +267,16 @@ def gives_output(call, gradient):
     return len(gradient.needs) == 2 and not known & set(gradient.needs) and not LOSS.fullmatch(call.name)
 
 
+def losses_of_both(call):
+    """Return the losses of D and G that a step of both returns, d_loss, g_loss, or [] if it does not say so."""
+    sides = [sides_in(name) if isinstance(name, str) else set() for name in call.returns]
+    if len(sides) != 2 or {"d", "g"} in sides or not (sides[0] ^ sides[1]):
+        return []
+    first = "d" if "d" in sides[0] or "g" in sides[1] else "g"
+    order = first, {"d": "g", "g": "d"}[first]
+    return [call._replace(part=i, side=side.upper()) for i, side in enumerate(order)]
+
+
 def alike(loss, step):
     """How well the names of a loss and of a step go together: d_loss with d_step."""
     first, second = sides_of(loss), sides_of(step)
@@ -265,10 +285,14 @@ def alike(loss, step):
 
 def sides_of(call):
     """The players, "d" and "g", that the name of a function speaks of."""
+    return sides_in(call.name)
+
+
+def sides_in(name):
+    """The players, "d" and "g", that a name speaks of."""
     same = {"disc": "d", "critic": "d", "gen": "g"}
-    return {
-        same.get(side, side) for side in re.findall(r"(?:^|_)(disc|critic|gen|d|g)(?=_|$|[a-z]*$)", call.name.lower())
-    }
+    found = re.findall(r"(?:^|_)(disc|critic|gen|d|g)(?=_|$|[a-z]*$)", name.lower())
+    return {same.get(side, side) for side in found}
 
 
 def gives_both(call, module):

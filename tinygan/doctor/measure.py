@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tinygan.doctor.arrays import leaves
+from tinygan.doctor.arrays import is_gradient_name, leaves
 from tinygan.doctor.feeding import signed
 from tinygan.doctor.sandbox import Stopped, where
 from tinygan.doctor.subject import Fact, display
@@ -289,15 +289,10 @@ def changed(after, before):
 
 
 def shared(subject):
-    """Return the names of arrays that two objects of a class have in common."""
+    """Return the names of arrays, parameters or gradients, that two objects of a class have in common."""
     if subject.target.owner is None or not isinstance(subject.target.thing, type):
         return []
-    mine = [leaf for leaf in leaves({"self": subject.thing}) if leaf.path in subject.slots]
-    other = subject.make()
-    theirs = [leaf.value for leaf in leaves(other) if isinstance(leaf.value, np.ndarray)]
-    again = {leaf.path: leaf.value for leaf in leaves({"self": subject.thing})}
-    return [
-        display(leaf.path)
-        for leaf in mine
-        if any(np.shares_memory(again.get(leaf.path, leaf.value), array) for array in theirs)
-    ]
+    own = [leaf for leaf in leaves({"self": subject.thing}) if isinstance(leaf.value, np.ndarray)]
+    mine = [leaf for leaf in own if leaf.path in subject.slots or any(map(is_gradient_name, leaf.path))]
+    theirs = [leaf.value for leaf in leaves(subject.make()) if isinstance(leaf.value, np.ndarray)]
+    return [display(leaf.path) for leaf in mine if any(np.shares_memory(leaf.value, array) for array in theirs)]

@@ -150,6 +150,8 @@ def constructing(target, world, instance):
     for name in names:
         space[f"init.{name}"] = feeding.for_constructor(name, position)
         position += isinstance(space[f"init.{name}"][0], Size)
+        if target.owner is None or not issubclass(target.owner, Network):
+            space[f"init.{name}"] = [*space[f"init.{name}"], *instances(target.module, name, instance)]
     several = [p.name for p in parameters(target.thing) if p.kind is p.VAR_POSITIONAL]
     if several and "init.*" not in space:
         sizes = Several((Size("I"), Size("M"), Size("O")))

@@ -100,12 +100,17 @@ class Pair(Subject):
     @property
     def player(self):
         """The player whose step it is, by the name of the step, or by that of its loss."""
-        return player((self.form.gradient.name,)) or player((self.value[-1].name,))
+        return self.value[-1].side or player((self.form.gradient.name,)) or player((self.value[-1].name,))
 
     @property
     def of_both(self):
         """Is it a step of both players, and this the loss of one?"""
         return self.form.kind == "step" and self.player and not player((self.form.gradient.name,))
+
+    @property
+    def apart(self):
+        """Can one player's learning rate be 0 while the other learns?"""
+        return any(self.rate_of(name) == 0 for name in self.form.gradient.needs)
 
     def exchanged(self, returned, found):
         """Return the Fact that gradients of inputs that are alike come in another order than the inputs."""
@@ -151,7 +156,7 @@ class Pair(Subject):
             if CACHE.fullmatch(name) or isinstance(self.cache, (dict, tuple)) and not DOUT.fullmatch(name):
                 named[name] = self.cache
             elif rated([name]):
-                named[name] = self.setting.rate
+                named[name] = self.rate_of(name)
             elif TARGET.fullmatch(name) and len(targets) == 1:
                 named[name] = known[targets[0]]  # the same under another name
         free = [name for name in gradient.needs if name not in named]

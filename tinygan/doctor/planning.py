@@ -38,7 +38,7 @@ class Attempt:
     """
 
     def __init__(self, plan, setting):
-        self.plan, self.error, self.fits_partly, kind = plan, None, False, adapter(plan.form)
+        self.plan, self.error, kind = plan, None, adapter(plan.form)
         self.subject = kind.__new__(kind)
         with counted_lines() as lines:
             try:
@@ -46,7 +46,6 @@ class Attempt:
                 gradients = self.subject.gradients(np.ones_like(self.subject.out()))
                 shapes = [(g.shape, self.subject.slots[path].shape) for path, g in gradients.items() if g is not None]
                 fit, x = shapes and all(g == x for g, x in shapes), self.subject.main_input()
-                self.fits_partly = any(g == x for g, x in shapes)
                 felt = x is None or self.subject.matters(x)
                 self.progress = (5 if fit and felt else 4 if shapes else 3.5, 0, 0)
                 return
@@ -83,8 +82,8 @@ def plan_for(target, form, setting, example=None):
                 farther = best is None or attempt.progress[: 3 if best.progress[0] < 4 else 1] > best.progress
                 best = attempt if farther else best
                 ran = world if ran is None and attempt.progress[0] >= 2 else ran
-                told = world.name == "as documented" and attempt.fits_partly and all_documented(target, form, value)
-                told = told or world.name == "as used" and attempt.progress[0] >= 4
+                told = world.name == "as documented" and all_documented(target, form, value)
+                told = (told or world.name == "as used") and attempt.progress[0] >= 4
                 if best.done or isinstance(attempt.error, Unfilled) or told:
                     return attempt if told else best
         if best.progress[0] >= 4 and best.plan.world is ran:
@@ -153,10 +152,11 @@ def search(target, form, value, world, setting, example, stop, pairs=False):
 
     choice, stuck = dict.fromkeys(space, 0), False
     best, start = attempt(choice), choice
-    for other in (start | by_position(space), start | of_one_output(space)):
+    for other in (start | by_position(space), start | of_one_output(space), start | gated(space, 4), start | gated(space, 3)):
         if not best.done and other != start and (second := attempt(other)).progress > best.progress:
             best, choice = second, other
-    if world.name.startswith("as used") and best.progress[0] >= 4:  # that is how it is meant
+    told = world.name == "as documented" and all_documented(target, form, value)
+    if (told or world.name.startswith("as used")) and best.progress[0] >= 4:  # that is how it is meant
         return best
     while not (stuck or best.done or isinstance(best.error, Unfilled)):
         start, stuck = choice, True
@@ -182,6 +182,33 @@ def of_one_output(space):
     return found if any(re.fullmatch("w|theta|weights|coef", name) for name in found) else {}
 
 
+def elsewhere(plan, example):
+    """Yield Attempts with a layout that was not tried, where the one that was tried first is no more than a guess.
+
+    So that what we feed, and nobody has asked for, is never enough to call code wrong.
+    """
+    target, form, value = plan.target, plan.form, plan.value
+    sure = plan.world.name.startswith("as used") or all_documented(target, form, value)
+    if sure or example or form.kind in ("penalty", "discriminator", "generator"):
+        return
+    stop = time.process_time() + SECONDS
+    every = [w for w in worlds(target, form, value) if w.name != plan.world.name and not w.name.startswith("one")]
+    every += [w._replace(sizes={**w.sizes, "N": 1}, name="one sample") for w in every if w.name == "columns"]
+    for world in every:
+        if world.name != "square" and time.process_time() < stop:
+            attempt = search(target, form, value, world, Setting(), None, stop)
+            if attempt.progress[0] >= 4:
+                yield attempt
+
+
+def gated(space, gates):
+    """Return {name: place in its candidates} for weights of an LSTM, (I, 4*M), or a GRU, all at once."""
+    shapes = {name: [getattr(c, "shape", "") for c in offered] for name, offered in space.items()}
+    wide = {name: next((i for i, s in enumerate(of) if s.endswith(f"{gates}*M")), None) for name, of in shapes.items()}
+    found = {name: i for name, i in wide.items() if i is not None}
+    return found if len(found) > 1 else {}
+
+
 def readings(plan, found):
     """Yield Plans in which something is meant otherwise: the function, the shape of an argument, the kind of data.
 
@@ -204,9 +231,10 @@ def readings(plan, found):
 
 def reshaped(plan, found):
     """Yield Plans in which an argument whose shape was only guessed has that of its gradient, or but one axis."""
-    given = {name: c for name, c in plan.given.items() if name[:5] != "init." and isinstance(c, Draw)}
+    given = {name: c for name, c in plan.given.items() if name[:5] != "init." and isinstance(c, (Draw, float))}
+    numbers = {name for name, c in given.items() if isinstance(c, float)}
     sure = {*documented(plan.target, list(given))[0], *(given if plan.world.name.startswith("as used") else ())}
-    words = [word for c in given.values() for word in c.shape.split() if word[-1].isalpha() and word != "N"]
+    words = [word for name, c in given.items() if name not in numbers for word in c.shape.split() if word[-1].isalpha() and word != "N"]
     guessed = [n for n, role in feeding.roles(list(given)).items() if role == "more" and n not in sure and n in found]
     own = {name: Draw(" ".join(map(str, found[name].shape))) for name in guessed}
     yield replace(plan, given=plan.given | own)

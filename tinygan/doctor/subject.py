@@ -29,7 +29,7 @@ from tinygan.doctor.arrays import (
     parts_of,
 )
 from tinygan.doctor.feeding import SIZES, Draw, realize, roles, signed
-from tinygan.doctor.finding import CACHE, LOSS, RATE, TARGET
+from tinygan.doctor.finding import CACHE, LOSS, RATE, TARGET, sides_in
 from tinygan.doctor.sandbox import Stopped, call, reset, snapshot, where
 from tinygan.doctor.source import parameters
 from tinygan.layers import Layer
@@ -182,12 +182,13 @@ class Subject:
 
     def forward(self, args):
         """Run the value's calls; return (the last result, {name: all that is known by now})."""
-        if self.value[-1] is not self.form.gradient:
+        if self.form.kind != "step" or self.value[-1].name != self.form.gradient.name:
             return self.run(args)
         before = [(leaf, leaf.value, np.array(leaf.value)) for leaf in self.state(args)]
         found = self.run(args)  # a step that returns its own loss
         for leaf, value, old in before:
             leaf.put_back(value, old)
+            leaf.put(value)  # it may have a new array there, by W = W - lr * dW
         return found
 
     def run(self, args):
@@ -199,7 +200,7 @@ class Subject:
         for i, step in enumerate(self.value):
             main = main_argument(step, known) if i else None
             known |= {main: self.main} if main else {}
-            named = {name: self.main if name == main else known.get(name, self.setting.rate) for name in step.needs}
+            named = {name: self.main if name == main else known.get(name, self.rate_of(name)) for name in step.needs}
             if self.evaluating and self.setting.mode in [p.name for p in parameters(self.function(step))]:
                 named[self.setting.mode] = False
             result = self.in_order(call(self.function(step), **named, **self.extra(step)))
@@ -222,6 +223,11 @@ class Subject:
         """Return what a call has returned with the value in front."""
         return result
 
+    def rate_of(self, name):
+        """Return the learning rate for this argument: 0 where it is the other player's, who then stays as it is."""
+        side = self.value[-1].side.lower()
+        return 0.0 if side and sides_in(name) == {"d": {"g"}, "g": {"d"}}[side] else self.setting.rate
+
     def outputs(self, result):
         """Return the arrays of floats in a result that are output, not cache; Stopped if there are none."""
         parts, step = self.parts(result), self.value[-1]
@@ -239,16 +245,16 @@ class Subject:
 
     def parts(self, result):
         """The arrays of floats in a result, as they are, without a cache at the end."""
-        parts = list(result) if isinstance(result, (tuple, list)) else [result]
+        parts, step = list(result) if isinstance(result, (tuple, list)) else [result], self.value[-1]
         needs = self.form.gradient.needs if self.form.gradient is not None else ()
-        named = [str(name) for name in self.value[-1].returns[-1:]]
+        named = [str(name) for name in step.returns[-1:]]
         if len(parts) > 1 and self.form.kind != "both" and any(map(CACHE.fullmatch, [*needs, *named])):
             parts = parts[:-1]
-        known = zip(parts[1:], self.value[-1].returns[1:], strict=False)
+        known = zip(parts[1:], step.returns[1:], strict=False)
         kept = [id(part) for part, name in known if name in needs]  # backward takes it as it is: a cache, too
         parts = [part for part in parts if id(part) not in kept]
         if self.form.kind in ("both", "step") or len(parts) > 1 and is_number(parts[0]) and np.ndim(parts[0]) == 0:
-            parts = parts[:1]
+            parts = parts[step.part : step.part + 1]
         return [np.asarray(part) for part in parts if is_number(part)]
 
     def out(self):
