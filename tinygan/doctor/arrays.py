@@ -124,7 +124,7 @@ def is_gradient_name(name):
 def named_after(gradient, name):
     """How well the name of a gradient fits that of an array: 3, 2 (nearly), 1 (by the first letter alone) or 0."""
     g, n = plain(gradient), plain(name)
-    if not isinstance(g, str) or not isinstance(n, str):
+    if not isinstance(g, str) or not isinstance(n, str) or not n:
         return 0
     for stem, score in ((n, 3), (n.rstrip("s"), 2), (n[0], 1)):
         if re.fullmatch(f"{BEFORE}{re.escape(stem)}s?|{re.escape(stem)}s?{AFTER}", g):

@@ -12,10 +12,11 @@ from tinygan.doctor.arrays import named_after
 from tinygan.doctor.evidence import Evidence, NoEvidence
 from tinygan.doctor.intermediates import first_wrong, in_words
 from tinygan.doctor.mistakes import CATALOGUE, MAYBE
+from tinygan.doctor.paths import path_of
 from tinygan.doctor.repair import KINDS, involved, repair
 from tinygan.doctor.sandbox import Stopped, sandbox
 from tinygan.doctor.source import walk_own
-from tinygan.doctor.words import BROKEN
+from tinygan.doctor.words import BROKEN, WORDS, Mistake
 
 
 class Finding(NamedTuple):
@@ -68,18 +69,20 @@ def of_gradients(report):
 
 
 def of_form(report, wrong):
-    """Return the Findings for one form: known mistakes, or an edit that mends, or what may be missing."""
-    seen = named(wrong, CATALOGUE)
+    """Return the Findings for one form: known mistakes, or a path, or an edit that mends, or what may be missing."""
+    seen, path = named(wrong, CATALOGUE), path_of(wrong)
+    if not seen and path:
+        seen = {Mistake(path.mistake, *WORDS[path.mistake]): {e.name: "" for e in wrong}}
     lines = suspects(report, wrong) if not seen else set()  # are searched first
     mended = lines and repair(wrong[0], report, 0, lines=lines) or repair(wrong[0], report, 0, named=bool(seen))
     if not seen and not mended:
         seen = named(wrong, MAYBE)
-    if not seen and not mended:
-        mended = lines and repair(wrong[0], report, 1, lines=lines) or repair(wrong[0], report, 1)
+    if not mended:
+        mended = lines and repair(wrong[0], report, 1, lines=lines) or repair(wrong[0], report, 1, named=bool(seen))
+    places = "\n    ".join(map(str, filter(None, (path, mended))))
     if not seen and mended:
         return [Finding(*KINDS[mended.kind], str(mended), {e.name: "" for e in wrong})]
-    place = f"in {mended.place}: {mended.before}" if mended else ""
-    return [Finding(*mistake[:3], places, place) for mistake, places in seen.items()]
+    return [Finding(*mistake[:3], gradients, places) for mistake, gradients in seen.items()]
 
 
 def suspects(report, wrong):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from itertools import combinations
 
 from tinygan.doctor.source import walk_own
 
@@ -62,6 +63,7 @@ def of_assignment(body, i, statement):
         target, value = ast.unparse(statement.targets[0]), ast.unparse(statement.value)
         texts.append(("added", f"{target} += {value}"))
         if isinstance(statement.targets[0], ast.Subscript):
+            texts.append(("upstream", f"{target} *= {value}"))
             array, index = ast.unparse(statement.targets[0].value), ast.unparse(statement.targets[0].slice)
             texts.append(("added", f"np.add.at({array}, {index}, {value})"))
     elif isinstance(statement, ast.AugAssign):
@@ -155,13 +157,38 @@ def of_expression(node, names, numbers, level):
         yield from constants(node)
         if isinstance(node, ast.Name) or text.startswith("self.") and isinstance(node, ast.Attribute):
             yield from (("variable", parse(name)) for name in names if name != text)
-        if isinstance(node, (ast.List, ast.Tuple)) and len(node.elts) == 2 and isinstance(node.ctx, ast.Load):
-            yield "exchanged", type(node)(node.elts[::-1], ast.Load())
+            yield "comparison", ast.UnaryOp(ast.Invert(), node)
+        if isinstance(node, (ast.List, ast.Tuple)) and 1 < len(node.elts) < 6 and isinstance(node.ctx, ast.Load):
+            for i, j in combinations(range(len(node.elts)), 2):
+                parts = list(node.elts)
+                parts[i], parts[j] = parts[j], parts[i]
+                yield "exchanged", type(node)(parts, ast.Load())
+        if isinstance(node, ast.Subscript):
+            yield from moved(node, numbers)
     else:
         if isinstance(node, ast.BinOp):
             yield from (("variable", parse(name)) for name in names)
         yield from factors(node, text, names, numbers)
         yield from templates(node, text, names)
+
+
+def moved(node, numbers):
+    """Yield an array with an index one further, or one less, and with a number added to where a slice begins or ends."""
+    parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+    for i, part in enumerate(parts):
+        new = []
+        if isinstance(part, ast.Slice):
+            ends = [(name, getattr(part, name)) for name in ("lower", "upper") if getattr(part, name) is not None]
+            for name, end in ends:
+                sums = [parse(f"{ast.unparse(end)} {sign} {n}") for n in [*numbers, "1"] for sign in "+-"]
+                both = {"lower": part.lower, "upper": part.upper, "step": part.step}
+                new += [ast.Slice(**{**both, name: other}) for other in sums]
+        elif isinstance(part, (ast.Name, ast.BinOp)):
+            new = [parse(f"{ast.unparse(part)} {sign} 1") for sign in "-+"]
+        for other in new:
+            whole = [*parts[:i], other, *parts[i + 1 :]]
+            index = ast.Tuple(whole, ast.Load()) if len(whole) > 1 else whole[0]
+            yield "moved", ast.Subscript(node.value, index, ast.Load())
 
 
 def signs(node, text):
@@ -240,7 +267,8 @@ def calls(node):
 
 def constants(node):
     """Yield another number in the place of one."""
-    if isinstance(node, ast.Constant) and isinstance(node.value, (int, float)) and not isinstance(node.value, bool):
+    plain = isinstance(node, ast.Constant) and type(node.value) in (int, float)
+    if plain and 4 * node.value == int(4 * node.value):  # three times 0.044715 is a factor that is missing
         value = node.value
         yield from (
             ("constant", ast.Constant(v))
@@ -267,7 +295,12 @@ def factors(node, text, names, numbers):
         return
     if isinstance(node, ast.Attribute) and not text.startswith("self."):
         return
-    simple = [*numbers, *(f"(1 - {n})" for n in numbers), *(f"len({n})" for n in names[:1]), "2", "3"]
+    for number in "23":
+        yield "factor", parse(f"{number} * ({text})")
+        yield "factor", parse(f"({text}) / {number}")
+    for axis in ("1", "0", "-1") if not isinstance(node, ast.Call) else ():
+        yield "summed", parse(f"np.sum({text}, axis={axis}, keepdims=True)")
+    simple = [*numbers, *(f"(1 - {n})" for n in numbers), *(f"len({n})" for n in names[:1])]
     for name in [*simple, *(n for n in names if n not in (text, *numbers))]:
         yield "factor", parse(f"({text}) * {name}")
         yield "factor", parse(f"({text}) / {name}")

@@ -106,7 +106,9 @@ def examine_form(report, form, setting, example, definition):
         place = where(subject.function(form.gradient or form.values[0][0]))
         return pass_over(report, form, Stopped(f"{place}: {form.name} gives no gradient"))
     if subject.value[-1].side and not all(m.row.passed for m in found) and not subject.apart:
-        said = "the loss of one player is taken after the other has moved: write the two losses as functions of their own"
+        said = (
+            "the loss of one player is taken after the other has moved: write the two losses as functions of their own"
+        )
         return pass_over(report, form, Stopped(f"{where(subject.function(form.gradient))}: {said}"))
     found = guarded(subject, found, "", report.remarks)
     report.subjects.append(subject)
@@ -249,19 +251,15 @@ def likeliest(attempt, setting, example=None):
                 said = f"{plan.form.name} is the gradient of {plan.value[0].name}, not of {subject.plan.value[0].name}"
                 other.subject.remarks = [said]
             return other.subject, again
-    for other in elsewhere(subject.plan, example):
-        again = measure(other.subject)
-        if len(again) >= len(found) and all(m.row.passed for m in again):
-            if any(m.a.shape != m.x.shape for m in found):  # the guess was nonsense
+    if any(m.a.shape != m.x.shape for m in found):  # perhaps what it was given was nonsense
+        for other in elsewhere(subject.plan, example):
+            again = measure(other.subject)
+            if len(again) >= len(found) and all(m.row.passed for m in again):
+                if other.plan.world.name == "one sample":
+                    place = where(subject.function(gradient or subject.value[0]))
+                    raise Stopped(f"{place}: it is right for one sample, and for several a sum over them is missing")
                 return other.subject, again
-            first, second = shapes_of(subject), shapes_of(other.subject)
-            raise Stopped(f"{where(subject.target.thing)}: it is right for {second} and wrong for {first}: which is meant?")
     return subject, found
-
-
-def shapes_of(subject):
-    """Return "x (5, 7), y (5,)": what it is given."""
-    return ", ".join(f"{name} {np.shape(value)}" for name, value in subject.args.items() if np.ndim(value))
 
 
 def implied(attempt, setting):

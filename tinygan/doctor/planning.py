@@ -152,7 +152,12 @@ def search(target, form, value, world, setting, example, stop, pairs=False):
 
     choice, stuck = dict.fromkeys(space, 0), False
     best, start = attempt(choice), choice
-    for other in (start | by_position(space), start | of_one_output(space), start | gated(space, 4), start | gated(space, 3)):
+    for other in (
+        start | by_position(space),
+        start | of_one_output(space),
+        start | gated(space, 4),
+        start | gated(space, 3),
+    ):
         if not best.done and other != start and (second := attempt(other)).progress > best.progress:
             best, choice = second, other
     told = world.name == "as documented" and all_documented(target, form, value)
@@ -193,7 +198,8 @@ def elsewhere(plan, example):
         return
     stop = time.process_time() + SECONDS
     every = [w for w in worlds(target, form, value) if w.name != plan.world.name and not w.name.startswith("one")]
-    every += [w._replace(sizes={**w.sizes, "N": 1}, name="one sample") for w in every if w.name == "columns"]
+    alone = not re.search(r"shape\[|len\(|size|axis|keepdims|mean\(|sum\(|/ *m\b|batch", target.text)
+    every += [w._replace(sizes={"N": 1}, name="one sample") for w in every if w.name == "columns" and alone]
     for world in every:
         if world.name != "square" and time.process_time() < stop:
             attempt = search(target, form, value, world, Setting(), None, stop)
@@ -203,7 +209,7 @@ def elsewhere(plan, example):
 
 def gated(space, gates):
     """Return {name: place in its candidates} for weights of an LSTM, (I, 4*M), or a GRU, all at once."""
-    shapes = {name: [getattr(c, "shape", "") for c in offered] for name, offered in space.items()}
+    shapes = {name: [c.shape if isinstance(c, Draw) else "" for c in of] for name, of in space.items()}
     wide = {name: next((i for i, s in enumerate(of) if s.endswith(f"{gates}*M")), None) for name, of in shapes.items()}
     found = {name: i for name, i in wide.items() if i is not None}
     return found if len(found) > 1 else {}
@@ -234,7 +240,13 @@ def reshaped(plan, found):
     given = {name: c for name, c in plan.given.items() if name[:5] != "init." and isinstance(c, (Draw, float))}
     numbers = {name for name, c in given.items() if isinstance(c, float)}
     sure = {*documented(plan.target, list(given))[0], *(given if plan.world.name.startswith("as used") else ())}
-    words = [word for name, c in given.items() if name not in numbers for word in c.shape.split() if word[-1].isalpha() and word != "N"]
+    words = [
+        word
+        for name, c in given.items()
+        if name not in numbers
+        for word in c.shape.split()
+        if word[-1].isalpha() and word != "N"
+    ]
     guessed = [n for n, role in feeding.roles(list(given)).items() if role == "more" and n not in sure and n in found]
     own = {name: Draw(" ".join(map(str, found[name].shape))) for name in guessed}
     yield replace(plan, given=plan.given | own)

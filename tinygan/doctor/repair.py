@@ -34,6 +34,12 @@ KINDS = {  # of an edit that mends: (name of the mistake, what it means)
     "added": ("overwritten", "each time the new share takes the place of the old ones, and must be added to them"),
     "replaced": ("gradients accumulated", "it is added to what was there before"),
     "exchanged": ("exchanged", "two things stand in each other's place"),
+    "moved": (
+        "wrong place in an array",
+        "an index, or where a slice begins or ends, is another one: one step before, or one part further",
+    ),
+    "summed": ("not summed", "a sum over an axis is missing"),
+    "upstream": ("upstream gradient ignored", "what comes from above is overwritten there, and must be multiplied"),
     "order": ("wrong order", "a statement comes after what it needs has been overwritten, or before it is there"),
     "deleted": ("one statement too many", "without it the gradients are right"),
     "too much": ("one factor too many", "something is multiplied in that does not belong there"),
@@ -132,12 +138,13 @@ def replaced(holder, name, node):
         setattr(holder, name, old)
 
 
-def involved(subject):
-    """Return [(module or class, name, syntax tree)] of the functions that compute the gradient."""
+def involved(subject, forward=False):
+    """Return [(module or class, name, syntax tree)] of the functions that compute the gradient, or the value."""
     gradient = subject.form.gradient or subject.value[-1]
     module, owner = subject.target.module, subject.target.owner
-    kept = {call.name for call in subject.value} - {gradient.name}
-    found, waiting = [], [(owner is not None, gradient.name)]
+    first = [call.name for call in subject.value if call.function is None] if forward else [gradient.name]
+    kept = {gradient.name, *(call.name for call in subject.value)} - set(first)
+    found, waiting = [], [(owner is not None, name) for name in first]
     while waiting and len(found) < 6:
         method, name = waiting.pop(0)
         if isinstance(method, type):
