@@ -13,7 +13,7 @@ from tinygan.doctor.evidence import Evidence, NoEvidence
 from tinygan.doctor.intermediates import first_wrong, in_words
 from tinygan.doctor.mistakes import CATALOGUE, MAYBE
 from tinygan.doctor.paths import path_of
-from tinygan.doctor.repair import KINDS, involved, repair
+from tinygan.doctor.repair import KINDS, involved, repair, repair_rule
 from tinygan.doctor.sandbox import Stopped, sandbox
 from tinygan.doctor.source import walk_own
 from tinygan.doctor.words import BROKEN, WORDS, Mistake
@@ -43,10 +43,18 @@ def diagnose(report):
     if report.verdict.value != 1:
         return []
     with sandbox(), np.errstate(all="ignore"):
-        optimizer = [Finding(*words, {"": ""}) for words in report.named]
+        optimizer = [finding for case in report.optimizers for finding in of_rule(*case)]
         if {fact.kind for fact in report.facts} == {"second backward"}:  # or what follows from a wrong gradient
             return of_gradients(report) or of_promises(report)
         return optimizer or of_promises(report) or of_gradients(report)
+
+
+def of_rule(words, rule, again):
+    """Name what is wrong with an optimizer: by its way, and by an edit with which it follows the rule."""
+    mended = repair_rule(rule, again)
+    if words:
+        return [Finding(*words, {"": ""}, str(mended or ""))]
+    return [Finding(*KINDS[mended.kind], str(mended), {"": ""})] if mended else []
 
 
 def of_promises(report):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from itertools import combinations
+from itertools import combinations, permutations, product
 
 from tinygan.doctor.source import walk_own
 
@@ -33,24 +33,52 @@ class Edit:
 
 def edits(function, level, attributes, numbers):
     """Yield the Edits of a function, the likelier ones at level 0."""
+    if level:
+        yield from of_all_axes(function)
     names = list(dict.fromkeys([*variables(function), *attributes]))
     numbers = [name for name in names if name.removeprefix("self.") in numbers]
+    lengths = [
+        name for name in variables(function) if re.search(rf"\b{name}\b[^=\n]*= *[\w.]+\.shape", ast.unparse(function))
+    ]
     for part in [function, *walk_own(function)]:
         body = getattr(part, "body", None)
         for i, statement in enumerate(body if isinstance(body, list) else []):
-            yield from of_statement(part, body, i, statement, numbers) if level else of_assignment(body, i, statement)
+            yield from (
+                of_statement(part, body, i, statement, numbers) if level else of_assignment(body, i, statement, lengths)
+            )
     for holder, key, node, statement in expressions(function):
         for kind, new in of_expression(node, names, numbers, level):
             yield Edit(kind, statement, holder, key, ast.fix_missing_locations(ast.copy_location(new, node)))
 
 
-def of_assignment(body, i, statement):
-    """= for +=, and += for =; another axis for every sum and mean of the statement."""
+def of_all_axes(function):
+    """Every sum, and every length, along another axis: the formula of batch normalization in layer normalization."""
+    text = "\n".join(ast.unparse(statement) for statement in function.body)
+    for old, new in (("0", "1"), ("1", "0"), ("0", "-1"), ("-1", "0")):
+        changed = re.sub(rf"(axis=|shape\[){old}(?=[,)\]])", rf"\g<1>{new}", text)
+        keeping = re.sub(rf"axis={new}\)", f"axis={new}, keepdims=True)", changed)
+        for version in dict.fromkeys((changed, keeping)) if changed != text else ():
+            words = Text(f"axis={new}` for every `axis={old}")
+            yield Edit("axis", function.body[0], function, "body", numbered(version, function.body[0]), words)
+
+
+def numbered(text, like):
+    """Return the statements of a text, all in the line of another statement."""
+    body = ast.parse(text).body
+    for part in (part for statement in body for part in ast.walk(statement)):
+        ast.copy_location(part, like)
+    return body
+
+
+def of_assignment(body, i, statement, lengths):
+    """= for +=, and += for =; for every sum and mean of the statement another axis, and its length."""
     text = ast.unparse(statement) if isinstance(statement, (ast.Assign, ast.AugAssign, ast.Return)) else ""
     for axis in re.findall(r"axis=(-?\d)", text)[:1] if text.count("axis=") > 1 else []:
-        for other in ("0", "1", "-1", "0, keepdims=True", "1, keepdims=True"):
+        others = ("0", "1", "-1", "0, keepdims=True", "1, keepdims=True")
+        for other, (old, new) in product(others, [("", ""), *permutations(lengths, 2)]):
             keeps = "keepdims" in other and "keepdims" in text
             changed = text.replace(f"axis={axis}", f"axis={axis if keeps else other}")
+            changed = re.sub(rf"\b{old}\b", new, changed) if old else changed
             new = ast.parse(changed.replace("return", "_ =")).body[0]
             if isinstance(statement, ast.Return):
                 new = ast.Return(new.value)
@@ -164,7 +192,7 @@ def of_expression(node, names, numbers, level):
                 parts[i], parts[j] = parts[j], parts[i]
                 yield "exchanged", type(node)(parts, ast.Load())
         if isinstance(node, ast.Subscript):
-            yield from moved(node, numbers)
+            yield from moved(node, [*numbers, *(name for name in names if name.isidentifier())][:8])
     else:
         if isinstance(node, ast.BinOp):
             yield from (("variable", parse(name)) for name in names)
@@ -173,7 +201,7 @@ def of_expression(node, names, numbers, level):
 
 
 def moved(node, numbers):
-    """Yield an array with an index one further, or one less, and with a number added to where a slice begins or ends."""
+    """Yield an array with an index one further, or one less, and with a number added to the ends of a slice."""
     parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
     for i, part in enumerate(parts):
         new = []
@@ -183,6 +211,9 @@ def moved(node, numbers):
                 sums = [parse(f"{ast.unparse(end)} {sign} {n}") for n in [*numbers, "1"] for sign in "+-"]
                 both = {"lower": part.lower, "upper": part.upper, "step": part.step}
                 new += [ast.Slice(**{**both, name: other}) for other in sums]
+            if len(ends) == 2:
+                starts, stops = ([parse(f"{ast.unparse(end)} + {n}") for n in numbers] for _, end in ends)
+                new += [ast.Slice(start, stop, part.step) for start, stop in zip(starts, stops, strict=True)]
         elif isinstance(part, (ast.Name, ast.BinOp)):
             new = [parse(f"{ast.unparse(part)} {sign} 1") for sign in "-+"]
         for other in new:

@@ -13,6 +13,7 @@ import ast
 import contextlib
 import copy
 import operator
+import re
 import time
 from itertools import combinations
 from typing import NamedTuple
@@ -54,8 +55,8 @@ class Path(NamedTuple):
         if self.factor:
             return "derivative missing" if first.function else "factor missing"
         if np.isclose(self.multiple, -1, rtol=1e-5):
-            constant = "statistic taken as a constant", "product rule", "one path missing"
-            return constant[0 if first.statistic else 1 if first.factor else 2]
+            constant = "statistic taken as a constant" if first.statistic else "product rule" if first.factor else ""
+            return "one path missing" if first.term or first.parameter else constant or "one path missing"
         return "path with a wrong sign" if np.isclose(self.multiple, -2, rtol=1e-5) else "path with a wrong factor"
 
     def __str__(self):
@@ -63,8 +64,9 @@ class Path(NamedTuple):
         if self.factor:
             return f"{what} hands dout on to `{self.factor}` as it is: its derivative is not multiplied in"
         count = 1 + self.multiple
-        times = f"counts {count:.3g} times" if abs(count) > 1e-5 else "is missing: it was taken as a constant"
-        return f"what comes through {what} {times}"
+        if abs(count) < 1e-5:
+            return f"what comes through {what} is missing: it was taken as a constant"
+        return f"what comes through {what} counts {count:.3g} times; the factor {1 / count:.3g} is missing there"
 
 
 class Holder:
@@ -180,11 +182,14 @@ def slope(subject, holder, e, index, how):
 class Expression:
     """A piece of the forward pass: its text and place; is it the ``whole`` of what is assigned, a ``factor``?"""
 
-    def __init__(self, node, parent, statement, path):
+    def __init__(self, node, parents, statement, path, parameters):
+        parent = parents[0]
         self.text, self.place = ast.unparse(node), spot(path, node.lineno)
         self.whole = getattr(statement, "value", None) is node
         self.factor = isinstance(parent, ast.BinOp) and isinstance(parent.op, (ast.Mult, ast.Div, ast.MatMult))
         self.statistic = any(f"{word}(" in self.text for word in STATISTICS)  # is it made of many entries?
+        self.term = is_term(parents)  # of the result itself
+        self.parameter = re.sub(r"self\.|\.T$", "", self.text) in parameters
         self.function = isinstance(node, ast.Call) or isinstance(getattr(node, "op", None), ast.Pow)
         parts = (node.left, node.right) if isinstance(node, ast.BinOp) else getattr(node, "args", ())
         sloped = not isinstance(getattr(node, "op", None), (ast.Add, ast.Sub, ast.MatMult))
@@ -198,6 +203,7 @@ class Expression:
 def watched(subject, holder):
     """Yield {key: Expression} of the functions that compute the value, with the Holder around each in here."""
     module, known = subject.target.module, {}
+    parameters = {path[-1] for path in subject.slots if path[0] == "self"}
     vars(module)["__holder__"] = holder
     try:
         with contextlib.ExitStack() as stack:
@@ -207,7 +213,7 @@ def watched(subject, holder):
                 found = [item for item in expressions(tree) if is_read(item[2], parents[id(item[2])])]
                 keys = range(len(known), len(known) + len(found))
                 for key, (_, _, part, statement) in zip(keys, found, strict=True):
-                    known[key] = Expression(part, parents[id(part)], statement, module.__file__)
+                    known[key] = Expression(part, upwards(part, parents), statement, module.__file__, parameters)
                 for key, (where, field, part, _) in zip(
                     reversed(keys), reversed(found), strict=True
                 ):  # inner ones first
@@ -219,6 +225,22 @@ def watched(subject, holder):
             yield dict(sorted(known.items(), key=lambda item: -len(item[1].text)))  # outer ones first
     finally:
         del vars(module)["__holder__"]
+
+
+def upwards(node, parents):
+    """Return the nodes that a node is in, the innermost first."""
+    found = []
+    while id(node) in parents:
+        node = parents[id(node)]
+        found.append(node)
+    return found
+
+
+def is_term(parents):
+    """Is what is in these nodes only added to something, and then returned?"""
+    sums = [p for p in parents if not (isinstance(p, ast.BinOp) and isinstance(p.op, (ast.Add, ast.Sub)))]
+    inner = next((p for p in sums if not isinstance(p, ast.Tuple)), None)
+    return isinstance(inner, ast.Return) and len(sums) < len(parents)
 
 
 def around(key, node):
@@ -238,7 +260,7 @@ def around(key, node):
 
 
 def is_read(node, parent):
-    """Is it an expression that gives numbers, and no function, no name that is assigned to, no part of one with dots?"""
+    """Is it an expression that gives numbers: no function, no name that is assigned to, no part of one with dots?"""
     kinds = ast.BinOp, ast.Call, ast.Name, ast.Attribute, ast.UnaryOp, ast.Subscript
     stored = isinstance(getattr(node, "ctx", None), (ast.Store, ast.Del))
     whole = isinstance(node, (ast.BinOp, ast.Call)) or not isinstance(parent, ast.Attribute)

@@ -32,12 +32,13 @@ class Report:
     unchecked  names of arrays of which no gradient was found, and of functions that could not be run
     errors     why not: Stopped, one for each
     remarks    what is worth knowing, and not wrong
-    subjects   one for each form that was run; ``named``: what ``rules`` recognized
+    subjects   one for each form that was run
+    optimizers (words on its mistake or None, its Rule, how to run it again) of each setting that is wrong
     """
 
     def __init__(self, target):
         self.target, self.measured, self.rows, self.facts = target, [], [], []
-        self.unchecked, self.errors, self.remarks, self.subjects, self.named = [], [], [], [], []
+        self.unchecked, self.errors, self.remarks, self.subjects, self.optimizers = [], [], [], [], []
         self.missing = {}  # {path: name} of parameters of which a form gives no gradient
         self.takes = []  # names of the arguments of what could not be run
         self.helper = None  # why it does not run, where it may be no loss at all

@@ -270,7 +270,8 @@ def examine(report, target):
                     error = error or (caught if isinstance(caught, Stopped) else None)
                     continue
                 used = len(path[0])
-                judge(report, target, path, hyperparameters(found), start[:used], [gs[:used] for gs in gradients])
+                rule = Rule(target, hyperparameters(found), start[:used], [gs[:used] for gs in gradients])
+                judge(report, rule, path, lambda: run(target, hold, state, start, gradients, hyper)[0])  # noqa: B023
                 break
             else:
                 continue
@@ -283,31 +284,39 @@ def examine(report, target):
             return
 
 
-def judge(report, target, path, h, start, gradients):
-    """Compare a path with every published variant; where none fits, with their mistakes."""
-    kinds = next(kinds for pattern, kinds in KINDS.items() if re.search(pattern, target.name, re.I))
-    moved = distances(path, start)
+class Rule:
+    """What a target's name says that it is, with these hyperparameters, for these parameters and gradients."""
 
-    def error(kind, style, mistake=""):
-        with np.errstate(all="ignore"):
-            wanted = follow(kind, style, h, start, gradients, mistake)
-        return (
-            np.linalg.norm(moved - wanted) / max(np.linalg.norm(wanted), 1e-300)
-            if wanted.shape == moved.shape
-            else np.inf
-        ), wanted
+    def __init__(self, target, h, start, gradients):
+        self.target, self.h, self.start, self.gradients = target, h, start, gradients
+        self.kinds = next(kinds for pattern, kinds in KINDS.items() if re.search(pattern, target.name, re.I))
+        self.tolerance = max(TOLERANCE, 10 * h["eps"] if h["eps"] < 1e-4 else 0)
 
-    wanted = min((error(kind, style) for kind in kinds for style in STYLES), key=lambda item: item[0])[1]
-    tolerance = max(TOLERANCE, 10 * h["eps"] if h["eps"] < 1e-4 else 0)
-    steps = zip(np.split(moved, STEPS), np.split(wanted, STEPS), strict=True)
-    rows = [compare(f"after step {t}", got, expected, tolerance) for t, (got, expected) in enumerate(steps, 1)]
+    def nearest(self, moved, mistake=""):
+        """Return (relative error, the way) of the published variant that is nearest to a way, after a mistake."""
+        found = []
+        for kind, style in product(self.kinds, STYLES):
+            with np.errstate(all="ignore"):
+                wanted = follow(kind, style, self.h, self.start, self.gradients, mistake)
+            if wanted.shape == moved.shape:
+                found.append((np.linalg.norm(moved - wanted) / max(np.linalg.norm(wanted), 1e-300), wanted))
+        return min(found, key=lambda item: item[0])
+
+    def followed(self, path):
+        """Is this the way of a published variant?"""
+        moved = distances(path, self.start)
+        return moved.shape == distances(path[:1] * STEPS, self.start).shape and self.nearest(moved)[0] < self.tolerance
+
+
+def judge(report, rule, path, again):
+    """Compare a path with every published variant; where none fits, with their mistakes.
+
+    again  a function that runs the optimizer again
+    """
+    moved = distances(path, rule.start)
+    steps = zip(np.split(moved, STEPS), np.split(rule.nearest(moved)[1], STEPS), strict=True)
+    rows = [compare(f"after step {t}", got, expected, rule.tolerance) for t, (got, expected) in enumerate(steps, 1)]
     report.rows += rows
     if not all(row.passed for row in rows):
-        fits = (
-            words
-            for change, words in MISTAKES.items()
-            for kind in kinds
-            for style in STYLES
-            if error(kind, style, change)[0] < TOLERANCE
-        )
-        report.named += [words for words in [next(fits, None)] if words]
+        words = next((w for change, w in MISTAKES.items() if rule.nearest(moved, change)[0] < TOLERANCE), None)
+        report.optimizers.append((words, rule, again))
