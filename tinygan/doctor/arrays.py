@@ -20,7 +20,7 @@ BOXES = {"params", "parameters", "param", "p", "weights", "theta", "data", "valu
 GRADIENTS = {"grads", "grad", "gradients", "gradient", "g", "d", "dparams", "derivatives", "deltas", "grad_params"}
 LIKE = re.compile(r"d[A-Z_].*|d[a-z]{1,2}\d*|(.*_)?(grads?|gradients?)(_.*)?|grad\w*|\w+Grad|nabla.*|delta_?\w+")
 INPUT_GRADIENT = re.compile(r"d_?inputs?|dx|input_grad(ient)?|grad_?inputs?|d_?in", re.I)
-BEFORE = r"(d|g|grad|grads|grado?f|gradient|delta|nabla|d[a-z]d|dlossd|dcostd|errord?)"
+BEFORE = r"(d|g|grad|grads|grado?f|gradients?|delta|nabla|deriv\w*|partial|d[a-z]d|dlossd|dcostd|errord?)"
 AFTER = r"(grad|grads|gradient|gradients|d|delta|error|errors|prime)"
 
 

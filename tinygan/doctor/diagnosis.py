@@ -19,6 +19,17 @@ from tinygan.doctor.source import walk_own
 from tinygan.doctor.words import BROKEN, WORDS, Mistake
 
 
+VAGUE = (  # what code looks like that was given something else than it takes
+    "wrong shape",
+    "summed over everything",
+    "one output forgotten",
+    "not every sample counted",
+    "only a part of the outputs counted",
+    "disconnected",
+    "one part disconnected",
+)
+
+
 class Finding(NamedTuple):
     """A mistake that was recognised: ``seen`` {the gradient in which it was, "" if it is of the whole: words}."""
 
@@ -27,6 +38,7 @@ class Finding(NamedTuple):
     look: str
     seen: dict[str, str]
     place: str = ""
+    sure: bool = True  # does it explain every number, or is it only what that looks like?
 
     def __str__(self):
         where = ""
@@ -90,7 +102,10 @@ def of_form(report, wrong):
     places = "\n    ".join(map(str, filter(None, (path, mended))))
     if not seen and mended:
         return [Finding(*KINDS[mended.kind], str(mended), {e.name: "" for e in wrong})]
-    return [Finding(*mistake[:3], gradients, places) for mistake, gradients in seen.items()]
+    return [
+        Finding(*mistake[:3], gradients, places, bool(places) or mistake.name not in VAGUE)
+        for mistake, gradients in seen.items()
+    ]
 
 
 def suspects(report, wrong):

@@ -6,8 +6,6 @@ import ast
 import re
 from itertools import combinations, permutations, product
 
-from tinygan.doctor.source import walk_own
-
 
 class Edit:
     """One change of a syntax tree: ``swap`` makes it, and undoes it; ``result`` is the statement that it leads to."""
@@ -40,7 +38,7 @@ def edits(function, level, attributes, numbers):
     lengths = [
         name for name in variables(function) if re.search(rf"\b{name}\b[^=\n]*= *[\w.]+\.shape", ast.unparse(function))
     ]
-    for part in [function, *walk_own(function)]:
+    for part in ast.walk(function):
         body = getattr(part, "body", None)
         for i, statement in enumerate(body if isinstance(body, list) else []):
             yield from (

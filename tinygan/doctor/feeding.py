@@ -45,12 +45,12 @@ class Make(NamedTuple):
 
 
 class World(NamedTuple):
-    """A layout: the shape of x, the sizes that go with it; ``last`` is tried only if nothing else runs."""
+    """A layout: the shape of x, the sizes that go with it; ``last``, 1 or 2, is tried only if nothing else runs."""
 
     name: str
     x: str
     sizes: dict
-    last: bool = False
+    last: int = 0
 
 
 WORLDS = [
@@ -60,13 +60,14 @@ WORLDS = [
     World("sequences", "N T I", {"N": 2, "T": 5, "I": 8, "O": 4}),
     World("channels", "N I T", {"N": 2, "I": 4, "T": 9}),
     World("images, channels last", "N Y X I", {"N": 2, "I": 4, "O": 3}),
-    World("columns", "I N", {}, True),
-    World("square images", "N I Y Y", {"N": 2, "I": 4, "O": 3}, True),
-    World("one axis", "N", {"I": 1, "O": 1}, True),
-    World("one sample", "I", {}, True),
-    World("one column", "N 1", {"I": 1, "O": 1}, True),
-    World("one number", "", {"I": 1, "O": 1}, True),
-    World("square", "N I", {"N": 4, "I": 4, "O": 4, "M": 4, "K": 4}, True),
+    World("columns", "I N", {}, 1),
+    World("square images", "N I Y Y", {"N": 2, "I": 4, "O": 3}, 2),
+    World("columns, one output", "I N", {"O": 1}, 1),
+    World("one axis", "N", {"I": 1, "O": 1}, 2),
+    World("one sample", "I", {}, 2),
+    World("one column", "N 1", {"I": 1, "O": 1}, 2),
+    World("one number", "", {"I": 1, "O": 1}, 2),
+    World("square", "N I", {"N": 4, "I": 4, "O": 4, "M": 4, "K": 4}, 2),
 ]
 
 
@@ -220,9 +221,20 @@ CONSTRUCTOR = [  # (what the name of an argument is, what it may stand for)
     (r".*(in|n_?x|vis|prev|input|features|dim)\w*", [Size("I"), Size("O"), Size("M")]),
 ]
 # fmt: on
+
+
+class Context:
+    """Keeps what the forward pass saves for the backward pass, as in a torch.autograd.Function."""
+
+    def save_for_backward(self, *values):
+        """Keep these values under the names that are in use."""
+        self.saved_tensors = self.saved_values = self.saved_variables = values
+
+
 WEIGHTS = "I O,O I,I I,I M,M M,M O,O O,I 4*M,M 4*M,I,O 1,M 1,M,O,I 1,M I,O M,O I 3 3,O I 3".split(",")
 BIASES = ["O", "M", "I", "1 O", "O 1", "1 M", "M 1", "4*M", "1", "I 1", "1 I"]
 CALL = [
+    (r"ctx|context", [Make(lambda sizes, rng: Context())]),
     (r"lr|learning_?rate|eta|step_?size", [0.1]),
     (r"(train\w*|is_train\w*|training)", [True]),
     (r"(w|theta|weights|coef\w*)", [Draw("I"), *(Draw(shape) for shape in WEIGHTS)]),

@@ -184,7 +184,7 @@ def forms(functions, module):
             continue
         if closure := closure_of(call):
             found.append(Form("pair", ((call,),), closure))
-        elif STEP.fullmatch(name) and not (gives_both(call, module) and is_pure(call.node)):
+        elif STEP.fullmatch(name) and (moves_arguments(call) or not (gives_both(call, module) and is_pure(call.node))):
             fitting = sorted(
                 (loss for loss in rest.values() if LOSS.fullmatch(loss.name)), key=lambda loss: -alike(loss, call)
             )
@@ -265,6 +265,11 @@ def gives_output(call, gradient):
     """Is y of f_vjp(v, y) the output of f(x), and no target?"""
     known = {*call.needs, *flat(call.returns)}
     return len(gradient.needs) == 2 and not known & set(gradient.needs) and not LOSS.fullmatch(call.name)
+
+
+def moves_arguments(call):
+    """Does it return new values of its arguments, ``return loss, W, b``?"""
+    return any(name in call.needs for name in call.returns[1:])
 
 
 def losses_of_both(call):

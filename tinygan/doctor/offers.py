@@ -14,7 +14,7 @@ from tinygan.doctor import feeding, shapes
 from tinygan.doctor.arrays import leaves
 from tinygan.doctor.feeding import Draw, Make, Several, Size
 from tinygan.doctor.sandbox import Stopped, call
-from tinygan.doctor.source import node_of, parameters, required, returns, walk_own
+from tinygan.doctor.source import node_of, parameters, required, returns, walk_own, words
 from tinygan.layers import Dense, LeakyReLU, Sigmoid, Tanh
 from tinygan.network import Network
 
@@ -48,7 +48,7 @@ def candidates(target, names, value, gradient, world, example, instance):
     for name in names:
         offered = feeding.for_call(name, world, nth[name], target.text)
         if nth[name] == "more":
-            offered = feeding.without_batch(name, names, offered)
+            offered = [*words(module, name), *feeding.without_batch(name, names, offered)]
         kinds = dict.fromkeys(c.values for c in offered if isinstance(c, Draw))
         offered += [Draw(f"N {length}", kind) for length in own for kind in kinds]
         offered += [Draw(f"{length} 1") for length in own if re.fullmatch(feeding.STATES, name)]

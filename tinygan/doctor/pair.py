@@ -7,14 +7,15 @@ import re
 
 import numpy as np
 
-from tinygan.doctor.arrays import fit, generators_of, is_gradient_name, parts_of
+from tinygan.doctor.arrays import fit, generators_of, is_gradient_name, named_after, parts_of
 from tinygan.doctor.finding import CACHE, DOUT, TARGET, gives_output
 from tinygan.doctor.sandbox import Stopped, call, snapshot, where
-from tinygan.doctor.source import flat
+from tinygan.doctor.source import flat, required
 from tinygan.doctor.subject import Fact, Subject, display, main_argument, rated
 
 OUTPUT = re.compile(r"a|s|y|out\w*|act\w*|activation\w*|sig\w*")  # of d_sigmoid(out)
 SETS_TO_ZERO = r"def \w*(zero|reset|clear)\w*\(|(?<!self)\.grad\w*(\[[^\]]*\])?\s*=\s*(0|None)\b|\.fill\(0"
+RESETS = r"(zero|reset|clear|flush)_?(?!.*(param|weight|init))\w*"
 PLAYERS = {"D": r"(.*_)?(d|disc\w*|critic\w*)(_.*)?", "G": r"(.*_)?(g|gen\w*)(_.*)?"}
 
 
@@ -98,6 +99,13 @@ class Pair(Subject):
         return self.with_moves(found, self.moved(start), back)
 
     @property
+    def counted(self):
+        """Which of several outputs are named by arguments, y by d_y: the others are beside, and have no part in it."""
+        outputs = [name for name in self.value[-1].returns if isinstance(name, str)]
+        named = [i for i, out in enumerate(outputs) for n in self.form.gradient.needs if named_after(n, out) > 2]
+        return tuple(dict.fromkeys(named))
+
+    @property
     def player(self):
         """The player whose step it is, by the name of the step, or by that of its loss."""
         return self.value[-1].side or player((self.form.gradient.name,)) or player((self.value[-1].name,))
@@ -123,8 +131,11 @@ class Pair(Subject):
 
     def zero(self):
         """Set gradients to zero, where the object can, or somebody else in the file does."""
-        if hasattr(self.thing, "zero_grad"):
-            call(self.thing.zero_grad)
+        names = [name for name in dir(self.thing) if re.fullmatch(RESETS, name)]
+        methods = [method for method in (getattr(self.thing, name) for name in names) if callable(method)]
+        if methods := [method for method in methods if not required(method)]:
+            for method in methods:
+                call(method)
         elif re.search(SETS_TO_ZERO, getattr(self.target.module, "source_text", "")):
             for leaf in self.state():
                 gradient = any(map(is_gradient_name, leaf.path)) and isinstance(leaf.value, np.ndarray)
@@ -162,7 +173,8 @@ class Pair(Subject):
         free = [name for name in gradient.needs if name not in named]
         self.told = bool(free) and not gradient.flag
         if gradient.flag:
-            return {**{name: known[name] for name in own}, gradient.flag: True}
+            given = {name: known[name] for name in own}
+            return {**given, **({own[0]: self.main} if self.plan.by_output else {}), gradient.flag: True}
         if self.is_loss and len(free) == len(named) == 1 and targets:  # the prediction, called dvalues
             return {**named, free[0]: known[own[0]]}
         if len(gradient.needs) == 1 and self.plan.by_output:
@@ -178,6 +190,7 @@ class Pair(Subject):
             if len(free) > len(douts):  # relu_backward(dout, z): the input, or the output, under another name
                 named[name] = self.main if bool(OUTPUT.fullmatch(name)) != self.plan.by_output else known[own[0]]
                 free.remove(name)
+        self.douts = tuple(free)
         return named | dict(zip(free, copy.deepcopy([*douts, *douts[-1:] * len(free)]), strict=False))
 
     # ---- where the gradient is ----
@@ -226,7 +239,8 @@ class Pair(Subject):
             old, new = parts_of(arg), parts_of(back)
             if isinstance(arg, (dict, list)) and [path for path, _ in old] == [path for path, _ in new]:
                 return {(name, *path): (a - b) / self.rate for (path, a), (_, b) in zip(old, new, strict=True)}
-        return {}
+        named = zip(self.form.gradient.returns, back if isinstance(back, tuple) else (back,), strict=False)
+        return {(name,): (self.args[name] - new) / self.rate for name, new in named if (name,) in self.slots}
 
     # ---- the learning rate ----
 

@@ -21,7 +21,8 @@ from tinygan.doctor.sandbox import Stopped, Unfilled, counted_lines, in_library
 from tinygan.doctor.source import tree_of
 from tinygan.doctor.subject import Both, Plan, Setting
 
-SECONDS = 6  # of computing that a search may take
+ATTEMPTS = 2000  # that a search may make; counted, so that the answer is the same on every machine
+SECONDS = 30  # of computing that it may take at most
 SENSELESS = ValueError, TypeError, AttributeError, IndexError, KeyError, RecursionError  # of what code returns
 
 
@@ -70,15 +71,17 @@ def depth(error):
 def plan_for(target, form, setting, example=None):
     """Return the Attempt that came farthest."""
     perhaps = form.kind == "both" and not LOSS.fullmatch(form.name)  # it may be a helper, and no loss at all
-    best, ran, stop = None, None, time.process_time() + SECONDS / (1 + perhaps)  # ``ran``: where forward does first
+    best, ran, budget = None, None, Budget(ATTEMPTS // (1 + 3 * perhaps))  # ``ran``: where forward does first
     alternatives = [(value, world) for value in form.values for world in worlds(target, form, value)]
-    for last, pairs in ((False, False), (False, True), (True, False), (True, True)):
+    for last, pairs in ((0, False), (1, False), (1, True), (2, False), (2, True)):
         if pairs:  # nothing runs: once more, in the world where most of it did
             alternatives.sort(key=lambda a: a != (best.plan.value, best.plan.world))
         for value, world in alternatives[: 1 if pairs else None]:
             runs = best is not None and best.progress[0] >= 3.5
-            if not world.last or last and not (runs and world.name.startswith("one")):  # where every shape would fit
-                attempt = search(target, form, value, world, setting, example, stop, pairs)
+            if (
+                pairs or world.last == last and not (runs and world.name.startswith("one"))
+            ):  # where every shape would fit
+                attempt = search(target, form, value, world, setting, example, budget, pairs)
                 farther = best is None or attempt.progress[: 3 if best.progress[0] < 4 else 1] > best.progress
                 best = attempt if farther else best
                 ran = world if ran is None and attempt.progress[0] >= 2 else ran
@@ -103,10 +106,10 @@ def worlds(target, form, value):
     found, _ = documented(target, [*names, *constructor_names(target)])
     if target.owner is None and any(re.fullmatch(feeding.GAME, name) for name in names):
         result.sort(key=lambda world: world.name != "one column")
-        result[0] = result[0]._replace(last=False)
+        result[0] = result[0]._replace(last=0)
     if re.search(r"\b(slog)?det\(|\binv\(|solve\(|cholesky\(|\beigh?\(|\btrace\(", target.text):
         result.sort(key=lambda world: world.name != "square")
-        result[0] = result[0]._replace(last=False)
+        result[0] = result[0]._replace(last=0)
     if first := next((found[name].shape for name in names if name in found), "N I" if found else None):
         like = next((w.sizes for w in result if len(w.x.split()) == len(first.split()) and not w.last), {})
         result.insert(0, World("as documented", first, like))
@@ -134,7 +137,19 @@ def one_by_one(module, form):
     return False
 
 
-def search(target, form, value, world, setting, example, stop, pairs=False):
+class Budget:
+    """How many attempts are left."""
+
+    def __init__(self, attempts):
+        self.left, self.stop = attempts, time.process_time() + SECONDS
+
+    def spend(self):
+        """Return whether there is another attempt."""
+        self.left -= 1
+        return self.left >= 0 and time.process_time() < self.stop
+
+
+def search(target, form, value, world, setting, example, budget, pairs=False):
     """Climb: change one argument at a time (or two), keep what runs farther."""
     names = free_arguments(value, form.gradient, form.kind) if adapter(form) in (Both, Pair) else []
     space = candidates(target, names, value, form.gradient, world, example, instance_in(target.module))
@@ -166,8 +181,10 @@ def search(target, form, value, world, setting, example, stop, pairs=False):
     while not (stuck or best.done or isinstance(best.error, Unfilled)):
         start, stuck = choice, True
         for change in changes():
-            if change.items() <= start.items() or time.process_time() > stop:
+            if change.items() <= start.items():
                 continue
+            if not budget.spend():
+                return best
             other = attempt({**start, **change})
             if other.progress > best.progress:
                 best, choice, stuck = other, {**start, **change}, False
@@ -196,13 +213,13 @@ def elsewhere(plan, example):
     sure = plan.world.name.startswith("as used") or all_documented(target, form, value)
     if sure or example or form.kind in ("penalty", "discriminator", "generator"):
         return
-    stop = time.process_time() + SECONDS
+    budget = Budget(ATTEMPTS // 2)
     every = [w for w in worlds(target, form, value) if w.name != plan.world.name and not w.name.startswith("one")]
     alone = not re.search(r"shape\[|len\(|size|axis|keepdims|mean\(|sum\(|/ *m\b|batch", target.text)
     every += [w._replace(sizes={"N": 1}, name="one sample") for w in every if w.name == "columns" and alone]
     for world in every:
-        if world.name != "square" and time.process_time() < stop:
-            attempt = search(target, form, value, world, Setting(), None, stop)
+        if world.name != "square":
+            attempt = search(target, form, value, world, Setting(), None, budget)
             if attempt.progress[0] >= 4:
                 yield attempt
 

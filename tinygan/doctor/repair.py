@@ -194,6 +194,9 @@ def involved(subject, forward=False):
     found, waiting = [], [(owner is not None, name) for name in first]
     while waiting and len(found) < 6:
         method, name = waiting.pop(0)
+        if "." in name:  # an operation of an engine, Value.tanh
+            kind, name = name.split(".")
+            method = getattr(module, kind)
         if isinstance(method, type):
             holder = method
         else:

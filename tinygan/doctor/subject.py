@@ -96,6 +96,8 @@ class Subject:
     """Code under check, made and fed as a Plan says."""
 
     moves = uses_rate = False
+    douts = ()  # names of the arguments that backward is given as dout
+    counted = ()  # which of several outputs backward takes a dout for, or () for all
     single = False  # does it compute in single precision, and is meant to?
 
     def __init__(self, plan, setting):
@@ -253,6 +255,8 @@ class Subject:
         known = zip(parts[1:], step.returns[1:], strict=False)
         kept = [id(part) for part, name in known if name in needs]  # backward takes it as it is: a cache, too
         parts = [part for part in parts if id(part) not in kept]
+        if len(parts) > 1 and self.form.kind == "pair" and self.counted:
+            parts = [part for i, part in enumerate(parts) if i in self.counted]
         if self.form.kind in ("both", "step") or len(parts) > 1 and is_number(parts[0]) and np.ndim(parts[0]) == 0:
             parts = parts[step.part : step.part + 1]
         return [np.asarray(part) for part in parts if is_number(part)]
