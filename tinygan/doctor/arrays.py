@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from itertools import combinations
+from itertools import combinations, product
 from typing import NamedTuple
 
 import numpy as np
@@ -126,7 +126,7 @@ def named_after(gradient, name):
     g, n = plain(gradient), plain(name)
     if not isinstance(g, str) or not isinstance(n, str) or not n:
         return 0
-    for stem, score in ((n, 3), (n.rstrip("s"), 2), (n[0], 1)):
+    for stem, score in ((n, 3), (n.rstrip("s"), 2), (re.sub("es$", "", n), 2), (n[0], 1)):
         if re.fullmatch(f"{BEFORE}{re.escape(stem)}s?|{re.escape(stem)}s?{AFTER}", g):
             return score
     short = re.fullmatch(f"{BEFORE}_?([a-z]+)", gradient.lower())  # d_log of log_noise
@@ -182,7 +182,8 @@ def match(slots, args, returned, names, changed, choice):
     left = {path: shape for path, shape in shapes.items() if path not in pairs}
     first = {path: shape for path, shape in left.items() if path[0] in args}
     elsewhere = sum(np.shape(values[j]) in left.values() for j in free) == len(free)
-    if not first or elsewhere and not any(np.shape(values[j]) in first.values() for j in free):
+    several = len(first) < len(free) <= len(left)
+    if not first or several or elsewhere and not any(np.shape(values[j]) in first.values() for j in free):
         first = left if len(left) >= len(free) else first
     choices = in_order(first, [np.shape(values[j]) for j in free]) if free else [{}]
     ordered = {path: free[j] for path, j in choices[choice % len(choices)].items()}
@@ -243,14 +244,20 @@ def in_order(slots, gradients):
     slots      {path: shape}, the arguments first
     gradients  [shape], in the order of their arrays; fewer, perhaps
     """
-    best, found, paths = None, [{}], list(slots)
-    role = roles([path[0] for path in paths if len(path) == 1])
-    for chosen in combinations(range(len(paths)), min(len(gradients), len(paths))):
+    best, found = None, [{}]
+    role = roles([path[0] for path in slots if len(path) == 1])
+    inner_first = sorted(slots, key=lambda path: len(path) == 1)  # ([(dW, db), ...], dx)
+    for paths, chosen in product((list(slots), inner_first), in_rising_order(len(slots), len(gradients))):
         score = sum(slots[paths[i]] == shape for i, shape in zip(chosen, gradients, strict=False))
         score -= sum(1.5 * (role.get(paths[i][0]) == "target") for i in chosen)
         pairs = {paths[i]: j for j, i in enumerate(chosen)}
         if best is None or score > best:
             best, found = score, [pairs]
-        elif score == best:
+        elif score == best and pairs not in found:
             found.append(pairs)
     return found
+
+
+def in_rising_order(n, k):
+    """All ways to choose k of n numbers, or all of them."""
+    return list(combinations(range(n), min(n, k)))

@@ -18,7 +18,6 @@ from tinygan.doctor.sandbox import Stopped, sandbox
 from tinygan.doctor.source import walk_own
 from tinygan.doctor.words import BROKEN, WORDS, Mistake
 
-
 VAGUE = (  # what code looks like that was given something else than it takes
     "wrong shape",
     "summed over everything",

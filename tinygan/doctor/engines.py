@@ -40,7 +40,7 @@ def is_engine(kind):
         thing = kind(0.5)
     except Exception:  # whatever a learner's constructor does
         return False
-    return bool(first) and hasattr(thing, "data") and hasattr(thing, "grad")
+    return bool(first) and hasattr(thing, "grad") and (hasattr(thing, "data") or hasattr(thing, "value"))
 
 
 def operations(kind, module):
@@ -85,14 +85,20 @@ def program(kind, name, binary):
         if out is x or not isinstance(out, kind):
             raise TypeError(f"{name} returns no new {kind.__name__}")
         if hasattr(kind, "__mul__"):
-            out = out * numbers(kind, np.linspace(0.5, 2, np.size(out.data)).reshape(np.shape(out.data)))
+            size, shape = np.size(inside(out)), np.shape(inside(out))
+            out = out * numbers(kind, np.linspace(0.5, 2, size).reshape(shape))
         if hasattr(kind, "__add__"):
             out = out + once()
         out.backward()
         slopes = [np.array(part.grad, dtype=float) for part in ((x, other) if binary else (x,))]
-        return float(np.sum(out.data)), *slopes
+        return float(np.sum(inside(out))), *slopes
 
     return run
+
+
+def inside(thing):
+    """Return the number, or the array, that an object of an engine stands for."""
+    return thing.data if hasattr(thing, "data") else thing.value
 
 
 def numbers(kind, value):

@@ -231,7 +231,7 @@ class Context:
         self.saved_tensors = self.saved_values = self.saved_variables = values
 
 
-WEIGHTS = "I O,O I,I I,I M,M M,M O,O O,I 4*M,M 4*M,I,O 1,M 1,M,O,I 1,M I,O M,O I 3 3,O I 3".split(",")
+WEIGHTS = "I O,O I,I I,I M,M M,M O,O O,I 4*M,M 4*M,I,O 1,M 1,M,O,I 1,M I,O M,O I 3 3,O I 3,3 3 I O,3 3 I".split(",")
 BIASES = ["O", "M", "I", "1 O", "O 1", "1 M", "M 1", "4*M", "1", "I 1", "1 I"]
 CALL = [
     (r"ctx|context", [Make(lambda sizes, rng: Context())]),
@@ -283,8 +283,12 @@ def for_constructor(name, position):
 
 def for_call(name, world, role, text):
     """Return candidates for an argument of a call, whose role is "x", "target" or "more"; ``text``: about the code."""
+    index = re.search(rf"\w\[(?:[^\[\]]*,)?\s*{name}\s*(?:,[^\[\]]*)?\](?!\s*=[^=])", text)
+    ids = [Draw("N", "labels"), Draw("N T", "labels"), 1] if index and world.x else []
     if role == "target":
         return targets(name, world.x, text)
+    if ids:
+        return [*ids, Draw(world.x), Draw("N")]
     kinds = ["chances", "real", "positive"] if CHANCES.fullmatch(name) else ["real", "positive", "chances"]
     kinds = ["positive", "real"] if DISTANCE.fullmatch(name) else kinds
     if (
@@ -296,7 +300,8 @@ def for_call(name, world, role, text):
     like_x = [Draw(world.x, kind) for kind in kinds]
     named = next((candidates for pattern, candidates in CALL if re.fullmatch(pattern, name)), [])
     if role == "x":
-        ids = [Draw("N", "labels"), Draw("N T", "labels")] * bool(re.fullmatch(IDS, name))
+        perhaps = re.fullmatch(IDS, name) and re.search(rf"\[[^\]]*\b{name}\b|embed|vocab|one_?hot|take\(", text, re.I)
+        ids = [Draw("N", "labels"), Draw("N T", "labels")] * bool(perhaps)
         named = [c for c in named if isinstance(c, (Draw, Make, int))]
         if re.fullmatch(BATCHES, name) or re.fullmatch(PLAIN_IDS, name):
             return [*named, *like_x]

@@ -37,8 +37,8 @@ from tinygan.doctor.source import (
 )
 
 # fmt: off
-GRADIENT = re.compile(r"(?P<before>.*?)_?(backward(_?pass|_?propagat\w+|_?prop)?|back_?prop\w*|bprop|bwd|(sub)?gradient(s|en)?|grads?|prime|deriv\w*|adjoint|vjp|pullback|bptt|ableitung(en)?)_?(?P<after>.*)", re.I)
-FORWARD = r"(forward(_?pass|_?propagat\w+|_?prop)?|fprop|fwd|feed_?forward|__call__|call|predict|loss|cost|comp\w*|calc\w*|func\w*|fn|)"
+GRADIENT = re.compile(r"(?P<before>.*?)_?(backward(_?pass|_?propagat\w+|_?prop)?|back_?prop\w*|back(?![a-z])|pull(?![a-z])|bprop|bwd|(sub)?gradient(s|en)?|grads?|prime|deriv(ative|ation)?s?(?![a-z])|adjoint|vjp|pullback|bptt|ableitung(en)?)_?(?P<after>.*)", re.I)
+FORWARD = r"(forward(_?pass|_?propagat\w+|_?prop)?|fprop|fwd|feed(_?forward)?|__call__|call|predict|loss|cost|comp\w*|calc\w*|func\w*|fn|)"
 LOSS = re.compile(r".*(loss|cost|error|objective|criterion|energy|nll|entropy|mse|bce|penalty|divergence|energ\w*|kosten|verlust|fehler).*", re.I)
 STEP = re.compile(r"(?!.*(forward|backward|cell))(.*_)?(step|update)(_.*)?|train_?(d|g|disc\w*|gen\w*|critic|on_batch|batch|one_batch|\w*step)", re.I)
 RULE = re.compile(r"(?!.*(loss|layer)).*?(sgd|momentum|nesterov|nag|ada_?grad|rms_?prop|ada_?delta|adam\w*|gradient_?descent|optimi[sz]er|nadam)(_?\w*)", re.I)
@@ -52,11 +52,12 @@ NO_LOSS = re.compile(r".*forward.*|(init|_(?!loss|cost)|make|load|split|im2col|p
 COMMON_WORDS = set("""loss cost function fn func nll objective error value compute calc calculate get eval forward backward gradient
 gradients grad grads derivative deriv prime d of the""".split())
 NO_GRADIENT = re.compile(r"tangent.*|save.*|param\w*_grads?|.*(num|check|test|clip|zero|norm|finite|approx|estimat|reset|plot|print|init|get_|set_|compare|descen[td]|ascent).*", re.I)
-IMPLIED = {  # what a backward pass may mean that names no loss
+IMPLIED = {  # what a backward pass may mean that names no loss; the target may be given as classes, too
     "half the sum of squares": lambda out, target: 0.5 * np.sum((out - target) ** 2),
     "half the mean of squares": lambda out, target: 0.5 * np.mean((out - target) ** 2),
     "half the sum of squares over N": lambda out, target: 0.5 * np.sum((out - target) ** 2) / len(out),
     "mean of squares": lambda out, target: np.mean((out - target) ** 2),
+    "sum of squares over N": lambda out, target: np.sum((out - target) ** 2) / len(out),
     "sum of squares": lambda out, target: np.sum((out - target) ** 2),
     "cross-entropy": lambda out, target: -np.sum(target * np.log(out) + (1 - target) * np.log(1 - out)),
     "mean cross-entropy": lambda out, target: -np.mean(target * np.log(out) + (1 - target) * np.log(1 - out)),
@@ -64,6 +65,19 @@ IMPLIED = {  # what a backward pass may mean that names no loss
     "sum of cross-entropies": lambda out, target: -np.sum(target * np.log(out)),
 }
 # fmt: on
+
+
+def of_classes(loss):
+    """Return the same loss for targets that may be whole numbers as well, (N,), the places of the ones."""
+
+    def of(out, target):
+        classes = np.ndim(target) < np.ndim(out) and np.asarray(target).dtype.kind in "iu"
+        return loss(out, np.eye(out.shape[-1])[target] if classes else target)
+
+    return of
+
+
+IMPLIED = {name: of_classes(loss) for name, loss in IMPLIED.items()}
 
 
 class Call(NamedTuple):
@@ -217,6 +231,8 @@ def with_optional(call, gradients, functions):
 
 def stem_of(name, calls):
     """What a function's name says that it is the gradient of, "" for backward; None if it is no gradient."""
+    if re.match(r"(forward|fwd|loss|cost)_?(and_?)?(backward|bwd|backprop|grad)", name):
+        return None  # both in one
     if match := GRADIENT.fullmatch(name):
         rest = match["before"] or match["after"]
         return "" if rest in ("d", "compute", "get", "calc", "calculate", "fn", "func", "pass") else rest.strip("_")

@@ -65,7 +65,7 @@ def candidates(target, names, value, gradient, world, example, instance):
             labels = ["labels"] * ("labels" in kinds and len(found[name].shape.split()) < 3 and kinds[0] != "real")
             first = dict.fromkeys((*labels, *first))
             space[name] = [found[name]._replace(values=kind) for kind in first] + offered
-        elif made := initialized(module, name) or instances(module, name, instance):
+        elif made := initialized(target, name) or instances(module, name, instance):
             space[name] = [*made, *offered]
         elif inside[name]:
             for key, label in inside[name]:
@@ -151,7 +151,7 @@ def constructing(target, world, instance):
         space[f"init.{name}"] = feeding.for_constructor(name, position)
         position += isinstance(space[f"init.{name}"][0], Size)
         if target.owner is None or not issubclass(target.owner, Network):
-            space[f"init.{name}"] = [*space[f"init.{name}"], *instances(target.module, name, instance)]
+            space[f"init.{name}"] = [*space[f"init.{name}"], *instances(target.module, name, instance, target.text)]
     several = [p.name for p in parameters(target.thing) if p.kind is p.VAR_POSITIONAL]
     if several and "init.*" not in space:
         sizes = Several((Size("I"), Size("M"), Size("O")))
@@ -208,10 +208,10 @@ def own_classes(module):
     return [k for k in list(vars(module).values()) if isinstance(k, type) and k.__module__ == module.__name__]
 
 
-def instances(module, name, instance):
+def instances(module, name, instance, text=""):
     """Candidates for an argument that is an object of one of the module's classes: D of Discriminator."""
     low = name.lower().strip("_")
-    any_will_do = low in ("model", "net", "network", "layer")
+    any_will_do = low in ("model", "net", "network", "layer") or re.search(rf"\b{name}\.(forward|backward)\(", text)
     if len(low) == 1 and not name.isupper():
         return []
     fitting = [k for k in own_classes(module) if k.__name__.lower().startswith(low) or any_will_do]
@@ -227,14 +227,14 @@ def instances(module, name, instance):
     return [Make(lambda sizes, rng, kind=kind: instance(kind, sizes)[0]) for kind in reversed(fitting)]
 
 
-def initialized(module, name):
+def initialized(target, name):
     """Candidates for parameters that a function of the module makes: init(n_in, n_hidden, n_out), or init([...])."""
-    found = []
-    for key, function in vars(module).items():
+    found, own = [], {key: getattr(target.owner, key) for key in vars(target.owner or object) if key[:2] != "__"}
+    for key, function in [*vars(target.module).items(), *own.items()]:
         makes = isinstance(function, types.FunctionType) and re.match(r"init|create|make|new|build", key)
         names = (returns(node_of(function)) or [()])[-1] if makes else ()
         part = names.index(name) if len(names) > 1 and name in names else None  # return G, D
-        if makes and (PARAMETERS.fullmatch(name) or part is not None):
+        if makes and (PARAMETERS.fullmatch(name) or part is not None or names == (name,)):
             found += [Make(partial(made_by, function, part, order)) for order in orders(function)]
     return found
 

@@ -81,6 +81,8 @@ class Pair(Subject):
         drawn = [str(snapshot(generator)) for generator, _ in self.generators]
         self.stage = 3
         back = call(self.function(self.form.gradient), **named)
+        if twice and any(re.fullmatch(RESETS, name) and name[:4] != "zero" for name in dir(self.thing)):
+            raise Stopped("what it clears between two passes, the cache perhaps, is its own affair")
         if twice:
             self.zero()
             back = call(self.function(self.form.gradient), **named)
@@ -101,9 +103,12 @@ class Pair(Subject):
     @property
     def counted(self):
         """Which of several outputs are named by arguments, y by d_y: the others are beside, and have no part in it."""
-        outputs = [name for name in self.value[-1].returns if isinstance(name, str)]
-        named = [i for i, out in enumerate(outputs) for n in self.form.gradient.needs if named_after(n, out) > 2]
-        return tuple(dict.fromkeys(named))
+        step, needs = self.value[-1], self.form.gradient.needs
+        outputs = [name if isinstance(name, str) else "" for name in step.returns]
+        named = [i for i, out in enumerate(outputs) for n in needs if named_after(n, out) > 2]
+        known = {*outputs, *(name for call in self.value for name in call.needs)}
+        free = [n for n in needs if n not in known and not CACHE.fullmatch(n) and not rated([n])]
+        return tuple(dict.fromkeys(named)) or tuple(range(len(free)))
 
     @property
     def player(self):
@@ -162,7 +167,7 @@ class Pair(Subject):
             return dict(zip(gradient.needs, douts, strict=False))
         own = [name for step in self.value for name in step.needs if name in self.args]
         targets = [name for name in own if TARGET.fullmatch(name)]
-        named = {name: known[name] for name in gradient.needs if name in known}
+        named = {name: self.caches.get(name, known[name]) for name in gradient.needs if name in known}
         for name in [name for name in gradient.needs if name not in known]:
             if CACHE.fullmatch(name) or isinstance(self.cache, (dict, tuple)) and not DOUT.fullmatch(name):
                 named[name] = self.cache

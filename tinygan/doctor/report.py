@@ -50,7 +50,7 @@ class Report:
     def verdict(self):
         """WRONG where something was measured and is; RIGHT only where nothing is left that was not measured."""
         wrong = [row for row in self.rows if not row.passed and "nothing was measured" not in row.note]
-        if self.facts or any(row not in self.doubted for row in wrong):
+        if self.facts or any(all(row is not other for other in self.doubted) for row in wrong):
             return Verdict.WRONG
         whole = self.rows and not self.errors and not self.unchecked and all(row.passed for row in self.rows)
         return Verdict.RIGHT if whole else Verdict.UNCHECKED

@@ -19,6 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tinygan.doctor.arrays import (
+    GRADIENTS,
     beside,
     generators_of,
     is_gradient_name,
@@ -27,11 +28,12 @@ from tinygan.doctor.arrays import (
     match,
     named_after,
     parts_of,
+    plain,
 )
-from tinygan.doctor.feeding import SIZES, Draw, realize, roles, signed
+from tinygan.doctor.feeding import SIZES, Draw, length, realize, roles, signed
 from tinygan.doctor.finding import CACHE, LOSS, RATE, TARGET, sides_in
 from tinygan.doctor.sandbox import Stopped, call, reset, snapshot, where
-from tinygan.doctor.source import parameters
+from tinygan.doctor.source import parameters, required
 from tinygan.layers import Layer
 from tinygan.network import Network
 
@@ -137,6 +139,9 @@ class Subject:
             return Network(thing.layers, rng, np.float64)
         if isinstance(thing, Layer):
             Network([thing], rng, np.float64)  # deals out W, b, dW, db
+        for name in ("initialize", "build"):  # some layers are told the shape of their input afterwards
+            if required(getattr(thing, name, None)) == ("input_shape",):
+                call(getattr(thing, name), tuple(length(word, self.sizes) for word in self.plan.world.x.split()[1:]))
         for leaf in leaves(thing):
             array = isinstance(leaf.value, np.ndarray)
             self.single = self.single or array and leaf.value.dtype == np.float32
@@ -198,7 +203,7 @@ class Subject:
         for generator, state in self.generators:
             reset(generator, state)
         known = {name: value.copy() if isinstance(value, np.ndarray) else value for name, value in args.items()}
-        self.lent, self.cache, result = dict(known), None, None
+        self.lent, self.cache, result, self.caches = dict(known), None, None, {}
         for i, step in enumerate(self.value):
             main = main_argument(step, known) if i else None
             known |= {main: self.main} if main else {}
@@ -212,7 +217,9 @@ class Subject:
             if isinstance(result, tuple) or self.cache is None:
                 self.cache = result[-1] if isinstance(result, tuple) else result
             parts = zip(step.returns, result if isinstance(result, tuple) else (result,), strict=False)
-            known |= {name: part for name, part in parts if isinstance(name, str) and name not in args}
+            for name, part in [(name, part) for name, part in parts if isinstance(name, str)]:
+                known |= {name: part} if name not in args else {}
+                self.caches |= {name: part} if CACHE.fullmatch(name) else {}
         return result, known
 
     def extra(self, step):
@@ -255,6 +262,9 @@ class Subject:
         known = zip(parts[1:], step.returns[1:], strict=False)
         kept = [id(part) for part, name in known if name in needs]  # backward takes it as it is: a cache, too
         parts = [part for part in parts if id(part) not in kept]
+        if len(step.returns) > 1 and set(map(str, step.returns)) <= set(needs) and len(result) == len(step.returns):
+            out = next((i for i, name in enumerate(step.returns) if re.search("out|final|pred|hat", name)), -1)
+            parts = [result[out]]  # backward takes all of them: activations, the last of which is the output
         if len(parts) > 1 and self.form.kind == "pair" and self.counted:
             parts = [part for i, part in enumerate(parts) if i in self.counted]
         if self.form.kind in ("both", "step") or len(parts) > 1 and is_number(parts[0]) and np.ndim(parts[0]) == 0:
@@ -318,6 +328,7 @@ class Subject:
         names = [path[-1] for path in slots]
         for path, array in [(path, array) for path, array in slots.items() if path[0] == "self"]:
             like = any(map(is_gradient_name, path)) or any(named_after(path[-1], name) > 1 for name in names)
+            like = like or not GRADIENTS.isdisjoint(map(plain, path))
             like = like or path[-1] in ("mask", "out", "x") or path[-1] in self.args
             if like and not self.matters(array):
                 del slots[path]
