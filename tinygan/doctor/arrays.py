@@ -173,7 +173,7 @@ def match(slots, args, returned, names, changed, choice):
     named = [rename(path, names, len(returned) == 1) for path, _ in returned] + [leaf.path for leaf in changed]
     values = [value for _, value in returned] + [leaf.value for leaf in changed]
     shapes = {path: array.shape for path, array in slots.items()}
-    pairs = by_name(list(slots), named)
+    pairs = by_name(shapes, named, [np.shape(value) for value in values])
     nameless = [np.shape(v) for v, path in zip(values, named, strict=True) if path[0] == "?"]
     for path in [p for p, j in pairs.items() if p[0] in args and j >= len(returned) and shapes[p] in nameless]:
         del pairs[path]  # the object keeps a dx, too, but what it returns is what counts
@@ -228,11 +228,12 @@ def rename(path, names, alone):
     return ("grads" if box else name, *path[1:])
 
 
-def by_name(paths, gradients):
-    """Return {path of an array: index of its gradient}, the best names first."""
-    scores = [(fit(g, path), -j, path) for path in paths for j, g in enumerate(gradients)]
+def by_name(slots, gradients, shapes):
+    """Return {path of an array: index of its gradient}, the best names first, and of equal ones those that fit."""
+    named = [(path, own, j, g) for path, own in slots.items() for j, g in enumerate(gradients)]
+    scores = [(fit(g, path), own == shapes[j], -j, path) for path, own, j, g in named]
     pairs = {}
-    for score, j, path in sorted(scores, key=lambda item: item[:2], reverse=True):
+    for score, _, j, path in sorted(scores, key=lambda item: item[:3], reverse=True):
         if score and path not in pairs and -j not in pairs.values():
             pairs[path] = -j
     return pairs
@@ -255,6 +256,11 @@ def in_order(slots, gradients):
             best, found = score, [pairs]
         elif score == best and pairs not in found:
             found.append(pairs)
+    by_shape = {shape: path for path, shape in slots.items()}
+    inside = all(path[0] == "self" for path in slots)  # nobody says in which order the parameters of an object come
+    if inside and len(by_shape) == len(slots) and len(set(gradients)) == len(gradients) and best < len(gradients):
+        if set(gradients) <= set(by_shape):
+            return [{by_shape[shape]: j for j, shape in enumerate(gradients)}]
     return found
 
 

@@ -87,10 +87,11 @@ def doubt(report, subject):
     """Call nothing wrong for arguments that were guessed where every gradient is, and no mistake explains all of it."""
     plan, found = subject.plan, [m for m in report.measured if m.subject is subject]
     wrong = [m for m in found if not m.row.passed]
-    some_right = any(m.row.passed and np.any(m.n) for m in found) and all(m.a.shape == m.n.shape for m in wrong)
+    fitting = all(m.a.shape == m.n.shape for m in wrong)
+    some_right = any(m.row.passed and np.any(m.n) for m in found) and fitting
     sure = plan.world.name.startswith("as used") or all_documented(plan.target, plan.form, plan.value)
-    alone = len(subject.slots) == 1 and len(subject.args) == 1
-    if not wrong or sure or some_right or alone or not isinstance(subject.target.thing, (type, types.FunctionType)):
+    plain = fitting and plan.world.name == "rows" and len(plan.value) == 1 and plan.form.kind != "step"
+    if not wrong or sure or some_right or plain or not isinstance(subject.target.thing, (type, types.FunctionType)):
         return
     named = [finding for finding in report.findings if set(finding.seen) & {m.name for m in wrong}]
     if not named or not all(finding.sure for finding in named):

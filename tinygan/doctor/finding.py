@@ -312,7 +312,7 @@ def sides_of(call):
 def sides_in(name):
     """The players, "d" and "g", that a name speaks of."""
     same = {"disc": "d", "critic": "d", "gen": "g"}
-    found = re.findall(r"(?:^|_)(disc|critic|gen|d|g)(?=_|$|[a-z]*$)", name.lower())
+    found = re.findall(r"(?:^|_)(disc|critic|gen|d|g)(?!rad)(?=_|$|[a-z]*$)", name.lower())
     return {same.get(side, side) for side in found}
 
 

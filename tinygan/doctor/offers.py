@@ -13,6 +13,7 @@ import numpy as np
 from tinygan.doctor import feeding, shapes
 from tinygan.doctor.arrays import leaves
 from tinygan.doctor.feeding import Draw, Make, Several, Size
+from tinygan.doctor.finding import of_class
 from tinygan.doctor.sandbox import Stopped, call
 from tinygan.doctor.source import node_of, parameters, required, returns, walk_own, words
 from tinygan.layers import Dense, LeakyReLU, Sigmoid, Tanh
@@ -152,6 +153,10 @@ def constructing(target, world, instance):
         position += isinstance(space[f"init.{name}"][0], Size)
         if target.owner is None or not issubclass(target.owner, Network):
             space[f"init.{name}"] = [*space[f"init.{name}"], *instances(target.module, name, instance, target.text)]
+    plain = [key for key in space if [c for c in space[key] if isinstance(c, Size)] == space[key][:3]]
+    if len(plain) == 3:  # the one in the middle is of what is hidden
+        for key, first in zip(plain, "IMO", strict=True):
+            space[key] = [Size(first), *(c for c in space[key] if c != Size(first))]
     several = [p.name for p in parameters(target.thing) if p.kind is p.VAR_POSITIONAL]
     if several and "init.*" not in space:
         sizes = Several((Size("I"), Size("M"), Size("O")))
@@ -217,7 +222,7 @@ def instances(module, name, instance, text=""):
     fitting = [k for k in own_classes(module) if k.__name__.lower().startswith(low) or any_will_do]
     fitting = [k for k in fitting if hasattr(k, "forward") or "__call__" in vars(k)]
     if not fitting and re.fullmatch(r"d|disc\w*|critic|g|gen\w*", low):  # one class for both players
-        layers = [k for k in own_classes(module) if hasattr(k, "forward") and hasattr(k, "backward")]
+        layers = [k for k in own_classes(module) if any(form.kind == "pair" for form in of_class(k, module).forms)]
         lengths = {"I": "M", "O": "I"} if low[0] == "g" else {"I": "I", "O": "1"}
 
         def make(sizes, rng, kind):

@@ -35,7 +35,7 @@ class Attempt:
     """What came of one choice: how far it ran, and why no farther.
 
     progress  (stage, lines run, how far in the last line); stages are 0 constructor, 1 forward, 2 output, 3 backward,
-              then 3.5 without any gradient, 4 with gradients of the wrong shape, 5 with gradients
+              then 3.5 without any gradient, 4 with gradients of the wrong shape, 5 with gradients; then how many fit
     """
 
     def __init__(self, plan, setting):
@@ -48,7 +48,7 @@ class Attempt:
                 shapes = [(g.shape, self.subject.slots[path].shape) for path, g in gradients.items() if g is not None]
                 fit, x = shapes and all(g == x for g, x in shapes), self.subject.main_input()
                 felt = x is None or self.subject.matters(x)
-                self.progress = (5 if fit and felt else 4 if shapes else 3.5, 0, 0)
+                self.progress = (5 if fit and felt else 4 if shapes else 3.5, sum(g == x for g, x in shapes), 0)
                 return
             except (Stopped, *SENSELESS) as error:
                 self.error = error if isinstance(error, Stopped) else Stopped(f"{plan.target.name}: {error}")
@@ -89,7 +89,7 @@ def plan_for(target, form, setting, example=None):
                 told = (told or world.name == "as used") and attempt.progress[0] >= 4
                 if best.done or isinstance(attempt.error, Unfilled) or told:
                     return attempt if told else best
-        if best.progress[0] >= 4 and best.plan.world is ran:
+        if last and best.progress[0] >= 4 and best.plan.world is ran:
             break
     return best
 

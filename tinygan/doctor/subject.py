@@ -107,6 +107,7 @@ class Subject:
         self.target, self.form, self.value = plan.target, plan.form, plan.value
         self.sizes = {**SIZES, **plan.world.sizes, **dict(setting.sizes)}
         self.rng = np.random.default_rng(setting.seed)
+        self.step = self.value[-1]  # the one that has run last
         self.generators, self.broken, self.vanishing, self.types = [], [], set(), {}
         self.stage, self.choices, self.told, self.left, self.kept, self.remarks = 0, 1, True, [], {}, []
         self.thing = self.make()
@@ -210,7 +211,7 @@ class Subject:
             named = {name: self.main if name == main else known.get(name, self.rate_of(name)) for name in step.needs}
             if self.evaluating and self.setting.mode in [p.name for p in parameters(self.function(step))]:
                 named[self.setting.mode] = False
-            result = self.in_order(call(self.function(step), **named, **self.extra(step)))
+            self.step, result = step, self.in_order(call(self.function(step), **named, **self.extra(step)))
             if result is None and self.thing is not None:  # it has stored it
                 result = next((v for v in (getattr(self.thing, n, None) for n in STORED) if v is not None), None)
             self.main = self.outputs(result)[0]
@@ -254,7 +255,7 @@ class Subject:
 
     def parts(self, result):
         """The arrays of floats in a result, as they are, without a cache at the end."""
-        parts, step = list(result) if isinstance(result, (tuple, list)) else [result], self.value[-1]
+        parts, step = list(result) if isinstance(result, (tuple, list)) else [result], self.step
         needs = self.form.gradient.needs if self.form.gradient is not None else ()
         named = [str(name) for name in step.returns[-1:]]
         if len(parts) > 1 and self.form.kind != "both" and any(map(CACHE.fullmatch, [*needs, *named])):
@@ -396,7 +397,7 @@ class Subject:
         parts = [*returned, *((leaf.path, leaf.value) for leaf in state if isinstance(leaf.holder, tuple))]
         sure = {path: parts[j][1] for path, j in beside(parameters_alone, parts).items()}
         given = [id(v) for v in sure.values()] + [id(v) for v in parameters_alone.values()]
-        rest = {path: array for path, array in self.slots.items() if path not in sure}
+        rest = {path: array for path, array in self.slots.items() if path not in sure and not self.of_other(path)}
         returned = [part for part in returned if id(part[1]) not in given] if sure else returned
         pairs, self.choices = match(rest, self.args, returned, names, changed, self.plan.choice)
         pairs |= sure
@@ -411,6 +412,12 @@ class Subject:
         found = {path: np.array(pairs[path], dtype=float) if path in pairs else None for path in self.slots}
         self.kept = {path: g.shape for path, g in found.items() if g is not None and self.fits(path, g)}
         return found | {path: found[path].reshape(self.slots[path].shape) for path in self.kept}
+
+    def of_other(self, path):
+        """Does an array belong to D, where this is a loss of G, by their names, or the other way round?"""
+        mine = sides_in(self.form.name)
+        theirs = set().union(*(sides_in(part) for part in path if isinstance(part, str)))
+        return self.form.kind == "both" and len(mine) == len(theirs) == 1 and mine != theirs
 
     def fits(self, path, gradient):
         """Has a gradient another shape, but only by axes of length 1 that do no harm, as (1, O) beside (O,)?"""
