@@ -123,7 +123,7 @@ class Pair(Subject):
     @property
     def apart(self):
         """Can one player's learning rate be 0 while the other learns?"""
-        return any(self.rate_of(name) == 0 for name in self.form.gradient.needs)
+        return any(self.rate_of(name) == 0 for name in rated(self.form.gradient.needs))
 
     def exchanged(self, returned, found):
         """Return the Fact that gradients of inputs that are alike come in another order than the inputs."""
