@@ -90,7 +90,9 @@ def doubt(report, subject):
     fitting = all(m.a.shape == m.n.shape for m in wrong)
     some_right = any(m.row.passed and np.any(m.n) for m in found) and fitting
     sure = plan.world.name.startswith("as used") or all_documented(plan.target, plan.form, plan.value)
-    plain = fitting and plan.world.name in ("rows", "as documented") and len(plan.value) == 1 and plan.form.kind != "step"
+    plain = (
+        fitting and plan.world.name in ("rows", "as documented") and len(plan.value) == 1 and plan.form.kind != "step"
+    )
     if not wrong or sure or some_right or plain or not isinstance(subject.target.thing, (type, types.FunctionType)):
         return
     named = [finding for finding in report.findings if set(finding.seen) & {m.name for m in wrong}]

@@ -250,6 +250,8 @@ def values_for(gradient, stem, rest, losses):
             score = 7
         elif stem and (name == low or re.fullmatch(rf"{re.escape(low)}_?{FORWARD}|{FORWARD}_?{re.escape(low)}", name)):
             score = 8
+        elif stem and len(low) > 3 and name.endswith(low):
+            score = 6  # derivatives_from_image of error_from_image
         elif stem and (name.startswith(low) or low.endswith(name)) or not stem and LOSS.fullmatch(name):
             score = 5 if name in ("loss", "cost") else 4
         elif re.fullmatch(FORWARD, name) and (not stem or low in ("batch", "mini_batch")):
@@ -261,8 +263,9 @@ def values_for(gradient, stem, rest, losses):
         targets = [n for n in known if TARGET.fullmatch(n) and n not in own]
         if stem and gives_output(call, gradient):
             targets = []
-        ranked.append((score + 3 * len(own) - 4 * len(targets), call, targets))
-    for _, call, targets in sorted(ranked, key=lambda item: -item[0])[:3]:
+        ranked.append((score + 3 * len(own) - 4 * len(targets), call, targets, score))
+    ranked = [item for item in ranked if item[3] >= 7] or ranked  # f for f_prime, and not what begins like it
+    for _, call, targets, _ in sorted(ranked, key=lambda item: -item[0])[:3]:
         if targets and not LOSS.fullmatch(call.name):
             chained = [loss for loss in losses if loss is not call and any(map(TARGET.fullmatch, loss.needs))]
             alternatives += [(call, loss) for loss in chained]

@@ -15,7 +15,7 @@ from tinygan.doctor.arrays import leaves
 from tinygan.doctor.feeding import Draw, Make, Several, Size
 from tinygan.doctor.finding import of_class
 from tinygan.doctor.sandbox import Stopped, call
-from tinygan.doctor.source import node_of, parameters, required, returns, walk_own, words
+from tinygan.doctor.source import node_of, own_classes, parameters, required, returns, walk_own, words
 from tinygan.layers import Dense, LeakyReLU, Sigmoid, Tanh
 from tinygan.network import Network
 
@@ -206,11 +206,6 @@ def layers_of(container, sizes, instance):
 
 
 # ---- what the module makes -------------------------------------------------------------------------------
-
-
-def own_classes(module):
-    """The classes that a module defines itself."""
-    return [k for k in list(vars(module).values()) if isinstance(k, type) and k.__module__ == module.__name__]
 
 
 def instances(module, name, instance, text=""):

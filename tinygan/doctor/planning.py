@@ -21,7 +21,7 @@ from tinygan.doctor.sandbox import Stopped, Unfilled, counted_lines, in_library
 from tinygan.doctor.source import tree_of
 from tinygan.doctor.subject import Both, Plan, Setting
 
-ATTEMPTS = 2000  # that a search may make; counted, so that the answer is the same on every machine
+ATTEMPTS = 300  # that the search in one world may make; counted, so that the answer is the same on every machine
 SECONDS = 30  # of computing that it may take at most
 SENSELESS = ValueError, TypeError, AttributeError, IndexError, KeyError, RecursionError  # of what code returns
 
@@ -71,7 +71,7 @@ def depth(error):
 def plan_for(target, form, setting, example=None):
     """Return the Attempt that came farthest."""
     perhaps = form.kind == "both" and not LOSS.fullmatch(form.name)  # it may be a helper, and no loss at all
-    best, ran, budget = None, None, Budget(ATTEMPTS // (1 + 3 * perhaps))  # ``ran``: where forward does first
+    best, ran, stop = None, None, time.process_time() + SECONDS / (1 + 3 * perhaps)  # ``ran``: where forward does first
     alternatives = [(value, world) for value in form.values for world in worlds(target, form, value)]
     for last, pairs in ((0, False), (1, False), (1, True), (2, False), (2, True)):
         if pairs:  # nothing runs: once more, in the world where most of it did
@@ -81,7 +81,7 @@ def plan_for(target, form, setting, example=None):
             if (
                 pairs or world.last == last and not (runs and world.name.startswith("one"))
             ):  # where every shape would fit
-                attempt = search(target, form, value, world, setting, example, budget, pairs)
+                attempt = search(target, form, value, world, setting, example, stop, pairs)
                 farther = best is None or attempt.progress[: 3 if best.progress[0] < 4 else 1] > best.progress
                 best = attempt if farther else best
                 ran = world if ran is None and attempt.progress[0] >= 2 else ran
@@ -137,19 +137,7 @@ def one_by_one(module, form):
     return False
 
 
-class Budget:
-    """How many attempts are left."""
-
-    def __init__(self, attempts):
-        self.left, self.stop = attempts, time.process_time() + SECONDS
-
-    def spend(self):
-        """Return whether there is another attempt."""
-        self.left -= 1
-        return self.left >= 0 and time.process_time() < self.stop
-
-
-def search(target, form, value, world, setting, example, budget, pairs=False):
+def search(target, form, value, world, setting, example, stop, pairs=False):
     """Climb: change one argument at a time (or two), keep what runs farther."""
     names = free_arguments(value, form.gradient, form.kind) if adapter(form) in (Both, Pair) else []
     space = candidates(target, names, value, form.gradient, world, example, instance_in(target.module))
@@ -165,7 +153,7 @@ def search(target, form, value, world, setting, example, budget, pairs=False):
         yield from single
         yield from ({**p, **q} for p, q in combinations(single if pairs else [], 2))
 
-    choice, stuck = dict.fromkeys(space, 0), False
+    choice, stuck, left = dict.fromkeys(space, 0), False, ATTEMPTS * (1 + 5 * pairs)
     best, start = attempt(choice), choice
     for other in (
         start | by_position(space),
@@ -183,7 +171,8 @@ def search(target, form, value, world, setting, example, budget, pairs=False):
         for change in changes():
             if change.items() <= start.items():
                 continue
-            if not budget.spend():
+            left -= 1
+            if not left or time.process_time() > stop:
                 return best
             other = attempt({**start, **change})
             if other.progress > best.progress:
@@ -213,13 +202,13 @@ def elsewhere(plan, example):
     sure = plan.world.name.startswith("as used") or all_documented(target, form, value)
     if sure or example or form.kind in ("penalty", "discriminator", "generator"):
         return
-    budget = Budget(ATTEMPTS // 2)
+    stop = time.process_time() + SECONDS / 2
     every = [w for w in worlds(target, form, value) if w.name != plan.world.name and not w.name.startswith("one")]
     alone = not re.search(r"shape\[|len\(|size|axis|keepdims|mean\(|sum\(|/ *m\b|batch", target.text)
     every += [w._replace(sizes={"N": 1}, name="one sample") for w in every if w.name == "columns" and alone]
     for world in every:
         if world.name != "square":
-            attempt = search(target, form, value, world, Setting(), None, budget)
+            attempt = search(target, form, value, world, Setting(), None, stop)
             if attempt.progress[0] >= 4:
                 yield attempt
 
@@ -314,7 +303,7 @@ def instance_in(module):
 
     def instance(kind, sizes):
         attempt = planned(kind, tuple(sizes.items()))
-        plain = attempt.done and attempt.plan.world.name == "rows" and len(attempt.subject.args) == 1
+        plain = attempt.done and attempt.plan.world.x == "N I" and len(attempt.subject.args) == 1
         return attempt.subject.make(), plain
 
     return instance

@@ -18,6 +18,7 @@ import numpy as np
 from tinygan.doctor import feeding
 from tinygan.doctor.finding import RATE, STEPS_OF_A_RULE
 from tinygan.doctor.sandbox import Stopped, call, where
+from tinygan.doctor.source import own_classes
 from tinygan.gradcheck import compare
 
 STEPS, TOLERANCE = 4, 1e-5
@@ -133,13 +134,14 @@ def run(target, hold, state, start, gradients, hyper):
     """Return (the parameters after each step, {name: number} where the hyperparameters stand); Stopped if it does not run.
 
     hold  how parameters and gradients are held: in a "dict" (or the gradients' keys begin with "d"), a "list", as one
-          "array", as "objects" with data and grad, as arrays "owned" by the optimizer, as "pairs" of both, or in a "layer" with weights, biases, dweights and dbiases
+          "array", as "objects" with data and grad, as arrays "owned" by the optimizer, as "pairs" of both, in a "layer"
+          with weights, biases, dweights and dbiases, or in a "net" of layers with params and grads
     """
     known, thing, step = {}, None, target.thing
     params, own = [w.copy() for w in start], None
     if target.owner is not None:
         kind = next(
-            (getattr(target.module, n) for n in ("Parameter", "Param", "Tensor") if hasattr(target.module, n)),
+            (k for k in own_classes(target.module) if k.__name__ in ("Parameter", "Param", "Tensor")),
             Parameter,
         )
         objects = [call(kind, w) for w in params]
@@ -151,7 +153,8 @@ def run(target, hold, state, start, gradients, hyper):
                 known[name] = params if hold == "owned" else objects
         thing = call(target.thing, **{**known, **{k: v for k, v in hyper.items() if k in defaults(target.thing)}})
         step = next(getattr(thing, name) for name in STEPS_OF_A_RULE if hasattr(thing, name))
-    box = {"list": list, "owned": list, "pairs": list, "array": lambda arrays: arrays[0]}.get(
+    net = types.SimpleNamespace()
+    box = {"list": list, "owned": list, "pairs": list, "net": list, "array": lambda arrays: arrays[0]}.get(
         hold, lambda arrays: dict(zip(NAMES, arrays, strict=True))
     )
     params, path = box(params), []
@@ -165,6 +168,10 @@ def run(target, hold, state, start, gradients, hyper):
             path.append(
                 [np.array(next(getattr(p, n) for n in ("data", "value", "w", "val") if hasattr(p, n))) for p in objects]
             )
+        elif hold == "net":
+            net.params, net.grads = dict(zip(NAMES, params, strict=True)), dict(zip(NAMES, gs, strict=True))
+            call(step, types.SimpleNamespace(layers=[net], params_and_grads=lambda: zip(params, gs, strict=True)))  # noqa: B023
+            path.append([np.array(w) for w in net.params.values()])
         elif hold in ("owned", "pairs"):
             call(step, gs if hold == "owned" else list(zip(params, gs, strict=True)))
             path.append([np.array(w) for w in getattr(thing, own or "", params)])
@@ -189,7 +196,7 @@ def run(target, hold, state, start, gradients, hyper):
 
 def states(target, start, hold):
     """Yield {argument: first value} for what a function of an optimizer keeps between its steps."""
-    if target.owner is not None or hold in ("objects", "owned", "pairs", "layer"):
+    if target.owner is not None or hold in ("objects", "owned", "pairs", "layer", "net"):
         yield from [{}] * (target.owner is not None)
         return
     needs = list(inspect.signature(target.thing).parameters.values())[2:]
@@ -262,7 +269,7 @@ def examine(report, target):
     settings += [{name: 0.1} for name in switched_off if name in ("weight_decay", "wd")]
     for hyper in settings:
         error = None
-        for hold in ("dict", "dict, d", "list", "array", "objects", "owned", "pairs", "layer"):
+        for hold in ("dict", "dict, d", "list", "array", "objects", "owned", "pairs", "layer", "net"):
             for state in states(target, start, hold):
                 try:
                     path, found = run(target, hold, state, start, gradients, hyper)

@@ -108,6 +108,11 @@ def words(module, name):
     return found
 
 
+def own_classes(module):
+    """The classes that a module defines itself."""
+    return [k for k in list(vars(module).values()) if isinstance(k, type) and k.__module__ == module.__name__]
+
+
 def flat(names):
     """Return all names of a nested tuple as a list."""
     return [n for name in names for n in (flat(name) if isinstance(name, tuple) else [name])]

@@ -263,9 +263,10 @@ class Subject:
         known = zip(parts[1:], step.returns[1:], strict=False)
         kept = [id(part) for part, name in known if name in needs]  # backward takes it as it is: a cache, too
         parts = [part for part in parts if id(part) not in kept]
-        if len(step.returns) > 1 and set(map(str, step.returns)) <= set(needs) and len(result) == len(step.returns):
-            out = next((i for i, name in enumerate(step.returns) if re.search("out|final|pred|hat", name)), -1)
-            parts = [result[out]]  # backward takes all of them: activations, the last of which is the output
+        names = [name for name in map(str, step.returns) if not CACHE.fullmatch(name)]
+        if len(names) > 1 and set(names) <= set(needs) and len(result) == len(step.returns):
+            out = next((name for name in names if re.search("out|final|pred|hat", name)), names[-1])
+            parts = [result[step.returns.index(out)]]  # backward takes all activations; this one is the output
         if len(parts) > 1 and self.form.kind == "pair" and self.counted:
             parts = [part for i, part in enumerate(parts) if i in self.counted]
         if self.form.kind in ("both", "step") or len(parts) > 1 and is_number(parts[0]) and np.ndim(parts[0]) == 0:
