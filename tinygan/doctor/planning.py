@@ -22,7 +22,7 @@ from tinygan.doctor.source import tree_of
 from tinygan.doctor.subject import Both, Plan, Setting
 
 ATTEMPTS = 300  # that the search in one world may make; counted, so that the answer is the same on every machine
-SECONDS = 30  # of computing that it may take at most
+SECONDS = 15  # of computing that it may take at most
 SENSELESS = ValueError, TypeError, AttributeError, IndexError, KeyError, RecursionError  # of what code returns
 
 
