@@ -163,7 +163,7 @@ def averaged(report, subject, found):
     Where the loss has its 1/N itself, as here, that would be once too often. So it is not right, but it cannot be told.
     """
     wrong = [m for m in found if not m.row.passed]
-    inputs = [m for m in found if m.path[0] != "self" and roles([*subject.args])[m.path[0]] == "x"]
+    inputs = [m for m in found if m.path[0] != "self" and roles([*subject.args]).get(m.path[0]) == "x"]
     if subject.is_loss or subject.form.kind != "pair" or len(wrong) < 2 or any(not m.row.passed for m in inputs):
         return found
     if not inputs or any(m.a.shape != m.n.shape for m in wrong) or len(wrong) < len(found) - len(inputs):
