@@ -397,6 +397,7 @@ def targets(module):
             target = of_class(thing, module, nodes[name])
             gradients = [form.gradient.node for form in target.forms if form.gradient and form.gradient.node]
             empty = inspect.isabstract(thing) or any(map(is_unfilled, [nodes[name], *gradients]))
+            empty = empty or all(map(is_empty, gradients))
             if target.forms and not (is_base(thing, module) and empty):
                 found[name] = target
     return left_over({name: found[name] for name in nodes if name in found}, own, module)
