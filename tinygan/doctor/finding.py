@@ -270,9 +270,8 @@ def values_for(gradient, stem, rest, losses):
             targets = []
         unknown = [n for n in known if n not in (*own, *targets) and not DOUT.fullmatch(n) and len(known) > 1]
         score -= 3 * len(unknown) * bool(LOSS.fullmatch(name))
-        ranked.append((score + 3 * len(own) - 4 * len(targets), call, targets, score))
-    ranked = [item for item in ranked if item[3] >= 7] or ranked  # f for f_prime, and not what begins like it
-    for _, call, targets, _ in sorted(ranked, key=lambda item: -item[0])[:3]:
+        ranked.append((score + 3 * len(own) - 4 * len(targets), call, targets))
+    for _, call, targets in sorted(ranked, key=lambda item: -item[0])[:3]:
         if targets and not LOSS.fullmatch(call.name):
             chained = [loss for loss in losses if loss is not call and any(map(TARGET.fullmatch, loss.needs))]
             alternatives += [(call, loss) for loss in chained]

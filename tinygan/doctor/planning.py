@@ -13,7 +13,7 @@ import numpy as np
 
 from tinygan.doctor import feeding
 from tinygan.doctor.feeding import TARGETS, Draw, Several, World
-from tinygan.doctor.finding import LOSS, of_class
+from tinygan.doctor.finding import IMPLIED, LOSS, of_class
 from tinygan.doctor.games import Penalty, Step
 from tinygan.doctor.offers import by_position, candidates, constructor_names, documented, used
 from tinygan.doctor.pair import Pair, free_arguments
@@ -74,15 +74,16 @@ def plan_for(target, form, setting, example=None):
     """Return the Attempt that came farthest."""
     perhaps = form.kind == "both" and not LOSS.fullmatch(form.name)  # it may be a helper, and no loss at all
     best, ran, stop = None, None, time.process_time() + SECONDS / (1 + 3 * perhaps)  # ``ran``: where forward does first
-    alternatives = [(value, world) for value in form.values for world in worlds(target, form, value)]
+    meant = [value for value in form.values if value[-1].function in IMPLIED.values()][1:]  # run all alike
+    values = [value for value in form.values if value not in meant]
+    alternatives = [(value, world) for value in values for world in worlds(target, form, value)]
     for last, pairs in ((0, False), (1, False), (1, True), (2, False), (2, True)):
         if pairs:  # nothing runs: once more, in the world where most of it did
             alternatives.sort(key=lambda a: a != (best.plan.value, best.plan.world))
         for value, world in alternatives[: 1 if pairs else None]:
             runs = best is not None and best.progress[0] >= 3.5
-            if (
-                pairs or world.last == last and not (runs and world.name.startswith("one"))
-            ):  # where every shape would fit
+            everything_fits = runs and world.name.startswith("one")
+            if pairs or world.last == last and not everything_fits:
                 attempt = search(target, form, value, world, setting, example, stop, pairs)
                 farther = best is None or attempt.progress[: 3 if best.progress[0] < 4 else 1] > best.progress
                 best = attempt if farther else best
