@@ -43,8 +43,7 @@ class Leaf(NamedTuple):
         """Let it be what it was: the same array, with the same numbers."""
         if isinstance(value, np.ndarray):
             value[...] = old
-        if self.value is not value or not isinstance(value, np.ndarray):
-            self.put(value)
+        self.put(value)  # there may be a new array in its place, by W = W - lr * dW
 
 
 def is_number(value):
@@ -257,10 +256,10 @@ def in_order(slots, gradients):
         elif score == best and pairs not in found:
             found.append(pairs)
     by_shape = {shape: path for path, shape in slots.items()}
-    inside = all(path[0] == "self" for path in slots)  # nobody says in which order the parameters of an object come
-    if inside and len(by_shape) == len(slots) and len(set(gradients)) == len(gradients) and best < len(gradients):
-        if set(gradients) <= set(by_shape):
-            return [{by_shape[shape]: j for j, shape in enumerate(gradients)}]
+    known = [by_shape.get(shape, ("",)) for shape in gradients]
+    inside = all(path[0] == "self" for path in known)  # nobody says in which order the parameters of an object come
+    if inside and len(by_shape) == len(slots) and len(set(known)) == len(gradients) and best < len(gradients):
+        return [{path: j for j, path in enumerate(known)}]
     return found
 
 

@@ -60,6 +60,12 @@ def of_all_axes(function):
             yield Edit("axis", function.body[0], function, "body", numbered(version, function.body[0]), words)
 
 
+def exchanged(text, first, second):
+    """Return a text with two names in each other's place."""
+    other = {first: second, second: first}
+    return re.sub(rf"{re.escape(first)}\b|{re.escape(second)}\b", lambda match: other[match[0]], text)
+
+
 def numbered(text, like):
     """Return the statements of a text, all in the line of another statement."""
     body = ast.parse(text).body
@@ -92,6 +98,10 @@ def of_assignment(body, i, statement, lengths):
             texts.append(("upstream", f"{target} *= {value}"))
             array, index = ast.unparse(statement.targets[0].value), ast.unparse(statement.targets[0].slice)
             texts.append(("added", f"np.add.at({array}, {index}, {value})"))
+        if plain and isinstance(statement.targets[0], ast.Subscript) and re.fullmatch(r"-?[\d.]+", value):
+            texts += [("summed", f"{target} = {value} * np.sum({array}, axis={axis})") for axis in (1, 0)]
+        both = sorted(set(re.findall(r"self\.\w+", value)))
+        texts += [("exchanged", f"{target} = {exchanged(value, *pair)}") for pair in combinations(both, 2)]
     elif isinstance(statement, ast.AugAssign):
         texts.append(("replaced", f"{ast.unparse(statement.target)} = {ast.unparse(statement.value)}"))
     for kind, text in texts:
@@ -189,6 +199,8 @@ def of_expression(node, names, numbers, level):
                 parts = list(node.elts)
                 parts[i], parts[j] = parts[j], parts[i]
                 yield "exchanged", type(node)(parts, ast.Load())
+        if isinstance(node, ast.Subscript) and getattr(node.value, "attr", "") == "shape":
+            yield from (("axis", parse(f"{ast.unparse(node.value)}[{k}]")) for k in (0, 1, -1))
         if isinstance(node, ast.Subscript):
             yield from moved(node, [*numbers, *(name for name in names if name.isidentifier())][:8])
     else:

@@ -278,7 +278,7 @@ def for_constructor(name, position):
             return candidates
     sizes = [Size("I"), Size("O"), Size("M"), 2]
     first = min(position, 2)
-    return [sizes[first], *sizes[:first], *sizes[first + 1 :], 0.5, 3, True]
+    return [sizes[first], *sizes[:first], *sizes[first + 1 :], 0.5, 3, True, Draw("N I")]
 
 
 def for_call(name, world, role, text):

@@ -6,6 +6,7 @@ loss(out, target) -> (loss, gradient)     both in one function
 affine(x, W, b) -> (out, back)            a value, and the function that takes dout back
 d_loss(x, z), d_step(x, z)                a training step, beside the loss that it goes down
 update(params, grads)                     an optimizer, beside its published rule
+Value(2) * Value(3), then backward()      an engine, operation by operation: see ``engines``
 penalty(discriminator, x_real, x_fake)    and a GAN's two steps, as in ``gan.py``
 """
 
@@ -39,8 +40,8 @@ from tinygan.doctor.source import (
 # fmt: off
 GRADIENT = re.compile(r"(?P<before>.*?)_?(backward(_?pass|_?propagat\w+|_?prop)?|back_?prop\w*|back(?![a-z])|pull(?![a-z])|bprop|bwd|(sub)?gradient(s|en)?|grads?|prime|deriv(ative|ation)?s?(?![a-z])|adjoint|vjp|pullback|bptt|ableitung(en)?)_?(?P<after>.*)", re.I)
 FORWARD = r"(forward(_?pass|_?propagat\w+|_?prop)?|fprop|fwd|feed(_?forward)?|__call__|call|predict|loss|cost|comp\w*|calc\w*|func\w*|fn|)"
-LOSS = re.compile(r".*(loss|cost|error|objective|criterion|energy|nll|entropy|mse|bce|penalty|divergence|energ\w*|kosten|verlust|fehler).*", re.I)
-STEP = re.compile(r"(?!.*(forward|backward|cell))(.*_)?(step|update)(_.*)?|train_?(d|g|disc\w*|gen\w*|critic|on_batch|batch|one_batch|\w*step)", re.I)
+LOSS = re.compile(r".*(loss|cost|error|objective|criterion|energy|nll|entropy|mse|bce|penalty|divergence|likelihood|elbo|energ\w*|kosten|verlust|fehler).*", re.I)
+STEP = re.compile(r"(?!.*(forward|backward|cell))(.*_)?(step|update)(_.*)?|train_?(d|g|disc\w*|gen\w*|critic|on_batch|batch|one(_?\w+)?|one_batch|\w*step)|sgd|learn(_one)?|fit_one", re.I)
 RULE = re.compile(r"(?!.*(loss|layer)).*?(sgd|momentum|nesterov|nag|ada_?grad|rms_?prop|ada_?delta|adam\w*|gradient_?descent|optimi[sz]er|nadam)(_?\w*)", re.I)
 STEPS_OF_A_RULE = ("step", "update", "apply_gradients", "update_params", "apply", "__call__")
 DOUT = re.compile(r"d|g|d[A-Za-z]\w*|d_\w+|\w*grad\w*|g_\w+|up\w*|delta\w*|\w*err(or)?\w*|back\w*|out_?d\w*", re.I)
@@ -256,13 +257,20 @@ def values_for(gradient, stem, rest, losses):
             score = 5 if name in ("loss", "cost") else 4
         elif re.fullmatch(FORWARD, name) and (not stem or low in ("batch", "mini_batch")):
             score = 6 if "forward" in name or name == "__call__" else 5
+        elif LOSS.fullmatch(name) and gradient.needs and set(call.needs) == set(gradient.needs):
+            score = 6  # backward_discriminator(x_real, x_fake) of d_loss(x_real, x_fake)
         else:
             continue
+        score += 3 * bool(LOSS.fullmatch(name) and not gradient.needs)  # it takes no dout
+        sides = sides_in(gradient.name), sides_in(call.name)
+        score += 4 * (sides[0] == sides[1]) - 4 if all(sides) else 0
         alias = any(map(TARGET.fullmatch, call.needs))
         own = [n for n in known if n in (*call.needs, *flat(call.returns)) or alias and TARGET.fullmatch(n)]
         targets = [n for n in known if TARGET.fullmatch(n) and n not in own]
         if stem and gives_output(call, gradient):
             targets = []
+        unknown = [n for n in known if n not in (*own, *targets) and not DOUT.fullmatch(n) and len(known) > 1]
+        score -= 3 * len(unknown) * bool(LOSS.fullmatch(name))
         ranked.append((score + 3 * len(own) - 4 * len(targets), call, targets, score))
     ranked = [item for item in ranked if item[3] >= 7] or ranked  # f for f_prime, and not what begins like it
     for _, call, targets, _ in sorted(ranked, key=lambda item: -item[0])[:3]:

@@ -192,6 +192,20 @@ def _(e):
     return f"×{e.ratio:.4g}, and ×{other.ratio:.4g} for other numbers{text}"
 
 
+@mistake("penalty on what the loss leaves out")
+def _(e):
+    part, x = -e.rest[e.off], e.x[e.off]
+    some = e.is_loss and 0 < e.off.sum() < e.off.size and np.any(x)
+    return some and same(part, (part @ x) / (x @ x) * x) and (len(x) > 1 or same_again(e))
+
+
+def same_again(e):
+    """Is the one wrong entry off by the same multiple of itself for other numbers?"""
+    other = e.again(seed=e.subject.setting.seed + 1)
+    ratios = [np.ravel(one.rest[one.off] / one.x[one.off]) for one in (e, other)]
+    return len(ratios[1]) == 1 and bool(np.isclose(*ratios, rtol=1e-5)[0])
+
+
 @mistake("constant factor")
 def _(e):
     return not np.isclose(abs(e.ratio), 1, rtol=1e-6) and e.grows_with_batch(0) and e.factor

@@ -92,6 +92,8 @@ def repair(e, report, level, named=False, lines=()):
     wanted = {s: {m.path: m.n for m in report.measured if m.subject is s} for s in {subject: None} | subjects}
     outs = {m.subject: (m.out, m.dout) for m in report.measured}
     state = [(leaf, leaf.value, np.array(leaf.value)) for s in wanted for leaf in s.state()]
+    boxes = {id(leaf.holder): leaf.holder for leaf, _, _ in state if isinstance(leaf.holder, list)}
+    boxes = [(box, list(box)) for box in boxes.values()]
     names, numbers, gradient = attributes(subject), list(e.scalars), subject.form.gradient
     if gradient is not None and gradient.closure:
         lines = lines or range(gradient.node.lineno, gradient.node.end_lineno + 1)
@@ -102,6 +104,8 @@ def repair(e, report, level, named=False, lines=()):
         finally:
             for leaf, value, old in state:
                 leaf.put_back(value, old)
+            for box, parts in boxes:  # an edit may have appended to it
+                box[:] = parts
 
     return search(involved(subject), level, names, numbers, stop, right, lines)
 

@@ -196,7 +196,6 @@ class Subject:
         found = self.run(args)  # a step that returns its own loss
         for leaf, value, old in before:
             leaf.put_back(value, old)
-            leaf.put(value)  # it may have a new array there, by W = W - lr * dW
         return found
 
     def run(self, args):
@@ -418,7 +417,7 @@ class Subject:
         """Does an array belong to D, where this is a loss of G, by their names, or the other way round?"""
         mine = sides_in(self.form.name)
         theirs = set().union(*(sides_in(part) for part in path if isinstance(part, str)))
-        return self.form.kind == "both" and len(mine) == len(theirs) == 1 and mine != theirs
+        return self.form.kind in ("both", "pair") and len(mine) == len(theirs) == 1 and mine != theirs
 
     def fits(self, path, gradient):
         """Has a gradient another shape, but only by axes of length 1 that do no harm, as (1, O) beside (O,)?"""
