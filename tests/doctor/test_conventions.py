@@ -59,6 +59,15 @@ def test_the_gradient_of_one_parameter_alone_over_n_is_wrong(old):
     assert found == {"linear_backward": WRONG} and "1/N divided twice" in text
 
 
+def test_the_gradients_of_two_of_three_parameters_over_n_are_wrong():
+    """Nobody divides only some of them by N on purpose."""
+    source = AVERAGED.replace("W, b", "W, V, b").replace("x @ W + b", "x @ W + np.sin(x) @ V + b")
+    source = source.replace("dout @ W.T", "dout @ W.T + dout @ V.T * np.cos(x)")
+    three = source.replace("x.T @ dout / len(x)", "x.T @ dout / len(x), np.sin(x).T @ dout / len(x)")
+    assert verdicts(three)[0] == {"linear_backward": UNCHECKED}
+    assert verdicts(three.replace("np.sin(x).T @ dout / len(x)", "np.sin(x).T @ dout"))[0] == {"linear_backward": WRONG}
+
+
 def test_the_gradient_of_the_input_over_n_is_wrong():
     assert verdicts(AVERAGED.replace("dout @ W.T", "dout @ W.T / len(x)"))[0] == {"linear_backward": WRONG}
 
