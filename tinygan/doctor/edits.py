@@ -104,6 +104,9 @@ def of_assignment(body, i, statement, lengths):
         texts += [("exchanged", f"{target} = {exchanged(value, *pair)}") for pair in combinations(both, 2)]
     elif isinstance(statement, ast.AugAssign):
         texts.append(("replaced", f"{ast.unparse(statement.target)} = {ast.unparse(statement.value)}"))
+        if isinstance(statement.target, ast.Subscript) and isinstance(statement.op, ast.Add):
+            array, index = ast.unparse(statement.target.value), ast.unparse(statement.target.slice)
+            texts.append(("repeated", f"np.add.at({array}, {index}, {ast.unparse(statement.value)})"))
     for kind, text in texts:
         try:
             new = ast.parse(text).body[0]
@@ -248,7 +251,8 @@ def shapes(node, text):
         yield "flipped", node.value
     elif isinstance(node, ast.Name) and text != "np":
         yield from (
-            ("flipped", parse(f"{text}[{turned}]")) for turned in ("::-1", "::-1, ::-1", "..., ::-1", "..., ::-1, ::-1")
+            ("flipped", parse(f"{text}[{turned}]"))
+            for turned in ("::-1", ":, ::-1", "::-1, ::-1", "..., ::-1", "..., ::-1, ::-1")
         )
     if isinstance(node, ast.Attribute) and node.attr == "T":
         yield "transposed", node.value

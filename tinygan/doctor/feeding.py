@@ -237,7 +237,19 @@ CALL = [
     (r"ctx|context", [Make(lambda sizes, rng: Context())]),
     (r"lr|learning_?rate|eta|step_?size", [0.1]),
     (r"(train\w*|is_train\w*|training)", [True]),
-    (r"(w|theta|weights|coef\w*)", [Draw("I"), *(Draw(shape) for shape in WEIGHTS)]),
+    (
+        r"(w|theta|weights|coef\w*)",
+        [
+            Draw("I"),
+            *(Draw(shape) for shape in WEIGHTS),
+            Make(lambda sizes, rng: unrolled(sizes, rng, True)),
+            Make(lambda sizes, rng: unrolled(sizes, rng)),
+        ],
+    ),
+    (r"(input|visible|n_in)_?\w*(size|dim|units|nodes)", [Size("I")]),
+    (r"(n_?)?hid(den)?\w*(size|dim|units|nodes)|n_hidden", [Size("M")]),
+    (r"num_labels|n(um)?_?classes|output_?\w*(size|dim|units|nodes)", [Size("O")]),
+    (r"\w*_params|unrolled\w*", [Make(lambda sizes, rng: unrolled(sizes, rng))]),
     (r"(params?|parameters|phi|state|config|cfg|hparams|opts?|\w+_param|layers)", [Several({})]),
     (STATES, [Draw("N M"), Draw("T M"), Draw("N O"), Draw("N I"), Draw("M"), Draw("M N"), Draw("M 1")]),
     (r"\w*mask\w*", [Draw("N T", "mask"), Draw("N I", "mask"), Draw("N", "mask"), Draw("N 1", "mask")]),
@@ -269,6 +281,12 @@ def pairs_of(sizes, rng):
         return signed(rng, (n, 1))
 
     return [(column(sizes["I"]), rng.uniform(0.1, 0.9, (sizes["O"], 1))) for _ in range(sizes["N"])]
+
+
+def unrolled(sizes, rng, decodes=False):
+    """All weights and biases of a network with one hidden layer, or of an autoencoder, in one vector."""
+    out = sizes["I"] if decodes else sizes["O"]
+    return signed(rng, (sizes["M"] * (sizes["I"] + 1) + out * (sizes["M"] + 1),))
 
 
 def for_constructor(name, position):

@@ -247,7 +247,9 @@ def values_for(gradient, stem, rest, losses):
     ranked, alternatives, low = [], [], stem.lower()
     for call in rest.values():
         name = call.name.lower()
-        if stem and (core(call.name) == core(gradient.name) != set()):
+        if is_loss(name) and gradient.needs and set(call.needs) == set(gradient.needs):
+            score = 9  # backward_generator(z) of g_loss(z): it takes no dout
+        elif stem and (core(call.name) == core(gradient.name) != set()):
             score = 7
         elif stem and (name == low or re.fullmatch(rf"{re.escape(low)}_?{FORWARD}|{FORWARD}_?{re.escape(low)}", name)):
             score = 8
@@ -257,8 +259,6 @@ def values_for(gradient, stem, rest, losses):
             score = 5 if name in ("loss", "cost") else 4
         elif re.fullmatch(FORWARD, name) and (not stem or low in ("batch", "mini_batch")):
             score = 6 if "forward" in name or name == "__call__" else 5
-        elif LOSS.fullmatch(name) and gradient.needs and set(call.needs) == set(gradient.needs):
-            score = 6  # backward_discriminator(x_real, x_fake) of d_loss(x_real, x_fake)
         else:
             continue
         score += 3 * bool(LOSS.fullmatch(name) and not gradient.needs)  # it takes no dout
@@ -397,6 +397,7 @@ def targets(module):
             target = of_class(thing, module, nodes[name])
             gradients = [form.gradient.node for form in target.forms if form.gradient and form.gradient.node]
             empty = inspect.isabstract(thing) or any(map(is_unfilled, [nodes[name], *gradients]))
+            empty = empty or all(map(is_empty, gradients))
             if target.forms and not (is_base(thing, module) and empty):
                 found[name] = target
     return left_over({name: found[name] for name in nodes if name in found}, own, module)

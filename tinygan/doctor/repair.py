@@ -22,7 +22,7 @@ from tinygan.doctor.sandbox import Stopped, TimeIsUp, spot, time_limit
 from tinygan.doctor.source import node_of, walk_own
 from tinygan.gradcheck import relative_error
 
-SECONDS = (2.0, 4.0)  # that the search may take, at each level
+SECONDS = (4.0, 4.0)  # that the search may take, at each level
 TO_PLACE = 0.7  # where the mistake has its name already, and only the line is looked for
 
 
@@ -50,6 +50,10 @@ KINDS = {  # of an edit that mends: (name of the mistake, what it means)
     "moved": (
         "wrong place in an array",
         "an index, or where a slice begins or ends, is another one: one step before, or one part further",
+    ),
+    "repeated": (
+        "repeated index",
+        "an index that comes several times in a[index] += ... is counted once; np.add.at counts each",
     ),
     "summed": ("not summed", "a sum over an axis is missing"),
     "upstream": ("upstream gradient ignored", "what comes from above is overwritten there, and must be multiplied"),

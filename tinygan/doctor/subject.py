@@ -107,7 +107,7 @@ class Subject:
         self.target, self.form, self.value = plan.target, plan.form, plan.value
         self.sizes = {**SIZES, **plan.world.sizes, **dict(setting.sizes)}
         self.rng = np.random.default_rng(setting.seed)
-        self.step = self.value[-1]  # the one that has run last
+        self.current = self.value[-1]  # the one that has run last
         self.generators, self.broken, self.vanishing, self.types = [], [], set(), {}
         self.stage, self.choices, self.told, self.left, self.kept, self.remarks = 0, 1, True, [], {}, []
         self.thing = self.make()
@@ -210,7 +210,7 @@ class Subject:
             named = {name: self.main if name == main else known.get(name, self.rate_of(name)) for name in step.needs}
             if self.evaluating and self.setting.mode in [p.name for p in parameters(self.function(step))]:
                 named[self.setting.mode] = False
-            self.step, result = step, self.in_order(call(self.function(step), **named, **self.extra(step)))
+            self.current, result = step, self.in_order(call(self.function(step), **named, **self.extra(step)))
             if result is None and self.thing is not None:  # it has stored it
                 result = next((v for v in (getattr(self.thing, n, None) for n in STORED) if v is not None), None)
             self.main = self.outputs(result)[0]
@@ -254,7 +254,7 @@ class Subject:
 
     def parts(self, result):
         """The arrays of floats in a result, as they are, without a cache at the end."""
-        parts, step = list(result) if isinstance(result, (tuple, list)) else [result], self.step
+        parts, step = list(result) if isinstance(result, (tuple, list)) else [result], self.current
         needs = self.form.gradient.needs if self.form.gradient is not None else ()
         named = [str(name) for name in step.returns[-1:]]
         if len(parts) > 1 and self.form.kind != "both" and any(map(CACHE.fullmatch, [*needs, *named])):
