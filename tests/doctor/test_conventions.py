@@ -235,6 +235,12 @@ TAKEN = [
         "(1 - np.tanh(x @ W) ** 2)",
     ),
     ("a step that returns new parameters", NEW, "d.sum(axis=0)", "d.mean(axis=0)"),
+    (
+        "a step with a loss in its name that returns new parameters",
+        NEW.replace("train_step", "loss_and_update"),
+        "d.sum(axis=0)",
+        "d.mean(axis=0)",
+    ),
     ("a step of both players with a rate for each", BOTH, "2 * (fake @ self.D - 1)", "2 * (fake @ self.D)"),
     (
         "a step of both players that returns d_loss and g_loss",

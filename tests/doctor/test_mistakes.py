@@ -265,6 +265,13 @@ def test_an_edit_that_mends_says_what_is_right(right):
     assert report.verdict is Verdict.WRONG and right in "".join(map(str, report.findings))
 
 
+@pytest.mark.parametrize("right", ["self.hs[t + 1] ** 2", "self.z[:, 0 + n:n + n]"])
+def test_an_index_and_a_slice_one_step_off_are_a_wrong_place(right):
+    module = planted_mistakes.run("mine.py", planted_mistakes.HEAD + MENDED[right])
+    (report,) = [examine(target) for target in targets(module).values()]
+    assert [finding.name for finding in report.findings] == ["wrong place in an array"]
+
+
 SHAPES = [(), (0,), (1,), (3,), (7,), (1, 3), (5, 1), (3, 7), (5, 3), (7, 7), (1, 7, 3), (5, 7, 3)]
 
 
