@@ -265,6 +265,14 @@ def mean_squares(out, target):
     difference = out - target
     return 0.5 * np.mean(difference**2), difference / out.size
 """,
+    "ridge": """
+def ridge(theta, X, y, lam=0.3):
+    residual = X @ theta - y
+    loss = 0.5 * np.mean(residual**2) + 0.5 * lam * np.sum(theta[1:] ** 2)
+    grad = X.T @ residual / len(y)
+    grad[1:] += lam * theta[1:]
+    return loss, grad
+""",
     "bce": """
 def bce(p, target):
     loss = -np.mean(target * np.log(p) + (1 - target) * np.log(1 - p))
@@ -542,6 +550,7 @@ PLANTED = [  # (what is edited, what stands there, what is put there, the doctor
     ("bce_with_logits", "(p - target) / p.size", "(p - target) / p.size / len(p)", "1/N divided twice"),
     ("mean_squares", "difference / out.size", "difference / 32", "batch size written down"),
     ("mean_squares", "difference / out.size", "2 * difference / out.size", "constant factor"),
+    ("ridge", "grad[1:] += lam * theta[1:]", "grad += lam * theta", "penalty on what the loss leaves out"),
     ("mean_squares", "difference / out.size", "difference / len(out)", "constant factor"),
     ("Dense", "self.x.T @ dout", "1.001 * self.x.T @ dout", "constant factor"),
     ("Sigmoid", "dout * self.out", "1.0005 * dout * self.out", "constant factor"),

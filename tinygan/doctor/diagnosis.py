@@ -20,7 +20,6 @@ from tinygan.doctor.words import BROKEN, WORDS, Mistake
 
 VAGUE = (  # what code looks like that was given something else than it takes
     "wrong shape",
-    "summed over everything",
     "one output forgotten",
     "not every sample counted",
     "only a part of the outputs counted",

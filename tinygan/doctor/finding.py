@@ -232,7 +232,7 @@ def with_optional(call, gradients, functions):
 
 def stem_of(name, calls):
     """What a function's name says that it is the gradient of, "" for backward; None if it is no gradient."""
-    if re.match(r"(forward|fwd|loss|cost)_?(and_?)?(backward|bwd|backprop|grad)", name):
+    if re.match(r"(forward|fwd)_?(and_?)?(backward|bwd|backprop)|(loss|cost)_?and_?grad", name):
         return None  # both in one
     if match := GRADIENT.fullmatch(name):
         rest = match["before"] or match["after"]
@@ -395,7 +395,7 @@ def targets(module):
             target = of_class(thing, module, nodes[name])
             gradients = [form.gradient.node for form in target.forms if form.gradient and form.gradient.node]
             empty = inspect.isabstract(thing) or any(map(is_unfilled, [nodes[name], *gradients]))
-            empty = empty or all(map(is_empty, gradients))
+            empty = empty or gradients and all(map(is_empty, gradients))
             if target.forms and not (is_base(thing, module) and empty):
                 found[name] = target
     return left_over({name: found[name] for name in nodes if name in found}, own, module)

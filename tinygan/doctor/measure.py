@@ -293,7 +293,8 @@ def shared(subject):
     """Return the names of arrays, parameters or gradients, that two objects of a class have in common."""
     if subject.target.owner is None or not isinstance(subject.target.thing, type):
         return []
+    other = subject.make()  # which may write into what they share
     own = [leaf for leaf in leaves({"self": subject.thing}) if isinstance(leaf.value, np.ndarray)]
     mine = [leaf for leaf in own if leaf.path in subject.slots or any(map(is_gradient_name, leaf.path))]
-    theirs = [leaf.value for leaf in leaves(subject.make()) if isinstance(leaf.value, np.ndarray)]
+    theirs = [leaf.value for leaf in leaves(other) if isinstance(leaf.value, np.ndarray)]
     return [display(leaf.path) for leaf in mine if any(np.shares_memory(leaf.value, array) for array in theirs)]

@@ -108,6 +108,8 @@ class Pair(Subject):
         named = [i for i, out in enumerate(outputs) for n in needs if named_after(n, out) > 2]
         known = {*outputs, *(name for call in self.value for name in call.needs)}
         free = [n for n in needs if n not in known and not CACHE.fullmatch(n) and not rated([n])]
+        if len(free) >= len(outputs):
+            return ()
         return tuple(dict.fromkeys(named)) or tuple(range(len(free)))
 
     @property

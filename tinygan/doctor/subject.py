@@ -407,6 +407,7 @@ class Subject:
         )
         named = [(names[p[0]] if isinstance(p[0], int) and p[0] < len(names) else None, v) for p, v in returned]
         loose = [name for name, value in named if isinstance(name, str) and id(value) not in used]
+        loose = [name for name in loose if not (self.form.kind == "step" and LOSS.fullmatch(name))]
         self.left = [n for n in loose if is_gradient_name(n) or any(named_after(n, name) > 1 for name in needs)]
         self.types = {path: np.asarray(value).dtype for path, value in pairs.items()}
         found = {path: np.array(pairs[path], dtype=float) if path in pairs else None for path in self.slots}

@@ -33,6 +33,9 @@ def variations(subject):
     for name, c in plan.given.items():
         if isinstance(c, Draw) and c.values == "chances" and name not in main:
             yield f"{name} one-hot ", replace(plan, given=plan.given | {name: c._replace(values="one-hot")}), setting
+    for name, word in [(name, c) for name, c in plan.given.items() if isinstance(c, str)]:
+        for other in alternatives(subject, name.removeprefix("init."), word):
+            yield f"{name.removeprefix('init.')}={other} ", replace(plan, given=plan.given | {name: other}), setting
     given, own, *_ = used(subject.target, (*subject.value, subject.form.gradient))
     for name, value in defaults(subject):
         theirs = [c for c in [(own | given).get(name)] if isinstance(c, (bool, int, float, str, Draw)) and c != value]
