@@ -39,7 +39,7 @@ class Attempt:
     """
 
     def __init__(self, plan, setting):
-        self.plan, self.error, kind = plan, None, adapter(plan.form)
+        self.plan, self.error, self.square, kind = plan, None, False, adapter(plan.form)
         self.subject = kind.__new__(kind)
         with counted_lines() as lines:
             try:
@@ -49,7 +49,8 @@ class Attempt:
                 fit, x = shapes and all(g == x for g, x in shapes), self.subject.main_input()
                 felt = x is None or self.subject.matters(x)
                 squares = [len(shape) == 2 and shape[0] == shape[1] > 1 for shape in self.subject.shapes]
-                fit = fit and not (LOSS.fullmatch(plan.value[-1].name) and any(squares))  # np.dot(Y, np.log(A).T)
+                self.square = bool(LOSS.fullmatch(plan.value[-1].name)) and any(squares)  # np.dot(Y, np.log(A).T)
+                fit = fit and not self.square
                 self.progress = (5 if fit and felt else 4 if shapes else 3.5, sum(g == x for g, x in shapes), 0)
                 return
             except (Stopped, *SENSELESS) as error:
@@ -82,7 +83,7 @@ def plan_for(target, form, setting, example=None):
             alternatives.sort(key=lambda a: a != (best.plan.value, best.plan.world))
         for value, world in alternatives[: 1 if pairs else None]:
             runs = best is not None and best.progress[0] >= 3.5
-            everything_fits = runs and world.name.startswith("one")
+            everything_fits = runs and (world.name.startswith("one") or "one output" in world.name and not best.square)
             if pairs or world.last == last and not everything_fits:
                 attempt = search(target, form, value, world, setting, example, stop, pairs)
                 farther = best is None or attempt.progress[: 3 if best.progress[0] < 4 else 1] > best.progress
