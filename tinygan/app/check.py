@@ -88,7 +88,7 @@ def examined(things, told):
         with progress(f"checking {name} ..."):
             report = checked(thing)
             words = [*map(str, report.findings)] or report.pattern
-        if report.helper and len(things) == 1:
+        if report.helper and not report.rows and len(things) == 1:
             raise report.helper
         if report.helper and told:
             say(f"{name}: passed over, for it does not run as a loss ({report.helper})\n")

@@ -75,6 +75,8 @@ def program(kind, name, binary):
     """Return the function of x (and other) that runs one operation, and returns its value and its gradients."""
 
     def run(x, other=None):
+        if binary and np.shape(x) != np.shape(other) and name not in ("__matmul__", "matmul", "dot"):
+            raise TypeError(f"{name}: whether it broadcasts is not asked")
         x, other = numbers(kind, x), numbers(kind, other) if binary else None
 
         def once():
@@ -91,6 +93,8 @@ def program(kind, name, binary):
             out = out + once()
         out.backward()
         slopes = [np.array(part.grad, dtype=float) for part in ((x, other) if binary else (x,))]
+        if any(slope.shape == () != np.shape(inside(x)) for slope in slopes):
+            raise TypeError(f"{name} works for numbers, and not for arrays")
         return float(np.sum(inside(out))), *slopes
 
     return run

@@ -250,7 +250,7 @@ def values_for(gradient, stem, rest, losses):
         exact = name == low or re.fullmatch(rf"{re.escape(low)}_?{FORWARD}|{FORWARD}_?{re.escape(low)}", name)
         if stem and (exact or core(call.name) == core(gradient.name) != set()):
             score = (8 if exact else 7) + 3 * is_loss(name)
-        elif is_loss(name) and gradient.needs and set(call.needs) == set(gradient.needs):
+        elif is_loss(name) and gradient.needs and set(call.needs) >= set(gradient.needs):
             score = 9  # backward_generator(z) of g_loss(z): it takes no dout
         elif stem and len(low) > 3 and name.endswith(low):
             score = 6  # derivatives_from_image of error_from_image

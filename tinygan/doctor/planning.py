@@ -261,6 +261,10 @@ def reshaped(plan, found):
     guessed = [n for n, role in feeding.roles(list(given)).items() if role == "more" and n not in sure and n in found]
     own = {name: Draw(" ".join(map(str, found[name].shape))) for name in guessed}
     yield replace(plan, given=plan.given | own)
+    for name, role in feeding.roles(list(given)).items():  # two columns, a mean and a variance
+        shape = np.shape(found.get(name))
+        if role == "x" and name not in sure and len(shape) == len(getattr(given[name], "shape", "").split()) > 1:
+            yield replace(plan, given=plan.given | {name: Draw(" ".join(map(str, shape)), given[name].values)})
     for name in guessed:
         new = [own[name], *map(Draw, dict.fromkeys(words))]
         for candidate in feeding.without_batch(name, list(given), new):
