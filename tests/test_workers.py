@@ -102,11 +102,12 @@ def test_ten_steps_of_every_game_are_those_of_one_process(n, threads):
         dict(conditional=True),
         dict(codes=4, continuous=2),
         dict(distort=1.0, codes=4, hidden=(5,)),
+        dict(sort=5, codes=4),
     ],
     ids=lambda choices: next(iter(choices)),
 )
 def test_so_are_those_of_packs_of_schedules_of_images_and_of_classes(choices, threads):
-    config, dataset = replace(SMALL, **choices), images() if {"channels", "distort"} & {*choices} else points()
+    config, dataset = replace(SMALL, **choices), images() if {"channels", "distort", "sort"} & {*choices} else points()
     assert_equal_to_rounding(trained_together(replace(config, workers=3), dataset), trained_alone(config, dataset))
 
 

@@ -40,14 +40,17 @@ class Distortion:
         return sums.reshape(n, -1)[:, :inputs].astype(dout.dtype)
 
 
-def agreement(logits, others):
+def agreement(logits, others, groups=None):
     """Return -I(c; c'), in nats, and its gradients with respect to both logits, (N, K).
 
     The two were read from two distortions of the same N images: c has the probabilities softmax(logits), c' those of
-    the others, and P(c, c') is the mean over the images, either way round (Ji et al. 2019, eq. 2 and 3).
+    the others, and P(c, c') is the mean over the images, either way round (Ji et al. 2019, eq. 2 and 3). With groups,
+    (K, G) one-hot, c and c' are the groups of what was read.
     """
     p, q = softmax(logits), softmax(others)
-    information, gain = mutual_information(both_ways(p, q))
+    groups = np.eye(p.shape[1], dtype=p.dtype) if groups is None else groups
+    information, gain = mutual_information(groups.T @ both_ways(p, q) @ groups)
+    gain = groups @ gain @ groups.T
     dp, dq = -q @ gain / len(p), -p @ gain / len(p)
     return -information, through_softmax(p, dp), through_softmax(q, dq)
 

@@ -43,6 +43,10 @@ def train_command(args):
         say(why)
     with divided(Training(config, dataset), dataset) as (training, dataset), runs.new(args.out) as run:
         say(f"Training on {dataset.name}, {len(dataset.x):,} examples; the run's folder is {run}")
+        if config.sort:
+            say(
+                f"First {config.sort:,} steps sort them into {config.codes} groups, without labels; then the game begins"
+            )
         return train(args, run, training, dataset, about)
 
 
