@@ -44,9 +44,7 @@ def train_command(args):
     with divided(Training(config, dataset), dataset) as (training, dataset), runs.new(args.out) as run:
         say(f"Training on {dataset.name}, {len(dataset.x):,} examples; the run's folder is {run}")
         if config.sort:
-            say(
-                f"First {config.sort:,} steps sort them into {config.codes} groups, without labels; then the game begins"
-            )
+            say(f"First {config.sort:,} steps sort them into {config.codes} groups, without labels")
         return train(args, run, training, dataset, about)
 
 
