@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from tinygan.losses import softmax, through_softmax
+
 SHEAR, TURN, ZOOM, MOVE = 0.5, 0.25, 0.25, 2.0  # the largest with strength 1: a slope, radians, log of a factor, pixels
 WAYS = 1024  # in which images are bent
 
@@ -70,17 +72,6 @@ def mutual_information(joint):
     tiny = np.finfo(joint.dtype).tiny  # for log 0
     gain = np.log(joint + tiny) - np.log(np.outer(alone, alone) + tiny)
     return np.sum(joint * gain), gain
-
-
-def softmax(logits):
-    """Return the probabilities exp(logits[n, k])/Σ_j exp(logits[n, j]), (N, K)."""
-    e = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return e / e.sum(axis=1, keepdims=True)
-
-
-def through_softmax(p, dp):
-    """Return d(loss)/d(logits) for d(loss)/dp, where p = softmax(logits); all (N, K)."""
-    return p * (dp - np.sum(p * dp, axis=1, keepdims=True))
 
 
 def sources(rng, shape, strength):

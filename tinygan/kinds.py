@@ -21,8 +21,9 @@ import math
 import numpy as np
 
 from tinygan.data import Minibatches, as_floats
-from tinygan.distortion import Distortion, agreement, both_ways, mutual_information, softmax
+from tinygan.distortion import Distortion, agreement, both_ways, mutual_information
 from tinygan.gan import generate
+from tinygan.losses import softmax
 from tinygan.network import Network, mlp
 from tinygan.optimizers import Adam, MovingAverage
 

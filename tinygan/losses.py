@@ -58,6 +58,17 @@ def least_squares(out, target):
     return 0.5 * np.mean(difference * difference), difference / out.size
 
 
+def softmax(logits):
+    """Return the probabilities exp(logits[n, k])/Σ_j exp(logits[n, j]), (N, K)."""
+    e = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
+
+
+def through_softmax(p, dp):
+    """Return d(loss)/d(logits) for d(loss)/dp, where p = softmax(logits); all (N, K)."""
+    return p * (dp - np.sum(p * dp, axis=1, keepdims=True))
+
+
 def softmax_cross_entropy(logits, labels):
     """Return -mean(log p[n, labels[n]]) with p = softmax(logits), in nats, and d(loss)/d(logits).
 
