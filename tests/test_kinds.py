@@ -108,7 +108,8 @@ def still(groups, monkeypatch):
 def test_a_step_follows_its_gradient(groups, monkeypatch):
     sorter = still(groups, monkeypatch)
     sorter.step()
-    assert_parameter_gradients(sorter.network, sorter.step, "")
+    # a batch normalization takes away what the bias before it adds
+    assert_parameter_gradients(sorter.network, sorter.step, "", vanishing=("0.b",))
 
 
 def test_a_step_in_which_the_readings_change_places_is_caught(monkeypatch):
@@ -117,7 +118,7 @@ def test_a_step_in_which_the_readings_change_places_is_caught(monkeypatch):
     sorter = still(True, monkeypatch)
     sorter.step()
     with pytest.raises(AssertionError):
-        assert_parameter_gradients(sorter.network, sorter.step, "")
+        assert_parameter_gradients(sorter.network, sorter.step, "", vanishing=("0.b",))
 
 
 # ---- what is found -------------------------------------------------------------------------------

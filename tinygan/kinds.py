@@ -23,8 +23,10 @@ import numpy as np
 from tinygan.data import Minibatches, as_floats
 from tinygan.distortion import Distortion, agreement, both_ways, mutual_information
 from tinygan.gan import generate
+from tinygan.layers import Dense, LeakyReLU
 from tinygan.losses import softmax
-from tinygan.network import Network, mlp
+from tinygan.network import Network
+from tinygan.normalization import BatchNorm
 from tinygan.optimizers import Adam, MovingAverage
 
 KINDS = 5  # for each group, at the beginning
@@ -41,8 +43,9 @@ class Sorter:
 
     def __init__(self, x, shape, n_groups, steps, rng, dtype=np.float32):
         kinds = KINDS * n_groups
-        self.network = Network(layers(shape, kinds), rng, dtype)
-        self.reader = Network(layers(shape, kinds), np.random.default_rng(0), dtype)  # its weights are the average
+        sizes = math.prod(shape), *HIDDEN, kinds
+        self.network = Network(normalized_layers(sizes), rng, dtype)
+        self.reader = Network(normalized_layers(sizes), np.random.default_rng(0), dtype)  # its weights are the average
         self.average, self.optimizer = MovingAverage(self.network.params, 0.99), Adam(LR, beta1=0.5)
         self.batches = Minibatches(x, min(BATCH, len(x)), rng, dtype)
         self.distortion = Distortion(rng, shape, STRENGTH)
@@ -74,13 +77,17 @@ class Sorter:
     def groups_of(self, x):
         """Return the group, 0 to G - 1, of each image, bytes or floats in [0, 1]: (N, I) -> (N,)."""
         self.reader.params[:] = self.average.params
+        self.reader.statistics[:] = self.network.statistics
         parts = (generate(self.reader, as_floats(part)) for part in np.array_split(x, len(x) // 5000 + 1))
         return np.concatenate([(softmax(logits) @ self.groups).argmax(axis=1) for logits in parts])
 
 
-def layers(shape, kinds):
-    """Return the layers that read a logit for each kind from images of this shape."""
-    return mlp((math.prod(shape), *HIDDEN, kinds), last="xavier")
+def normalized_layers(sizes):
+    """Return the layers of these sizes, images to hidden... to a logit for each kind, with batch normalization."""
+    layers = []
+    for n_in, n_out in itertools.pairwise(sizes[:-1]):
+        layers += [Dense(n_in, n_out), BatchNorm(n_out), LeakyReLU(0)]
+    return [*layers, Dense(*sizes[-2:], "xavier")]
 
 
 def joined(joint, groups):
