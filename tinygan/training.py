@@ -120,7 +120,8 @@ class Training:
     def run(self):
         """Train to the end, yielding after every step: "step", "row" or "frame".
 
-        A "row" is a step that also added to the history, a "frame" one that also took a snapshot.
+        A "row" is a step that also added to the history, a "frame" one that also took a snapshot. The steps of
+        ``sort`` come first, and do not count.
         """
         if not self.frames:
             self.snapshot()
