@@ -30,7 +30,7 @@ from tinygan.normalization import BatchNorm
 from tinygan.optimizers import Adam, MovingAverage
 
 KINDS = 5  # for each group, at the beginning
-HIDDEN, BATCH, LR, STRENGTH = (256, 256), 500, 2e-3, 0.7
+HIDDEN, BATCH, LR, STRENGTH = (256, 256), 500, 5e-3, 0.5
 JOINING = 0.5, 0.85  # the shares of the steps after which the first two groups are joined, and the last two
 
 
