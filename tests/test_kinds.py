@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from commands import answer, train
 from helpers import assert_parameter_gradients, assert_same_bits
-from small_runs import TINY, assert_same_state, images, trained
+from small_runs import TINY, assert_same_state, draw_quickly, images, trained, write_folder
 
 from tinygan import kinds, training
 from tinygan.data import Dataset
@@ -181,3 +182,12 @@ def test_groups_that_no_code_stands_for_are_refused():
     for groups in (0 * kept - 1, 0 * kept + 4, kept[1:], kept.astype(float)):
         with pytest.raises(ValueError, match="groups"):
             Training(SORTED, images()).restore({**arrays, "groups": groups}, values)
+
+
+def test_the_command_sorts_once_and_says_so(tmp_path, capsys, monkeypatch):
+    draw_quickly(monkeypatch.setattr)
+    data, run = write_folder(tmp_path / "data", images(40)), tmp_path / "run"
+    code, out, err = answer(capsys, *train(data, run, "--codes", "4", "--sort", "3"))
+    assert code == 0 and "4 groups" in out, err
+    code, out, err = answer(capsys, "train", "--resume", run, "--steps", "8")
+    assert code == 0 and "groups" not in out, err
