@@ -3,6 +3,8 @@
 Each returns (loss, gradient). The loss is a mean over the batch and the gradient is the derivative
 of that mean, so that value and gradient always have the same 1/N.
 
+Beside them stand the sigmoid and the softmax, which turn logits into probabilities.
+
 Shapes: N batch, K classes. An output is (N, O), and a mean over the batch is a mean over all its
 N·O entries. A target is an array of that shape, or one number for all.
 """
