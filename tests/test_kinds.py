@@ -12,8 +12,10 @@ from small_runs import TINY, assert_same_state, draw_quickly, images, trained, w
 
 from tinygan import kinds, training
 from tinygan.data import Dataset
-from tinygan.distortion import Distortion
+from tinygan.distortion import Distortion, agreement
 from tinygan.kinds import Sorter, joined
+from tinygan.losses import softmax
+from tinygan.network import Network
 from tinygan.scoring.scores import matched
 from tinygan.training import Training
 
@@ -113,8 +115,23 @@ def test_a_step_follows_its_gradient(groups, monkeypatch):
     assert_parameter_gradients(sorter.network, sorter.step, "", vanishing=("0.b",))
 
 
+def test_a_step_is_about_the_groups_of_what_is_read(monkeypatch):
+    sorter = still(True, monkeypatch)
+    x, distortion = Same().next(), Fixed(rng(), (4, 4), 1.0)
+    out = sorter.network.forward(np.concatenate([distortion.forward(x), distortion.forward(x)]))
+    p, q = np.split(softmax(out) @ sorter.groups, 2)
+    assert sorter.step() == pytest.approx(agreement(np.log(p), np.log(q))[0], rel=1e-12)
+
+
+def test_the_learning_rate_falls_in_the_last_fifth():
+    sorter, rates = Sorter(images().x, (28, 28), 2, 10, rng()), []
+    for _ in range(10):
+        sorter.step()
+        rates.append(sorter.optimizer.lr)
+    assert rates == pytest.approx([kinds.LR] * 9 + [kinds.LR / 2])
+
+
 def test_a_step_in_which_the_readings_change_places_is_caught(monkeypatch):
-    agreement = kinds.agreement
     monkeypatch.setattr(kinds, "agreement", lambda *given: (agreement(*given)[0], *agreement(*given)[:0:-1]))
     sorter = still(True, monkeypatch)
     sorter.step()
@@ -139,6 +156,16 @@ def test_the_same_random_numbers_are_the_same_groups_and_how_many_are_read_at_on
     assert_same_bits(
         "groups", np.concatenate([first.groups_of(x) for x in np.split(dataset.x, 4)]), first.groups_of(dataset.x)
     )
+
+
+def test_what_reads_is_the_average_each_image_by_itself():
+    dataset = quadrants(200)
+    sorter = sort(dataset, 30)
+    network = Network(sorter.network.layers, rng())  # other parameters
+    network.params[:], network.statistics[:] = sorter.average.params, sorter.network.statistics
+    with network.inference():
+        p = softmax(network.forward(dataset.x[:7].astype(np.float32) / 255)) @ sorter.groups
+    assert_same_bits("groups", sorter.groups_of(dataset.x[:7]), p.argmax(axis=1))
 
 
 # ---- runs ----------------------------------------------------------------------------------------
@@ -171,6 +198,8 @@ def test_a_run_that_is_interrupted_anywhere_is_the_undisturbed_one(events):
         pass
     second = Training(SORTED, images())
     second.restore(*first.state())
+    if first.step:  # the groups are known
+        second.sort = None
     for _ in second.run():
         pass
     assert_same_state(second.state(), trained(SORTED, images()).state())

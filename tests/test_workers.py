@@ -26,9 +26,16 @@ SMALL = Config(gamma=0.05, latent_dim=3, hidden=(6, 5), batch=11, beta1=0.5, lr=
 def trained_alone(config, dataset):
     """A Training of one process in float64, at its end."""
     training = Training(config, dataset, dtype=np.float64)
+    sort(training)
     for _ in range(config.steps):
         training.train_step()
     return training
+
+
+def sort(training):
+    """What ``Training.run`` begins with, where it is wanted."""
+    for _ in training.sort() if training.config.sort else ():
+        pass
 
 
 def trained_together(config, dataset):
@@ -40,6 +47,8 @@ def trained_together(config, dataset):
         try:
             worker = Worker(k, config, dataset, memory, crew, np.float64)
             crew.arrive()
+            if k == 0:
+                sort(worker)
             for _ in range(config.steps):
                 worker.train_step()
             return worker

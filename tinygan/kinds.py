@@ -47,7 +47,7 @@ class Sorter:
         self.network = Network(normalized_layers(sizes), rng, dtype)
         self.reader = Network(normalized_layers(sizes), np.random.default_rng(0), dtype)  # its weights are the average
         self.average, self.optimizer = MovingAverage(self.network.params, 0.99), Adam(LR, beta1=0.5)
-        self.batches = Minibatches(x, min(BATCH, len(x)), rng, dtype)
+        self.batches = Minibatches(x, BATCH, rng, dtype)
         self.distortion = Distortion(rng, shape, STRENGTH)
         self.groups, self.joint = np.eye(kinds, dtype=dtype), np.eye(kinds, dtype=dtype) / kinds
         self.n_groups, self.steps, self.t = n_groups, steps, 0
