@@ -15,7 +15,7 @@ from solutions import MENDED, SOLVED, TEXTS
 
 from tinygan import gradient_penalty, layers, losses, objectives
 from tinygan.app import check
-from tinygan.doctor import sandbox
+from tinygan.doctor import Verdict, sandbox
 
 EXERCISES = Path(__file__).parents[2] / "lessons" / "exercises"
 
@@ -135,6 +135,33 @@ def test_one_thing_of_a_file_can_be_asked_for(judge):
     assert code == 0 and out.endswith("1 of 1 right\n")
 
 
+@pytest.mark.parametrize("error", [ZeroDivisionError("float division"), AssertionError(), RecursionError("too deep")])
+def test_whatever_our_own_code_trips_over_could_not_be_checked(judge, monkeypatch, error):
+    honest = check.examine
+
+    def examine(thing):
+        if check.as_target(thing).name == "Dense":
+            raise error
+        return honest(thing)
+
+    monkeypatch.setattr(check, "examine", examine)
+    code, out, err = judge(DENSE + SQUARES)
+    assert code == 2 and "the check itself failed" in out and type(error).__name__ in out + err
+    assert "NOT CHECKED: Dense" in out and "squares (mine.py, line 17): right" in out and "WRONG\n" not in out
+    assert out.endswith("1 of 2 right, 1 could not be checked\n")
+
+
+def test_a_name_that_our_own_code_does_not_find_could_not_be_checked_either(judge, monkeypatch):
+    def diagnose(report):
+        if report.verdict is Verdict.WRONG:
+            raise IndexError("where")
+        return []
+
+    monkeypatch.setattr("tinygan.doctor.diagnosis.diagnose", diagnose)
+    code, out, _ = judge(DENSE.replace("sum(axis=0)", "mean(axis=0)"))
+    assert code == 2 and "IndexError" in out and "NOT CHECKED: Dense" in out
+
+
 def test_dictionaries_will_do_for_parameters(judge):
     source = DENSE
     for name in ("W", "b"):
@@ -143,6 +170,16 @@ def test_dictionaries_will_do_for_parameters(judge):
     source = source.replace("n_out):\n", "n_out):\n        self.params, self.grads = {}, {}\n")
     code, out, _ = judge(source)
     assert code == 0 and re.search(r"^  W +21 ", out, re.MULTILINE)
+
+
+def test_what_was_wrong_for_guessed_arguments_alone_costs_two_and_not_one(judge):
+    source = "import numpy as np\n\ndef mix(p, q):\n    return (p * q).sum() + (q**3).sum()\n\n"
+    source += (
+        "def mix_backward(dout, p, q):\n    return (dout * q).mean(axis=0), (dout * (p + 3 * q**2)).mean(axis=0)\n"
+    )
+    code, out, _ = judge(source)
+    assert code == 2 and "p (5, 7), q (5, 7)" in out and "NOT CHECKED: mix_backward" in out
+    assert judge(source + "\nmix(np.ones((4, 3)), np.ones((4, 3)))\n")[0] == 1
 
 
 def test_a_parameter_without_a_gradient_is_named_and_not_called_right(judge):

@@ -265,6 +265,14 @@ def mean_squares(out, target):
     difference = out - target
     return 0.5 * np.mean(difference**2), difference / out.size
 """,
+    "ridge": """
+def ridge(theta, X, y, lam=0.3):
+    residual = X @ theta - y
+    loss = 0.5 * np.mean(residual**2) + 0.5 * lam * np.sum(theta[1:] ** 2)
+    grad = X.T @ residual / len(y)
+    grad[1:] += lam * theta[1:]
+    return loss, grad
+""",
     "bce": """
 def bce(p, target):
     loss = -np.mean(target * np.log(p) + (1 - target) * np.log(1 - p))
@@ -542,6 +550,7 @@ PLANTED = [  # (what is edited, what stands there, what is put there, the doctor
     ("bce_with_logits", "(p - target) / p.size", "(p - target) / p.size / len(p)", "1/N divided twice"),
     ("mean_squares", "difference / out.size", "difference / 32", "batch size written down"),
     ("mean_squares", "difference / out.size", "2 * difference / out.size", "constant factor"),
+    ("ridge", "grad[1:] += lam * theta[1:]", "grad += lam * theta", "penalty on what the loss leaves out"),
     ("mean_squares", "difference / out.size", "difference / len(out)", "constant factor"),
     ("Dense", "self.x.T @ dout", "1.001 * self.x.T @ dout", "constant factor"),
     ("Sigmoid", "dout * self.out", "1.0005 * dout * self.out", "constant factor"),
@@ -603,7 +612,7 @@ PLANTED = [  # (what is edited, what stands there, what is put there, the doctor
     ("Gate", "dout * self.a * self.s * (1 - self.s)", "np.zeros_like(self.b)", "one part disconnected"),
     ("Residual", "dout + da @", "da @", "one path missing"),
     ("BatchNorm", "d - mean - along", "d - along", "statistic taken as a constant"),
-    ("BatchNorm", "d - mean - along", "d - mean", "norm taken as a constant"),
+    ("BatchNorm", "d - mean - along", "d - mean", "statistic taken as a constant"),
     ("averages", "np.full(fake.shape, -dreal.sum() / fake.size)", "np.zeros(fake.shape)", "disconnected"),
     ("BatchNorm", "self.dgamma, self.dbeta =", "self.dbeta, self.dgamma =", "gradients exchanged"),
     ("Dense", "self.dW = self.x.T @ dout", "self.dW = np.clip(self.x.T @ dout, -1, 1)", "clipped"),
@@ -617,7 +626,6 @@ PLANTED = [  # (what is edited, what stands there, what is put there, the doctor
     ("Dense", "self.x = x\n", "self.__dict__.setdefault('xs', []).append(x); self.x = self.xs[0]\n", "stale cache"),
     ("Tanh", "self.x, self.out = x, np.tanh(x)", "Tanh.out = np.tanh(x)", "stale cache"),
     ("LeakyReLU", "return np.where(x > 0, x, self.alpha * x)", "x[x < 0] *= self.alpha; return x", "changed in place"),
-    ("ReLU", "return dout * (self.x > 0)", "dout[self.x <= 0] = 0; return dout", "changed in place"),
     ("Tanh", "return dout * (1 - self.out**2)", "self.out **= 2; return dout * (1 - self.out)", "changed in place"),
     ("Dense", "return dout @ self.W.T", "dx = dout @ self.W.T; self.W -= 0.1 * self.dW; return dx", "parameters changed in backward"),
     ("Softmax", "return self.out * (dout -", "self.out = self.out * 0.5; return 2 * self.out * (dout - 2 *", "saved array changed"),
@@ -667,7 +675,6 @@ PLANTED = [  # (what is edited, what stands there, what is put there, the doctor
     ("Adam", "self.t += 1", "self.t = 1", "clock stopped"),
     ("Nesterov", "-self.mu * old", "-self.mu * self.v[i]", "look-ahead missing"),
     ("DropoutInUse", " if train else 1.0", " if train else self.mask", "training mode taken for the other"),
-    ("MaxPool", "share * dout[:, :, None]", "mask * dout[:, :, None]", "tied maxima counted twice"),
     ("Adam", "self.t += 1\n        for k, g in grads.items():", "for k, g in grads.items():\n            self.t += 1", "clock too fast"),
     ("Adam", "self.m[k] / (1 - self.beta1**self.t), self.v[k] / (1 - self.beta2**self.t)", "self.m[k], self.v[k]", "bias correction missing"),
     ("Adam", "np.sqrt(v)", "v", "square root missing"),

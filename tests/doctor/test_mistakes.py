@@ -150,6 +150,111 @@ def loss_gradient(z, g, d):
 loss(np.ones((6, 2)), {"a": np.array([0.3, -0.8])}, {"w": np.array([1.5, -0.7])})
 loss_gradient(np.ones((6, 2)), {"a": np.array([0.3, -0.8])}, {"w": np.array([1.5, -0.7])})
 """,
+    "(1 - self.beta2 ** self.t)": """
+class Adam:
+    def __init__(self, lr=0.001, beta1=0.9, beta2=0.999, eps=1e-8):
+        self.lr, self.beta1, self.beta2, self.eps = lr, beta1, beta2, eps
+        self.m, self.v, self.t = {}, {}, 0
+
+    def step(self, params, grads):
+        self.t += 1
+        for k in params:
+            self.m[k] = self.beta1 * self.m.get(k, 0) + (1 - self.beta1) * grads[k]
+            self.v[k] = self.beta2 * self.v.get(k, 0) + (1 - self.beta2) * grads[k] ** 2
+            m = self.m[k] / (1 - self.beta1**self.t)
+            v = self.v[k] / (1 - self.beta1**self.t)
+            params[k] -= self.lr * m / (np.sqrt(v) + self.eps)
+""",
+    "params[k] += self.v[k]": """
+class Momentum:
+    def __init__(self, lr=0.01, momentum=0.9):
+        self.lr, self.momentum, self.v = lr, momentum, {}
+
+    def update(self, params, grads):
+        for k in params:
+            self.v[k] = self.momentum * self.v.get(k, np.zeros_like(params[k])) - self.lr * grads[k]
+            params[k] = self.v[k]
+""",
+    "self.hs[t + 1] ** 2": """
+class Recur:
+    def __init__(self, n_hidden):
+        self.U = np.random.randn(n_hidden, n_hidden)
+
+    def forward(self, x):
+        self.hs = [x]
+        for t in range(3):
+            self.hs.append(np.tanh(self.hs[t] @ self.U))
+        return self.hs[-1]
+
+    def backward(self, dout):
+        self.dU, dh = np.zeros_like(self.U), dout
+        for t in reversed(range(3)):
+            dz = dh * (1 - self.hs[t] ** 2)
+            self.dU += self.hs[t].T @ dz
+            dh = dz @ self.U.T
+        return dh
+""",
+    "self.z[:, 0 + n:n + n]": """
+class Halves:
+    def __init__(self, n_in):
+        self.W = np.random.randn(n_in, n_in)
+
+    def forward(self, x):
+        self.x, n = x, x.shape[1]
+        self.z = np.hstack([x @ self.W, np.sin(x @ self.W)])
+        return self.z[:, :n] * np.tanh(self.z[:, n : n + n])
+
+    def backward(self, dout):
+        n = self.x.shape[1]
+        a = self.x @ self.W
+        da = dout * np.tanh(self.z[:, n : n + n])
+        da += dout * a * (1 - np.tanh(self.z[:, 0:n]) ** 2) * np.cos(a)
+        self.dW = self.x.T @ da
+        return da @ self.W.T
+""",
+    "dout * ~self.mask": """
+class Net:
+    def __init__(self, n_in, n_out):
+        self.W = np.random.randn(n_in, n_out)
+
+    def forward(self, x):
+        self.x, h = x, x @ self.W
+        self.mask = np.sin(5 * h) > 0.2
+        return h + 2 * h * ~self.mask
+
+    def backward(self, dout):
+        dh = dout + 2 * dout * self.mask
+        self.dW = self.x.T @ dh
+        return dh @ self.W.T
+""",
+    "dx[~self.mask] *= 0.3": """
+class Leaky:
+    def forward(self, x):
+        self.mask = x > 0
+        return np.where(self.mask, x, 0.3 * x)
+
+    def backward(self, dout):
+        dx = dout.copy()
+        dx[~self.mask] = 0.3
+        return dx
+""",
+    "np.concatenate([da, db, dc], axis=1)": """
+class Split:
+    def forward(self, x):
+        self.x = x
+        n = x.shape[1] // 3
+        self.a, self.b, self.c = x[:, :n], x[:, n : 2 * n], x[:, 2 * n : 3 * n]
+        return self.a * np.tanh(self.b) + np.sin(self.c) * self.a
+
+    def backward(self, dout):
+        da = dout * (np.tanh(self.b) + np.sin(self.c))
+        db = dout * self.a * (1 - np.tanh(self.b) ** 2)
+        dc = dout * self.a * np.cos(self.c)
+        return np.concatenate([db, da, dc], axis=1)
+
+
+Split().forward(np.random.randn(4, 6))
+""",
 }
 
 
@@ -158,6 +263,13 @@ def test_an_edit_that_mends_says_what_is_right(right):
     module = planted_mistakes.run("mine.py", planted_mistakes.HEAD + MENDED[right])
     (report,) = [examine(target) for target in targets(module).values()]
     assert report.verdict is Verdict.WRONG and right in "".join(map(str, report.findings))
+
+
+@pytest.mark.parametrize("right", ["self.hs[t + 1] ** 2", "self.z[:, 0 + n:n + n]"])
+def test_an_index_and_a_slice_one_step_off_are_a_wrong_place(right):
+    module = planted_mistakes.run("mine.py", planted_mistakes.HEAD + MENDED[right])
+    (report,) = [examine(target) for target in targets(module).values()]
+    assert [finding.name for finding in report.findings] == ["wrong place in an array"]
 
 
 SHAPES = [(), (0,), (1,), (3,), (7,), (1, 3), (5, 1), (3, 7), (5, 3), (7, 7), (1, 7, 3), (5, 7, 3)]

@@ -43,6 +43,35 @@ BROKEN = {
 }
 
 
+SHARED = {
+    "of the class": "class Mine:\n    {box} = {{}}\n",
+    "of its base": "class Base:\n    {box} = {{}}\n\n\nclass Mine(Base):\n",
+}
+METHODS = """
+    def __init__(self, n_in, n_out):
+        {own}self.params["W"] = np.random.randn(n_in, n_out)
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.params["W"]
+
+    def backward(self, dout):
+        self.grads["W"] = self.x.T @ dout
+        return dout @ self.params["W"].T
+"""
+
+
+@pytest.mark.parametrize("box, other", [("grads", "params"), ("params", "grads")])
+@pytest.mark.parametrize("whose", SHARED)
+def test_a_dictionary_that_all_objects_share_is_wrong(whose, box, other):
+    head = SHARED[whose]
+    own = f"self.{other} = {{}}\n        "
+    found, text = verdict(head.format(box=box) + METHODS.format(own=own))
+    assert found is Verdict.WRONG, text
+    found, text = verdict(head.format(box=box) + METHODS.format(own=own + f"self.{box} = {{}}\n        "))
+    assert found is Verdict.RIGHT, text
+
+
 @pytest.mark.parametrize("kind", BROKEN)
 def test_a_broken_promise_is_wrong_even_where_every_gradient_is_right(kind):
     name, old, new = BROKEN[kind]

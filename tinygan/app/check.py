@@ -37,7 +37,7 @@ from tinygan import (
     semi_supervised,
 )
 from tinygan.app.output import aside, say
-from tinygan.doctor import RULER, Stopped, Verdict, as_target, examine, load, targets
+from tinygan.doctor import RULER, Report, Stopped, Verdict, as_target, examine, load, targets
 
 MODULES = (
     layers,
@@ -86,7 +86,7 @@ def examined(things, told):
     """Yield (name, Report) of the things that have a gradient, and print each, or (not ``told``) those that fail."""
     for name, thing in things.items():
         with progress(f"checking {name} ..."):
-            report = examine(thing)
+            report = checked(thing)
             words = [*map(str, report.findings)] or report.pattern
         if report.helper and len(things) == 1:
             raise report.helper
@@ -97,6 +97,21 @@ def examined(things, told):
         if told or not report.passed:
             say("\n".join([str(report), *words, ""]))
         yield name, report
+
+
+def checked(thing):
+    """Return the Report on a thing; where our own code cannot cope with what it meets, one that says so."""
+    try:
+        report = examine(thing)
+        _ = report.findings
+    except (Stopped, KeyboardInterrupt):
+        raise
+    except Exception as error:
+        report = Report(as_target(thing))
+        said = f"{type(error).__name__}: {error}"
+        report.errors.append(Stopped(f"the check itself failed, and not the code ({said})"))
+        report.unchecked.append(report.target.name)
+    return report
 
 
 # ---- what to check -------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ The way through these files, each of which needs only those before it:
     shapes       the shapes that are written beside the code
     arrays       find parameters and gradients in objects, and pair them
     finding      what can be checked in a module, and which functions go together
+    engines      the operations of an engine in which every number knows its gradient
     subject      two adapters: a value and a gradient in two calls, or both in one
     games        the same for penalties and for the steps of a GAN
     planning     try arguments until the code runs
@@ -20,12 +21,13 @@ The way through these files, each of which needs only those before it:
     mistakes     the catalogue: how each gives itself away
     edits        the ways to change one thing in a source
     repair       mend the source by one of them
+    paths        the path of the forward pass that is left out
     intermediates  the first array of backward that is wrong
     diagnosis    give what is wrong its name
 """
 
+from tinygan.doctor.engines import targets
 from tinygan.doctor.examine import as_target, examine
-from tinygan.doctor.finding import targets
 from tinygan.doctor.report import RULER, Report, Verdict
 from tinygan.doctor.sandbox import Stopped, Unfilled, load
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from itertools import combinations
+from itertools import combinations, product
 from typing import NamedTuple
 
 import numpy as np
@@ -20,7 +20,7 @@ BOXES = {"params", "parameters", "param", "p", "weights", "theta", "data", "valu
 GRADIENTS = {"grads", "grad", "gradients", "gradient", "g", "d", "dparams", "derivatives", "deltas", "grad_params"}
 LIKE = re.compile(r"d[A-Z_].*|d[a-z]{1,2}\d*|(.*_)?(grads?|gradients?)(_.*)?|grad\w*|\w+Grad|nabla.*|delta_?\w+")
 INPUT_GRADIENT = re.compile(r"d_?inputs?|dx|input_grad(ient)?|grad_?inputs?|d_?in", re.I)
-BEFORE = r"(d|g|grad|grads|grado?f|gradient|delta|nabla|d[a-z]d|dlossd|dcostd|errord?)"
+BEFORE = r"(d|g|grad|grads|grado?f|gradients?|delta|nabla|deriv\w*|partial|d[a-z]d|dlossd|dcostd|errord?)"
 AFTER = r"(grad|grads|gradient|gradients|d|delta|error|errors|prime)"
 
 
@@ -43,8 +43,7 @@ class Leaf(NamedTuple):
         """Let it be what it was: the same array, with the same numbers."""
         if isinstance(value, np.ndarray):
             value[...] = old
-        if self.value is not value or not isinstance(value, np.ndarray):
-            self.put(value)
+        self.put(value)  # there may be a new array in its place, by W = W - lr * dW
 
 
 def is_number(value):
@@ -71,7 +70,9 @@ def items(thing):
         return list(thing.items())
     if isinstance(thing, (list, tuple)):
         return list(enumerate(thing))
-    common = {k: v for k, v in vars(type(thing)).items() if isinstance(v, (dict, list, np.ndarray)) and k[:2] != "__"}
+    kinds = [kind for kind in reversed(type(thing).__mro__) if kind is not object]
+    shared = {name: value for kind in kinds for name, value in vars(kind).items() if name[:2] != "__"}
+    common = {name: value for name, value in shared.items() if isinstance(value, (dict, list, np.ndarray))}
     slots = {k: getattr(thing, k) for k in getattr(type(thing), "__slots__", ()) if hasattr(thing, k)}
     return list({**common, **slots, **getattr(thing, "__dict__", {})}.items())
 
@@ -122,9 +123,9 @@ def is_gradient_name(name):
 def named_after(gradient, name):
     """How well the name of a gradient fits that of an array: 3, 2 (nearly), 1 (by the first letter alone) or 0."""
     g, n = plain(gradient), plain(name)
-    if not isinstance(g, str) or not isinstance(n, str):
+    if not isinstance(g, str) or not isinstance(n, str) or not n:
         return 0
-    for stem, score in ((n, 3), (n.rstrip("s"), 2), (n[0], 1)):
+    for stem, score in ((n, 3), (n.rstrip("s"), 2), (re.sub("es$", "", n), 2), (n[0], 1)):
         if re.fullmatch(f"{BEFORE}{re.escape(stem)}s?|{re.escape(stem)}s?{AFTER}", g):
             return score
     short = re.fullmatch(f"{BEFORE}_?([a-z]+)", gradient.lower())  # d_log of log_noise
@@ -171,7 +172,7 @@ def match(slots, args, returned, names, changed, choice):
     named = [rename(path, names, len(returned) == 1) for path, _ in returned] + [leaf.path for leaf in changed]
     values = [value for _, value in returned] + [leaf.value for leaf in changed]
     shapes = {path: array.shape for path, array in slots.items()}
-    pairs = by_name(list(slots), named)
+    pairs = by_name(shapes, named, [np.shape(value) for value in values])
     nameless = [np.shape(v) for v, path in zip(values, named, strict=True) if path[0] == "?"]
     for path in [p for p, j in pairs.items() if p[0] in args and j >= len(returned) and shapes[p] in nameless]:
         del pairs[path]  # the object keeps a dx, too, but what it returns is what counts
@@ -180,7 +181,8 @@ def match(slots, args, returned, names, changed, choice):
     left = {path: shape for path, shape in shapes.items() if path not in pairs}
     first = {path: shape for path, shape in left.items() if path[0] in args}
     elsewhere = sum(np.shape(values[j]) in left.values() for j in free) == len(free)
-    if not first or elsewhere and not any(np.shape(values[j]) in first.values() for j in free):
+    several = len(first) < len(free) <= len(left)
+    if not first or several or elsewhere and not any(np.shape(values[j]) in first.values() for j in free):
         first = left if len(left) >= len(free) else first
     choices = in_order(first, [np.shape(values[j]) for j in free]) if free else [{}]
     ordered = {path: free[j] for path, j in choices[choice % len(choices)].items()}
@@ -225,11 +227,12 @@ def rename(path, names, alone):
     return ("grads" if box else name, *path[1:])
 
 
-def by_name(paths, gradients):
-    """Return {path of an array: index of its gradient}, the best names first."""
-    scores = [(fit(g, path), -j, path) for path in paths for j, g in enumerate(gradients)]
+def by_name(slots, gradients, shapes):
+    """Return {path of an array: index of its gradient}, the best names first, and of equal ones those that fit."""
+    named = [(path, own, j, g) for path, own in slots.items() for j, g in enumerate(gradients)]
+    scores = [(fit(g, path), own == shapes[j], -j, path) for path, own, j, g in named]
     pairs = {}
-    for score, j, path in sorted(scores, key=lambda item: item[:2], reverse=True):
+    for score, _, j, path in sorted(scores, key=lambda item: item[:3], reverse=True):
         if score and path not in pairs and -j not in pairs.values():
             pairs[path] = -j
     return pairs
@@ -241,14 +244,25 @@ def in_order(slots, gradients):
     slots      {path: shape}, the arguments first
     gradients  [shape], in the order of their arrays; fewer, perhaps
     """
-    best, found, paths = None, [{}], list(slots)
-    role = roles([path[0] for path in paths if len(path) == 1])
-    for chosen in combinations(range(len(paths)), min(len(gradients), len(paths))):
+    best, found = None, [{}]
+    role = roles([path[0] for path in slots if len(path) == 1])
+    inner_first = sorted(slots, key=lambda path: len(path) == 1)  # ([(dW, db), ...], dx)
+    for paths, chosen in product((list(slots), inner_first), in_rising_order(len(slots), len(gradients))):
         score = sum(slots[paths[i]] == shape for i, shape in zip(chosen, gradients, strict=False))
         score -= sum(1.5 * (role.get(paths[i][0]) == "target") for i in chosen)
         pairs = {paths[i]: j for j, i in enumerate(chosen)}
         if best is None or score > best:
             best, found = score, [pairs]
-        elif score == best:
+        elif score == best and pairs not in found:
             found.append(pairs)
+    by_shape = {shape: path for path, shape in slots.items()}
+    known = [by_shape.get(shape, ("",)) for shape in gradients]
+    inside = all(path[0] == "self" for path in known)  # nobody says in which order the parameters of an object come
+    if inside and len(by_shape) == len(slots) and len(set(known)) == len(gradients) and best < len(gradients):
+        return [{path: j for j, path in enumerate(known)}]
     return found
+
+
+def in_rising_order(n, k):
+    """All ways to choose k of n numbers, or all of them."""
+    return list(combinations(range(n), min(n, k)))

@@ -12,10 +12,20 @@ from tinygan.doctor.arrays import named_after
 from tinygan.doctor.evidence import Evidence, NoEvidence
 from tinygan.doctor.intermediates import first_wrong, in_words
 from tinygan.doctor.mistakes import CATALOGUE, MAYBE
-from tinygan.doctor.repair import KINDS, involved, repair
+from tinygan.doctor.paths import path_of
+from tinygan.doctor.repair import KINDS, involved, repair, repair_rule
 from tinygan.doctor.sandbox import Stopped, sandbox
 from tinygan.doctor.source import walk_own
-from tinygan.doctor.words import BROKEN
+from tinygan.doctor.words import BROKEN, WORDS, Mistake
+
+VAGUE = (  # what code looks like that was given something else than it takes
+    "wrong shape",
+    "one output forgotten",
+    "not every sample counted",
+    "only a part of the outputs counted",
+    "disconnected",
+    "one part disconnected",
+)
 
 
 class Finding(NamedTuple):
@@ -26,6 +36,7 @@ class Finding(NamedTuple):
     look: str
     seen: dict[str, str]
     place: str = ""
+    sure: bool = True  # does it explain every number, or is it only what that looks like?
 
     def __str__(self):
         where = ""
@@ -42,10 +53,18 @@ def diagnose(report):
     if report.verdict.value != 1:
         return []
     with sandbox(), np.errstate(all="ignore"):
-        optimizer = [Finding(*words, {"": ""}) for words in report.named]
+        optimizer = [finding for case in report.optimizers for finding in of_rule(*case)]
         if {fact.kind for fact in report.facts} == {"second backward"}:  # or what follows from a wrong gradient
             return of_gradients(report) or of_promises(report)
         return optimizer or of_promises(report) or of_gradients(report)
+
+
+def of_rule(words, rule, again):
+    """Name what is wrong with an optimizer: by its way, and by an edit with which it follows the rule."""
+    mended = repair_rule(rule, again)
+    if words:
+        return [Finding(*words, {"": ""}, str(mended or ""))]
+    return [Finding(*KINDS[mended.kind], str(mended), {"": ""})] if mended else []
 
 
 def of_promises(report):
@@ -68,18 +87,23 @@ def of_gradients(report):
 
 
 def of_form(report, wrong):
-    """Return the Findings for one form: known mistakes, or an edit that mends, or what may be missing."""
-    seen = named(wrong, CATALOGUE)
+    """Return the Findings for one form: known mistakes, or a path, or an edit that mends, or what may be missing."""
+    seen, path = named(wrong, CATALOGUE), path_of(wrong)
+    if not seen and path:
+        seen = {Mistake(path.mistake, *WORDS[path.mistake]): {e.name: "" for e in wrong}}
     lines = suspects(report, wrong) if not seen else set()  # are searched first
     mended = lines and repair(wrong[0], report, 0, lines=lines) or repair(wrong[0], report, 0, named=bool(seen))
     if not seen and not mended:
         seen = named(wrong, MAYBE)
-    if not seen and not mended:
-        mended = lines and repair(wrong[0], report, 1, lines=lines) or repair(wrong[0], report, 1)
+    if not mended:
+        mended = lines and repair(wrong[0], report, 1, lines=lines) or repair(wrong[0], report, 1, named=bool(seen))
+    places = "\n    ".join(map(str, filter(None, (path, mended))))
     if not seen and mended:
         return [Finding(*KINDS[mended.kind], str(mended), {e.name: "" for e in wrong})]
-    place = f"in {mended.place}: {mended.before}" if mended else ""
-    return [Finding(*mistake[:3], places, place) for mistake, places in seen.items()]
+    return [
+        Finding(*mistake[:3], gradients, places, bool(places) or mistake.name not in VAGUE)
+        for mistake, gradients in seen.items()
+    ]
 
 
 def suspects(report, wrong):

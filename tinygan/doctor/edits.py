@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-
-from tinygan.doctor.source import walk_own
+from itertools import combinations, permutations, product
 
 
 class Edit:
@@ -32,24 +31,58 @@ class Edit:
 
 def edits(function, level, attributes, numbers):
     """Yield the Edits of a function, the likelier ones at level 0."""
+    if level:
+        yield from of_all_axes(function)
     names = list(dict.fromkeys([*variables(function), *attributes]))
     numbers = [name for name in names if name.removeprefix("self.") in numbers]
-    for part in [function, *walk_own(function)]:
+    lengths = [
+        name for name in variables(function) if re.search(rf"\b{name}\b[^=\n]*= *[\w.]+\.shape", ast.unparse(function))
+    ]
+    for part in ast.walk(function):
         body = getattr(part, "body", None)
         for i, statement in enumerate(body if isinstance(body, list) else []):
-            yield from of_statement(part, body, i, statement, numbers) if level else of_assignment(body, i, statement)
+            yield from (
+                of_statement(part, body, i, statement, numbers) if level else of_assignment(body, i, statement, lengths)
+            )
     for holder, key, node, statement in expressions(function):
         for kind, new in of_expression(node, names, numbers, level):
             yield Edit(kind, statement, holder, key, ast.fix_missing_locations(ast.copy_location(new, node)))
 
 
-def of_assignment(body, i, statement):
-    """= for +=, and += for =; another axis for every sum and mean of the statement."""
+def of_all_axes(function):
+    """Every sum, and every length, along another axis: the formula of batch normalization in layer normalization."""
+    text = "\n".join(ast.unparse(statement) for statement in function.body)
+    for old, new in (("0", "1"), ("1", "0"), ("0", "-1"), ("-1", "0")):
+        changed = re.sub(rf"(axis=|shape\[){old}(?=[,)\]])", rf"\g<1>{new}", text)
+        keeping = re.sub(rf"axis={new}\)", f"axis={new}, keepdims=True)", changed)
+        for version in dict.fromkeys((changed, keeping)) if changed != text else ():
+            words = Text(f"axis={new}` for every `axis={old}")
+            yield Edit("axis", function.body[0], function, "body", numbered(version, function.body[0]), words)
+
+
+def exchanged(text, first, second):
+    """Return a text with two names in each other's place."""
+    other = {first: second, second: first}
+    return re.sub(rf"{re.escape(first)}\b|{re.escape(second)}\b", lambda match: other[match[0]], text)
+
+
+def numbered(text, like):
+    """Return the statements of a text, all in the line of another statement."""
+    body = ast.parse(text).body
+    for part in (part for statement in body for part in ast.walk(statement)):
+        ast.copy_location(part, like)
+    return body
+
+
+def of_assignment(body, i, statement, lengths):
+    """= for +=, and += for =; for every sum and mean of the statement another axis, and its length."""
     text = ast.unparse(statement) if isinstance(statement, (ast.Assign, ast.AugAssign, ast.Return)) else ""
     for axis in re.findall(r"axis=(-?\d)", text)[:1] if text.count("axis=") > 1 else []:
-        for other in ("0", "1", "-1", "0, keepdims=True", "1, keepdims=True"):
+        others = ("0", "1", "-1", "0, keepdims=True", "1, keepdims=True")
+        for other, (old, new) in product(others, [("", ""), *permutations(lengths, 2)]):
             keeps = "keepdims" in other and "keepdims" in text
             changed = text.replace(f"axis={axis}", f"axis={axis if keeps else other}")
+            changed = re.sub(rf"\b{old}\b", new, changed) if old else changed
             new = ast.parse(changed.replace("return", "_ =")).body[0]
             if isinstance(statement, ast.Return):
                 new = ast.Return(new.value)
@@ -62,10 +95,18 @@ def of_assignment(body, i, statement):
         target, value = ast.unparse(statement.targets[0]), ast.unparse(statement.value)
         texts.append(("added", f"{target} += {value}"))
         if isinstance(statement.targets[0], ast.Subscript):
+            texts.append(("upstream", f"{target} *= {value}"))
             array, index = ast.unparse(statement.targets[0].value), ast.unparse(statement.targets[0].slice)
             texts.append(("added", f"np.add.at({array}, {index}, {value})"))
+        if plain and isinstance(statement.targets[0], ast.Subscript) and re.fullmatch(r"-?[\d.]+", value):
+            texts += [("summed", f"{target} = {value} * np.sum({array}, axis={axis})") for axis in (1, 0)]
+        both = sorted(set(re.findall(r"self\.\w+", value)))
+        texts += [("exchanged", f"{target} = {exchanged(value, *pair)}") for pair in combinations(both, 2)]
     elif isinstance(statement, ast.AugAssign):
         texts.append(("replaced", f"{ast.unparse(statement.target)} = {ast.unparse(statement.value)}"))
+        if isinstance(statement.target, ast.Subscript) and isinstance(statement.op, ast.Add):
+            array, index = ast.unparse(statement.target.value), ast.unparse(statement.target.slice)
+            texts.append(("repeated", f"np.add.at({array}, {index}, {ast.unparse(statement.value)})"))
     for kind, text in texts:
         try:
             new = ast.parse(text).body[0]
@@ -155,13 +196,43 @@ def of_expression(node, names, numbers, level):
         yield from constants(node)
         if isinstance(node, ast.Name) or text.startswith("self.") and isinstance(node, ast.Attribute):
             yield from (("variable", parse(name)) for name in names if name != text)
-        if isinstance(node, (ast.List, ast.Tuple)) and len(node.elts) == 2 and isinstance(node.ctx, ast.Load):
-            yield "exchanged", type(node)(node.elts[::-1], ast.Load())
+            yield "comparison", ast.UnaryOp(ast.Invert(), node)
+        if isinstance(node, (ast.List, ast.Tuple)) and 1 < len(node.elts) < 6 and isinstance(node.ctx, ast.Load):
+            for i, j in combinations(range(len(node.elts)), 2):
+                parts = list(node.elts)
+                parts[i], parts[j] = parts[j], parts[i]
+                yield "exchanged", type(node)(parts, ast.Load())
+        if isinstance(node, ast.Subscript) and getattr(node.value, "attr", "") == "shape":
+            yield from (("axis", parse(f"{ast.unparse(node.value)}[{k}]")) for k in (0, 1, -1))
+        if isinstance(node, ast.Subscript):
+            yield from moved(node, [*numbers, *(name for name in names if name.isidentifier())][:8])
     else:
         if isinstance(node, ast.BinOp):
             yield from (("variable", parse(name)) for name in names)
         yield from factors(node, text, names, numbers)
         yield from templates(node, text, names)
+
+
+def moved(node, numbers):
+    """Yield an array with an index one further, or one less, and with a number added to the ends of a slice."""
+    parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+    for i, part in enumerate(parts):
+        new = []
+        if isinstance(part, ast.Slice):
+            ends = [(name, getattr(part, name)) for name in ("lower", "upper") if getattr(part, name) is not None]
+            for name, end in ends:
+                sums = [parse(f"{ast.unparse(end)} {sign} {n}") for n in [*numbers, "1"] for sign in "+-"]
+                both = {"lower": part.lower, "upper": part.upper, "step": part.step}
+                new += [ast.Slice(**{**both, name: other}) for other in sums]
+            if len(ends) == 2:
+                starts, stops = ([parse(f"{ast.unparse(end)} + {n}") for n in numbers] for _, end in ends)
+                new += [ast.Slice(start, stop, part.step) for start, stop in zip(starts, stops, strict=True)]
+        elif isinstance(part, (ast.Name, ast.BinOp)):
+            new = [parse(f"{ast.unparse(part)} {sign} 1") for sign in "-+"]
+        for other in new:
+            whole = [*parts[:i], other, *parts[i + 1 :]]
+            index = ast.Tuple(whole, ast.Load()) if len(whole) > 1 else whole[0]
+            yield "moved", ast.Subscript(node.value, index, ast.Load())
 
 
 def signs(node, text):
@@ -180,7 +251,8 @@ def shapes(node, text):
         yield "flipped", node.value
     elif isinstance(node, ast.Name) and text != "np":
         yield from (
-            ("flipped", parse(f"{text}[{turned}]")) for turned in ("::-1", "::-1, ::-1", "..., ::-1", "..., ::-1, ::-1")
+            ("flipped", parse(f"{text}[{turned}]"))
+            for turned in ("::-1", ":, ::-1", "::-1, ::-1", "..., ::-1", "..., ::-1, ::-1")
         )
     if isinstance(node, ast.Attribute) and node.attr == "T":
         yield "transposed", node.value
@@ -240,7 +312,8 @@ def calls(node):
 
 def constants(node):
     """Yield another number in the place of one."""
-    if isinstance(node, ast.Constant) and isinstance(node.value, (int, float)) and not isinstance(node.value, bool):
+    plain = isinstance(node, ast.Constant) and type(node.value) in (int, float)
+    if plain and 4 * node.value == int(4 * node.value):  # three times 0.044715 is a factor that is missing
         value = node.value
         yield from (
             ("constant", ast.Constant(v))
@@ -267,7 +340,12 @@ def factors(node, text, names, numbers):
         return
     if isinstance(node, ast.Attribute) and not text.startswith("self."):
         return
-    simple = [*numbers, *(f"(1 - {n})" for n in numbers), *(f"len({n})" for n in names[:1]), "2", "3"]
+    for number in "23":
+        yield "factor", parse(f"{number} * ({text})")
+        yield "factor", parse(f"({text}) / {number}")
+    for axis in ("1", "0", "-1") if not isinstance(node, ast.Call) else ():
+        yield "summed", parse(f"np.sum({text}, axis={axis}, keepdims=True)")
+    simple = [*numbers, *(f"(1 - {n})" for n in numbers), *(f"len({n})" for n in names[:1])]
     for name in [*simple, *(n for n in names if n not in (text, *numbers))]:
         yield "factor", parse(f"({text}) * {name}")
         yield "factor", parse(f"({text}) / {name}")

@@ -13,17 +13,18 @@ from itertools import chain
 import numpy as np
 
 from tinygan.doctor import rules
-from tinygan.doctor.evidence import Evidence
+from tinygan.doctor.evidence import Evidence, NoEvidence
 from tinygan.doctor.excuses import against_definition, cut_off, definition_of, excused, guarded, takes_large
-from tinygan.doctor.feeding import BATCHES, DATA, TARGETS
-from tinygan.doctor.finding import IMPLIED, LOSS, Form, Target, call_of, forms, of_class, of_function
+from tinygan.doctor.feeding import BATCHES, DATA, TARGETS, roles
+from tinygan.doctor.finding import IMPLIED, LOSS, Form, Target, call_of, forms, of_class, of_function, targets
 from tinygan.doctor.measure import broken_promises, measure, of_ties, shared
-from tinygan.doctor.planning import SENSELESS, Attempt, adapter, plan_for, readings
+from tinygan.doctor.planning import SENSELESS, Attempt, adapter, all_documented, elsewhere, plan_for, readings
 from tinygan.doctor.report import Report, Verdict
 from tinygan.doctor.sandbox import Stopped, Unfilled, call, sandbox, where
-from tinygan.doctor.source import parameters, text_about, walk_own
+from tinygan.doctor.source import parameters, text_about, tree_of, walk_own
 from tinygan.doctor.subject import Fact, Setting, display
 from tinygan.doctor.variations import unreached, variations
+from tinygan.gradcheck import compare
 
 TRAINING = r"(?i)(.*_)?(d|g|disc\w*|gen\w*|critic|train)_?step|train_(d|g|step|batch|on_batch)\w*"  # no helper
 SECONDS = 6  # of computing that other settings may take
@@ -70,6 +71,8 @@ def examine(thing, example=None, definition=None, **setting):
                 except Stopped as error:
                     report.errors.append(error)
                     report.unchecked.append(form.name)
+    for subject in report.subjects if example is None and not hasattr(target.thing, "example") else ():
+        doubt(report, subject)
     measured = {m.path for m in report.measured}
     report.unchecked += [name for path, name in report.missing.items() if path not in measured]
     if target.left:
@@ -78,6 +81,29 @@ def examine(thing, example=None, definition=None, **setting):
             Stopped(f"{where(target.thing)}: it is not clear what {', '.join(target.left)} belongs to")
         )
     return report
+
+
+def doubt(report, subject):
+    """Call nothing wrong for arguments that were guessed where every gradient is, and no mistake explains all of it."""
+    plan, found = subject.plan, [m for m in report.measured if m.subject is subject]
+    wrong = [m for m in found if not m.row.passed]
+    fitting = all(m.a.shape == m.n.shape for m in wrong)
+    near = [m for m in report.measured if m.subject.setting == subject.setting and np.any(m.n)]
+    some_right = 2 * sum(m.row.passed for m in near) >= len(near) and not plan.world.last
+    sure = plan.world.name.startswith("as used") or all_documented(plan.target, plan.form, plan.value)
+    simple = fitting or len(found) == 1 and len(subject.args) < 3  # one array, and perhaps a target
+    rows = plan.world.name in ("rows", "as documented") and len(plan.value) == 1 and plan.form.kind != "step"
+    plain = simple and rows
+    if not wrong or sure or some_right or plain or not isinstance(subject.target.thing, (type, types.FunctionType)):
+        return
+    named = [finding for finding in report.findings if set(finding.seen) & {m.name for m in wrong}]
+    if not named or not all(finding.sure for finding in named):
+        report.forget()
+        report.doubted += [m.row for m in report.measured if m.subject.form is subject.form and not m.row.passed]
+        given = ", ".join(f"{name} {np.shape(value)}" for name, value in subject.args.items() if np.ndim(value))
+        place = where(subject.function(subject.form.gradient or subject.value[0]))
+        report.errors.append(Stopped(f"{place}: wrong for what was tried, {given}, which may not be what it takes"))
+        report.unchecked.append(subject.form.name)
 
 
 def serves(form, target):
@@ -99,18 +125,24 @@ def examine_form(report, form, setting, example, definition):
         return pass_over(report, form, attempt.error)
     if attempt.plan.value[-1].function in IMPLIED.values():
         attempt = implied(attempt, setting)
-    subject, found = likeliest(attempt, setting)
+    subject, found = likeliest(attempt, setting, example)
     if not found and not missing(subject, found, []):
         if form.kind == "step":  # it may return the gradient that it does not apply
             return examine_form(report, Form("both", ((form.gradient,),), None), setting, example, definition)
         place = where(subject.function(form.gradient or form.values[0][0]))
         return pass_over(report, form, Stopped(f"{place}: {form.name} gives no gradient"))
-    found = guarded(subject, found, "", report.remarks)
+    if subject.value[-1].side and not all(m.row.passed for m in found) and not subject.apart:
+        said = (
+            "the loss of one player is taken after the other has moved: write the two losses as functions of their own"
+        )
+        return pass_over(report, form, Stopped(f"{where(subject.function(form.gradient))}: {said}"))
+    found = averaged(report, subject, guarded(subject, found, "", report.remarks))
     report.subjects.append(subject)
     take_down(report, subject, found)
     add(report, subject, found, definition)
     if form.kind == "pair" and all(m.row.passed for m in found):
-        report.facts += of_ties(subject) + of_modes(subject, report.remarks)
+        report.facts += of_modes(subject, report.remarks)
+        report.unchecked += of_ties(subject)
     bent = subject.is_loss and re.search(r"maximum|minimum|clip|where|max\(|abs\(|[<>]", subject.target.text)
     for spread in ("far", *["small"] * bool(bent), "large"):
         try:
@@ -124,6 +156,45 @@ def examine_form(report, form, setting, example, definition):
         report.measured += (wrong := varied(report, subject, definition))
         report.rows += [m.row for m in wrong]
         report.unchecked += unreached(subject)
+
+
+def averaged(report, subject, found):
+    """Let the gradients of all parameters be divided by N, if that is all: it may be the 1/N of a loss that is a sum.
+
+    Where the loss has its 1/N itself, as here, that would be once too often. So it is not right, but it cannot be told.
+    """
+    wrong = [m for m in found if not m.row.passed]
+    inputs = [m for m in found if m.path[0] != "self" and roles([*subject.args]).get(m.path[0]) == "x"]
+    if subject.target.owner is not None:  # a layer: nobody else will divide, and the loss does
+        return found
+    if subject.is_loss or subject.form.kind != "pair" or len(wrong) < 2 or any(not m.row.passed for m in inputs):
+        return found
+    if not inputs or any(m.a.shape != m.n.shape for m in wrong) or len(wrong) < len(found) - len(inputs):
+        return found
+    try:
+        if not all(Evidence(report, m).grows_with_batch(-1) for m in wrong):
+            return found
+    except NoEvidence:
+        return found
+    names = ", ".join(m.name for m in wrong)
+    if subject.setting.spread == "near" and not settled(subject):
+        report.unchecked.append(f"whether the loss has its 1/N: {names} have it here, and dout may have it already")
+    n = subject.sizes["N"]
+    return [m if m.row.passed else m._replace(n=m.n / n, row=compare(m.name, m.a, m.n / n)) for m in found]
+
+
+def settled(subject):
+    """Is what calls this gradient, and comes with its loss, right as a whole?"""
+    own, target = subject.form.name, subject.target
+    others = targets(target.module) if target.owner is None else {}
+    calling = [t for name, t in others.items() if name != own and own in names_of_calls(t)]
+    return any(examine(other).verdict is Verdict.RIGHT for other in calling)
+
+
+def names_of_calls(target):
+    """The names of the functions that the gradients of a target call."""
+    nodes = [form.gradient.node for form in target.forms if form.gradient is not None and form.gradient.node]
+    return {called_in(part) for node in nodes for part in walk_own(node)}
 
 
 def pass_over(report, form, error):
@@ -146,7 +217,11 @@ def take_down(report, subject, found):
         report.remarks.append(
             f"the gradient of {m.name} has the shape {subject.kept[m.path]}, {m.name} has {m.x.shape}"
         )
-    report.facts += broken_promises(subject) + [Fact("shared", name) for name in shared(subject)]
+    broken = broken_promises(subject)
+    if [fact for fact in broken if fact.kind == "in place" and fact.where in subject.douts]:
+        report.unchecked.append("whether somebody else still needs dout, which backward overwrites")
+    report.facts += [fact for fact in broken if fact.kind != "in place" or fact.where not in subject.douts]
+    report.facts += [Fact("shared", name) for name in shared(subject)]
     report.missing |= missing(subject, found, report.remarks)
     report.unchecked += subject.left
     if subject.single:
@@ -156,9 +231,30 @@ def take_down(report, subject, found):
     ):
         report.facts.append(Fact("precision", ""))
     own = text_about(subject.target.module, [form.gradient.node]) if subject.plan.by_output else text
-    if subject.plan.by_output and not re.search(r"already|output|activat", own):
+    if subject.plan.by_output and not (re.search(r"already|output|activat", own) or gets_output(subject)):
         said = "right if its argument is the output (then call it out), wrong if it is the input"
         report.unchecked.append(f"{form.name}: {said}")
+
+
+def gets_output(subject):
+    """Does the file itself call the derivative with what the function has returned, ``a = f(z); f_prime(a)``?"""
+    name, back, flag = subject.value[-1].name, subject.form.gradient.name, subject.form.gradient.flag
+    for function in [part for part in ast.walk(tree_of(subject.target.module)) if isinstance(part, ast.FunctionDef)]:
+        made = {}
+        for part in walk_own(function):
+            called = getattr(getattr(part, "func", None), "id", getattr(getattr(part, "func", None), "attr", None))
+            if isinstance(part, ast.Assign) and called_in(part.value) == name:
+                made |= {ast.unparse(target): True for target in part.targets}
+            elif called == back and part.args and (not flag or flag in [k.arg for k in part.keywords] or part.args[1:]):
+                if ast.unparse(part.args[0]) in made or called_in(part.args[0]) == name:
+                    return True
+    return False
+
+
+def called_in(node):
+    """The name of the function that is called in an expression, or None."""
+    function = getattr(node, "func", None)
+    return getattr(function, "id", getattr(function, "attr", None))
 
 
 def go_on(report, subject, spread, definition):
@@ -167,7 +263,7 @@ def go_on(report, subject, spread, definition):
     if spread == "large" and not takes_large(other):
         return
     found = [m for m in measure(other, f"{spread} ") if told(m)]
-    found = guarded(other, found, f"{spread} ", report.remarks)
+    found = averaged(report, other, guarded(other, found, f"{spread} ", report.remarks))
     logarithm = subject.is_loss and "log(" in subject.target.text  # of 1 - p, where p is rounded to 1
     if not definition and (spread == "large" or logarithm):
         cut = [m.name for m in found if cut_off(m)]
@@ -188,14 +284,17 @@ def varied(report, subject, definition):
         try:
             other = adapter(plan.form)(plan, setting)
             found = guarded(other, [m for m in measure(other, label) if told(m)], label, [])
+            found = averaged(report, other, found)
         except (Stopped, *SENSELESS):
             continue  # it does not run so, and need not
         wrong = [m for m in found if not m.row.passed and not excused(m, report.remarks)]
         report.remarks += [
             f"with {label}: {m.row.name.removeprefix(label)}: {m.row.note}" for m in wrong if m.row.error == np.inf
         ]
-        if wrong := [m for m in wrong if m.row.error < np.inf]:
+        wrong = [m for m in wrong if m.row.error < np.inf]
+        if wrong and not np.array_equal(other.out(), subject.out()):
             return wrong
+        report.remarks += [f"with {label}the output is the same, and the gradient another"] * bool(wrong)
         if time.process_time() > stop:
             report.remarks.append(f"no time was left to vary more than {label.strip()}")
             break
@@ -228,7 +327,7 @@ def add(report, subject, found, definition):
         report.facts += facts
 
 
-def likeliest(attempt, setting):
+def likeliest(attempt, setting, example=None):
     """Return (Subject, its measured gradients): of several ways to read a result the one in which it is right."""
     subject, gradient = attempt.subject, attempt.plan.form.gradient
     found = measure(subject)
@@ -246,6 +345,16 @@ def likeliest(attempt, setting):
                 said = f"{plan.form.name} is the gradient of {plan.value[0].name}, not of {subject.plan.value[0].name}"
                 other.subject.remarks = [said]
             return other.subject, again
+    last = subject.plan.world.last
+    if last or any(m.a.shape != m.x.shape for m in found):  # perhaps what it was given was nonsense
+        for other in elsewhere(subject.plan, example):
+            again, larger = measure(other.subject), {m.path for m in found if m.x.size > 1}
+            shrunk = any(m.x.size == 1 and m.path in larger for m in again)  # where every sum is right
+            if len(again) >= len(found) and not shrunk and all(m.row.passed for m in again):
+                if other.plan.world.name == "one sample" and not last:
+                    place = where(subject.function(gradient or subject.value[0]))
+                    raise Stopped(f"{place}: it is right for one sample, and for several a sum over them is missing")
+                return other.subject, again
     return subject, found
 
 

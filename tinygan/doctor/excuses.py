@@ -103,7 +103,7 @@ def cut_off(m):
 def guarded(subject, found, label, remarks):
     """Measure what is only a little wrong without the small numbers of the code, log(p + 1e-8); return what counts."""
     found = without_penalty(subject, found, remarks)
-    if all(m.row.passed for m in found) or any(m.row.error > 0.05 for m in found):
+    if all(m.row.passed for m in found) or not label and any(m.row.error > 0.05 for m in found):
         return found
     try:
         with without_epsilons(subject):

@@ -45,12 +45,12 @@ class Make(NamedTuple):
 
 
 class World(NamedTuple):
-    """A layout: the shape of x, the sizes that go with it; ``last`` is tried only if nothing else runs."""
+    """A layout: the shape of x, the sizes that go with it; ``last``, 1 or 2, is tried only if nothing else runs."""
 
     name: str
     x: str
     sizes: dict
-    last: bool = False
+    last: int = 0
 
 
 WORLDS = [
@@ -60,13 +60,14 @@ WORLDS = [
     World("sequences", "N T I", {"N": 2, "T": 5, "I": 8, "O": 4}),
     World("channels", "N I T", {"N": 2, "I": 4, "T": 9}),
     World("images, channels last", "N Y X I", {"N": 2, "I": 4, "O": 3}),
-    World("columns", "I N", {}, True),
-    World("square images", "N I Y Y", {"N": 2, "I": 4, "O": 3}, True),
-    World("one axis", "N", {"I": 1, "O": 1}, True),
-    World("one sample", "I", {}, True),
-    World("one column", "N 1", {"I": 1, "O": 1}, True),
-    World("one number", "", {"I": 1, "O": 1}, True),
-    World("square", "N I", {"N": 4, "I": 4, "O": 4, "M": 4, "K": 4}, True),
+    World("columns", "I N", {}, 1),
+    World("square images", "N I Y Y", {"N": 2, "I": 4, "O": 3}, 2),
+    World("columns, one output", "I N", {"O": 1}, 1),
+    World("one axis", "N", {"I": 1, "O": 1}, 2),
+    World("one sample", "I", {}, 2),
+    World("one column", "N 1", {"I": 1, "O": 1}, 2),
+    World("one number", "", {"I": 1, "O": 1}, 2),
+    World("square", "N I", {"N": 4, "I": 4, "O": 4, "M": 4, "K": 4}, 2),
 ]
 
 
@@ -200,7 +201,9 @@ CONSTRUCTOR = [  # (what the name of an argument is, what it may stand for)
     (r"gamma|beta", [Draw("I"), 1.5, Draw("1 I"), Draw("I 1"), Draw("1 I 1 1")]),
     (r"alpha|slope|negative_slope|delta|margin|tau|temp\w*|lam|lambd\w*|reg|l[12]|scale|strength|weight_decay", NUMBER),
     (r"[wW]\d*|weights?|kernel|filters?", [Draw("I O"), Draw("O I"), Draw("O I 3 3"), Draw("V I"), Draw("I"), Draw("O I 3"), Size("O"), Size("I")]),
-    (r"[bB]\d*|bias(es)?", [Draw("O"), Draw("1 O"), Draw("O 1"), True]),
+    (r"w_?x\w?|w_?ih", [Draw("I M"), Draw("I 4*M"), Draw("I 3*M"), Draw("M I")]),
+    (r"w_?h\w?|w_?rec\w*|u\w?", [Draw("M M"), Draw("M 4*M"), Draw("M 3*M"), Size("M")]),
+    (r"[bB]\d*|bias(es)?|b_?[xh]\w?", [Draw("O"), Draw("1 O"), Draw("O 1"), True, Draw("M"), Draw("4*M"), Draw("3*M"), Draw("M 1")]),
     (r"(k|kernel|filter|window|f)(_?size|_?width|_?h\w*|_?w)?", [3, 2]),
     (r"(pool|scale|up\w*|down\w*)?(_?size|_?factor|_?scale)|pool|factor|dilation", [2, 3, Size("I")]),
     (r"stride|s", [2, 1]),
@@ -218,12 +221,35 @@ CONSTRUCTOR = [  # (what the name of an argument is, what it may stand for)
     (r".*(in|n_?x|vis|prev|input|features|dim)\w*", [Size("I"), Size("O"), Size("M")]),
 ]
 # fmt: on
-WEIGHTS = "I O,O I,I I,I M,M M,M O,O O,I 4*M,M 4*M,I,O 1,M 1,M,O,I 1,M I,O M,O I 3 3,O I 3".split(",")
+
+
+class Context:
+    """Keeps what the forward pass saves for the backward pass, as in a torch.autograd.Function."""
+
+    def save_for_backward(self, *values):
+        """Keep these values under the names that are in use."""
+        self.saved_tensors = self.saved_values = self.saved_variables = values
+
+
+WEIGHTS = "I O,O I,I I,I M,M M,M O,O O,I 4*M,M 4*M,I,O 1,M 1,M,O,I 1,M I,O M,O I 3 3,O I 3,3 3 I O,3 3 I".split(",")
 BIASES = ["O", "M", "I", "1 O", "O 1", "1 M", "M 1", "4*M", "1", "I 1", "1 I"]
 CALL = [
+    (r"ctx|context", [Make(lambda sizes, rng: Context())]),
     (r"lr|learning_?rate|eta|step_?size", [0.1]),
     (r"(train\w*|is_train\w*|training)", [True]),
-    (r"(w|theta|weights|coef\w*)", [Draw("I"), *(Draw(shape) for shape in WEIGHTS)]),
+    (
+        r"(w|theta|weights|coef\w*)",
+        [
+            Draw("I"),
+            *(Draw(shape) for shape in WEIGHTS),
+            Make(lambda sizes, rng: unrolled(sizes, rng, True)),
+            Make(lambda sizes, rng: unrolled(sizes, rng)),
+        ],
+    ),
+    (r"(input|visible|n_in)_?\w*(size|dim|units|nodes)", [Size("I")]),
+    (r"(n_?)?hid(den)?\w*(size|dim|units|nodes)|n_hidden", [Size("M")]),
+    (r"num_labels|n(um)?_?classes|output_?\w*(size|dim|units|nodes)", [Size("O")]),
+    (r"\w*_params|unrolled\w*", [Make(lambda sizes, rng: unrolled(sizes, rng))]),
     (r"(params?|parameters|phi|state|config|cfg|hparams|opts?|\w+_param|layers)", [Several({})]),
     (STATES, [Draw("N M"), Draw("T M"), Draw("N O"), Draw("N I"), Draw("M"), Draw("M N"), Draw("M 1")]),
     (r"\w*mask\w*", [Draw("N T", "mask"), Draw("N I", "mask"), Draw("N", "mask"), Draw("N 1", "mask")]),
@@ -257,6 +283,12 @@ def pairs_of(sizes, rng):
     return [(column(sizes["I"]), rng.uniform(0.1, 0.9, (sizes["O"], 1))) for _ in range(sizes["N"])]
 
 
+def unrolled(sizes, rng, decodes=False):
+    """All weights and biases of a network with one hidden layer, or of an autoencoder, in one vector."""
+    out = sizes["I"] if decodes else sizes["O"]
+    return signed(rng, (sizes["M"] * (sizes["I"] + 1) + out * (sizes["M"] + 1),))
+
+
 def for_constructor(name, position):
     """Return candidates for an argument of a constructor; the nth whose name says nothing gets the nth size."""
     for pattern, candidates in CONSTRUCTOR:
@@ -264,13 +296,17 @@ def for_constructor(name, position):
             return candidates
     sizes = [Size("I"), Size("O"), Size("M"), 2]
     first = min(position, 2)
-    return [sizes[first], *sizes[:first], *sizes[first + 1 :], 0.5, 3, True]
+    return [sizes[first], *sizes[:first], *sizes[first + 1 :], 0.5, 3, True, Draw("N I")]
 
 
 def for_call(name, world, role, text):
     """Return candidates for an argument of a call, whose role is "x", "target" or "more"; ``text``: about the code."""
+    index = re.search(rf"\w\[(?:[^\[\]]*,)?\s*{name}\s*(?:,[^\[\]]*)?\](?!\s*=[^=])", text)
+    ids = [Draw("N", "labels"), Draw("N T", "labels"), 1] if index and world.x else []
     if role == "target":
         return targets(name, world.x, text)
+    if ids:
+        return [*ids, Draw(world.x), Draw("N")]
     kinds = ["chances", "real", "positive"] if CHANCES.fullmatch(name) else ["real", "positive", "chances"]
     kinds = ["positive", "real"] if DISTANCE.fullmatch(name) else kinds
     if (
@@ -282,7 +318,8 @@ def for_call(name, world, role, text):
     like_x = [Draw(world.x, kind) for kind in kinds]
     named = next((candidates for pattern, candidates in CALL if re.fullmatch(pattern, name)), [])
     if role == "x":
-        ids = [Draw("N", "labels"), Draw("N T", "labels")] * bool(re.fullmatch(IDS, name))
+        perhaps = re.fullmatch(IDS, name) and re.search(rf"\[[^\]]*\b{name}\b|embed|vocab|one_?hot|take\(", text, re.I)
+        ids = [Draw("N", "labels"), Draw("N T", "labels")] * bool(perhaps)
         named = [c for c in named if isinstance(c, (Draw, Make, int))]
         if re.fullmatch(BATCHES, name) or re.fullmatch(PLAIN_IDS, name):
             return [*named, *like_x]

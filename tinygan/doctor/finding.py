@@ -6,6 +6,7 @@ loss(out, target) -> (loss, gradient)     both in one function
 affine(x, W, b) -> (out, back)            a value, and the function that takes dout back
 d_loss(x, z), d_step(x, z)                a training step, beside the loss that it goes down
 update(params, grads)                     an optimizer, beside its published rule
+Value(2) * Value(3), then backward()      an engine, operation by operation: see ``engines``
 penalty(discriminator, x_real, x_fake)    and a GAN's two steps, as in ``gan.py``
 """
 
@@ -37,26 +38,27 @@ from tinygan.doctor.source import (
 )
 
 # fmt: off
-GRADIENT = re.compile(r"(?P<before>.*?)_?(backward(_?pass|_?propagat\w+|_?prop)?|back_?prop\w*|bprop|bwd|(sub)?gradient(s|en)?|grads?|prime|deriv\w*|adjoint|vjp|pullback|bptt|ableitung(en)?)_?(?P<after>.*)", re.I)
-FORWARD = r"(forward(_?pass|_?propagat\w+|_?prop)?|fprop|fwd|feed_?forward|__call__|call|predict|loss|cost|comp\w*|calc\w*|func\w*|fn|)"
-LOSS = re.compile(r".*(loss|cost|error|objective|criterion|energy|nll|entropy|mse|bce|penalty|divergence|energ\w*|kosten|verlust|fehler).*", re.I)
-STEP = re.compile(r"(?!.*(forward|backward|cell))(.*_)?(step|update)(_.*)?|train_?(d|g|disc\w*|gen\w*|critic|on_batch|batch|one_batch|\w*step)", re.I)
+GRADIENT = re.compile(r"(?P<before>.*?)_?(backward(_?pass|_?propagat\w+|_?prop)?|back_?prop\w*|back(?![a-z])|pull(?![a-z])|bprop|bwd|(sub)?gradient(s|en)?|grads?|prime|deriv(ative|ation)?s?(?![a-z])|adjoint|vjp|pullback|bptt|ableitung(en)?)_?(?P<after>.*)", re.I)
+FORWARD = r"(forward(_?pass|_?propagat\w+|_?prop)?|fprop|fwd|feed(_?forward)?|__call__|call|predict|loss|cost|comp\w*|calc\w*|func\w*|fn|)"
+LOSS = re.compile(r".*(loss|cost|error|objective|criterion|energy|nll|entropy|mse|bce|penalty|divergence|likelihood|elbo|energ\w*|kosten|verlust|fehler).*", re.I)
+STEP = re.compile(r"(?!.*(forward|backward|cell))(.*_)?(step|update)(_.*)?|train_?(d|g|disc\w*|gen\w*|critic|on_batch|batch|one(_?\w+)?|one_batch|\w*step)|sgd|learn(_one)?|fit_one", re.I)
 RULE = re.compile(r"(?!.*(loss|layer)).*?(sgd|momentum|nesterov|nag|ada_?grad|rms_?prop|ada_?delta|adam\w*|gradient_?descent|optimi[sz]er|nadam)(_?\w*)", re.I)
 STEPS_OF_A_RULE = ("step", "update", "apply_gradients", "update_params", "apply", "__call__")
 DOUT = re.compile(r"d|g|d[A-Za-z]\w*|d_\w+|\w*grad\w*|g_\w+|up\w*|delta\w*|\w*err(or)?\w*|back\w*|out_?d\w*", re.I)
-RATE = re.compile(r"lr|learn\w*_?rate|eta|step_?size|alpha|rate", re.I)
+RATE = re.compile(r"lr(_\w+)?|\w+_lr|learn\w*_?rate|eta|step_?size|alpha|rate", re.I)
 FLAG = re.compile(r"deriv\w*|prime|grad\w*|d|backward", re.I)  # of f(x, deriv=False)
 GRADIENTS = {"grads", "gradients", "grad", "g", "dw", "grads_and_vars", "gradient", "dparams", "derivatives"}
 CACHE = re.compile(r"\w*cache\w*|ctx|context|saved\w*|memory|tape|mem|aux|residuals?|store", re.I)
 NO_LOSS = re.compile(r".*forward.*|(init|_(?!loss|cost)|make|load|split|im2col|param|get_|fit|train|run|main|sample|generate).*|.*(shape|size).*")
 COMMON_WORDS = set("""loss cost function fn func nll objective error value compute calc calculate get eval forward backward gradient
 gradients grad grads derivative deriv prime d of the""".split())
-NO_GRADIENT = re.compile(r"tangent.*|save.*|.*(num|check|test|clip|zero|norm|finite|approx|estimat|reset|plot|print|init|get_|set_|compare|descen[td]|ascent).*", re.I)
-IMPLIED = {  # what a backward pass may mean that names no loss
+NO_GRADIENT = re.compile(r"tangent.*|save.*|param\w*_grads?|.*(num|check|test|clip|zero|norm|finite|approx|estimat|reset|plot|print|init|get_|set_|compare|descen[td]|ascent).*", re.I)
+IMPLIED = {  # what a backward pass may mean that names no loss; the target may be given as classes, too
     "half the sum of squares": lambda out, target: 0.5 * np.sum((out - target) ** 2),
     "half the mean of squares": lambda out, target: 0.5 * np.mean((out - target) ** 2),
     "half the sum of squares over N": lambda out, target: 0.5 * np.sum((out - target) ** 2) / len(out),
     "mean of squares": lambda out, target: np.mean((out - target) ** 2),
+    "sum of squares over N": lambda out, target: np.sum((out - target) ** 2) / len(out),
     "sum of squares": lambda out, target: np.sum((out - target) ** 2),
     "cross-entropy": lambda out, target: -np.sum(target * np.log(out) + (1 - target) * np.log(1 - out)),
     "mean cross-entropy": lambda out, target: -np.mean(target * np.log(out) + (1 - target) * np.log(1 - out)),
@@ -64,6 +66,19 @@ IMPLIED = {  # what a backward pass may mean that names no loss
     "sum of cross-entropies": lambda out, target: -np.sum(target * np.log(out)),
 }
 # fmt: on
+
+
+def of_classes(loss):
+    """Return the same loss for targets that may be whole numbers as well, (N,), the places of the ones."""
+
+    def of(out, target):
+        classes = np.ndim(target) < np.ndim(out) and np.asarray(target).dtype.kind in "iu"
+        return loss(out, np.eye(out.shape[-1])[target] if classes else target)
+
+    return of
+
+
+IMPLIED = {name: of_classes(loss) for name, loss in IMPLIED.items()}
 
 
 class Call(NamedTuple):
@@ -76,6 +91,8 @@ class Call(NamedTuple):
     function: object = None  # where it is none of the namespace's
     flag: str = ""  # an argument that is True if the derivative is wanted
     closure: bool = False  # is it what the value's function returns beside the value?
+    part: int = 0  # which of the losses that a step of both players returns it is,
+    side: str = ""  # and whose, "D" or "G"
 
 
 class Form(NamedTuple):
@@ -156,8 +173,8 @@ def forms(functions, module):
     gradients = {name: stem for name in calls if (stem := stem_of(name, calls)) is not None}
     stems = set(gradients.values())  # of step_backward
     rest = {n: call for n, call in calls.items() if n not in gradients and (n in stems or not STEP.fullmatch(n))}
-    losses = [call for name, call in calls.items() if LOSS.fullmatch(name)]
-    around = {k: f for k, f in vars(module).items() if isinstance(f, types.FunctionType) and LOSS.fullmatch(k)}
+    losses = [call for name, call in calls.items() if is_loss(name)]
+    around = {k: f for k, f in vars(module).items() if isinstance(f, types.FunctionType) and is_loss(k)}
     losses += [call_of(name, f, False) for name, f in around.items() if name not in calls]
     losses = losses or [call_of(name, f, False) for name, f in IMPLIED.items()]
     found, used = [], set()
@@ -182,7 +199,7 @@ def forms(functions, module):
             continue
         if closure := closure_of(call):
             found.append(Form("pair", ((call,),), closure))
-        elif STEP.fullmatch(name) and not (gives_both(call, module) and is_pure(call.node)):
+        elif STEP.fullmatch(name) and (moves_arguments(call) or not (gives_both(call, module) and is_pure(call.node))):
             fitting = sorted(
                 (loss for loss in rest.values() if LOSS.fullmatch(loss.name)), key=lambda loss: -alike(loss, call)
             )
@@ -191,10 +208,18 @@ def forms(functions, module):
                 found += [Form("step", ((sides[side],),), call) for side in sorted(sides)]
                 continue
             fitting = [(loss,) for loss in fitting if alike(loss, call) > -4]
+            if both := losses_of_both(call):
+                found += [Form("step", ((loss,),), call) for loss in both]
+                continue
             found.append(Form("step", (*fitting[:2], (call,)), call))
         elif gives_both(call, module):
             found.append(Form("both", ((with_optional(call, call.returns, functions),),), None))
     return found
+
+
+def is_loss(name):
+    """Is this the name of a loss, and not of its derivative, like cost_derivative?"""
+    return bool(LOSS.fullmatch(name)) and not re.search(r"deriv|prime|ableitung", name, re.I)
 
 
 def with_optional(call, gradients, functions):
@@ -207,6 +232,8 @@ def with_optional(call, gradients, functions):
 
 def stem_of(name, calls):
     """What a function's name says that it is the gradient of, "" for backward; None if it is no gradient."""
+    if re.match(r"(forward|fwd)_?(and_?)?(backward|bwd|backprop)|(loss|cost)_?and_?grad", name):
+        return None  # both in one
     if match := GRADIENT.fullmatch(name):
         rest = match["before"] or match["after"]
         return "" if rest in ("d", "compute", "get", "calc", "calculate", "fn", "func", "pass") else rest.strip("_")
@@ -220,21 +247,29 @@ def values_for(gradient, stem, rest, losses):
     ranked, alternatives, low = [], [], stem.lower()
     for call in rest.values():
         name = call.name.lower()
-        if stem and (core(call.name) == core(gradient.name) != set()):
-            score = 7
-        elif stem and (name == low or re.fullmatch(rf"{re.escape(low)}_?{FORWARD}|{FORWARD}_?{re.escape(low)}", name)):
-            score = 8
+        exact = name == low or re.fullmatch(rf"{re.escape(low)}_?{FORWARD}|{FORWARD}_?{re.escape(low)}", name)
+        if stem and (exact or core(call.name) == core(gradient.name) != set()):
+            score = (8 if exact else 7) + 3 * is_loss(name)
+        elif is_loss(name) and gradient.needs and set(call.needs) == set(gradient.needs):
+            score = 9  # backward_generator(z) of g_loss(z): it takes no dout
+        elif stem and len(low) > 3 and name.endswith(low):
+            score = 6  # derivatives_from_image of error_from_image
         elif stem and (name.startswith(low) or low.endswith(name)) or not stem and LOSS.fullmatch(name):
             score = 5 if name in ("loss", "cost") else 4
         elif re.fullmatch(FORWARD, name) and (not stem or low in ("batch", "mini_batch")):
             score = 6 if "forward" in name or name == "__call__" else 5
         else:
             continue
+        score += 3 * bool(LOSS.fullmatch(name) and not gradient.needs)  # it takes no dout
+        sides = sides_in(gradient.name), sides_in(call.name)
+        score += 4 * (sides[0] == sides[1]) - 4 if all(sides) else 0
         alias = any(map(TARGET.fullmatch, call.needs))
         own = [n for n in known if n in (*call.needs, *flat(call.returns)) or alias and TARGET.fullmatch(n)]
         targets = [n for n in known if TARGET.fullmatch(n) and n not in own]
         if stem and gives_output(call, gradient):
             targets = []
+        unknown = [n for n in known if n not in (*own, *targets) and not DOUT.fullmatch(n) and len(known) > 1]
+        score -= 3 * len(unknown) * bool(LOSS.fullmatch(name))
         ranked.append((score + 3 * len(own) - 4 * len(targets), call, targets))
     for _, call, targets in sorted(ranked, key=lambda item: -item[0])[:3]:
         if targets and not LOSS.fullmatch(call.name):
@@ -257,6 +292,21 @@ def gives_output(call, gradient):
     return len(gradient.needs) == 2 and not known & set(gradient.needs) and not LOSS.fullmatch(call.name)
 
 
+def moves_arguments(call):
+    """Does it return new values of its arguments, ``return loss, W, b``?"""
+    return any(name in call.needs for name in call.returns[1:])
+
+
+def losses_of_both(call):
+    """Return the losses of D and G that a step of both returns, d_loss, g_loss, or [] if it does not say so."""
+    sides = [sides_in(name) if isinstance(name, str) else set() for name in call.returns]
+    if len(sides) != 2 or {"d", "g"} in sides or not (sides[0] ^ sides[1]):
+        return []
+    first = "d" if "d" in sides[0] or "g" in sides[1] else "g"
+    order = first, {"d": "g", "g": "d"}[first]
+    return [call._replace(part=i, side=side.upper()) for i, side in enumerate(order)]
+
+
 def alike(loss, step):
     """How well the names of a loss and of a step go together: d_loss with d_step."""
     first, second = sides_of(loss), sides_of(step)
@@ -265,10 +315,14 @@ def alike(loss, step):
 
 def sides_of(call):
     """The players, "d" and "g", that the name of a function speaks of."""
+    return sides_in(call.name)
+
+
+def sides_in(name):
+    """The players, "d" and "g", that a name speaks of."""
     same = {"disc": "d", "critic": "d", "gen": "g"}
-    return {
-        same.get(side, side) for side in re.findall(r"(?:^|_)(disc|critic|gen|d|g)(?=_|$|[a-z]*$)", call.name.lower())
-    }
+    found = re.findall(r"(?:^|_)(disc|critic|gen|d|g)(?!rad)(?=_|$|[a-z]*$)", name.lower())
+    return {same.get(side, side) for side in found}
 
 
 def gives_both(call, module):
@@ -341,6 +395,7 @@ def targets(module):
             target = of_class(thing, module, nodes[name])
             gradients = [form.gradient.node for form in target.forms if form.gradient and form.gradient.node]
             empty = inspect.isabstract(thing) or any(map(is_unfilled, [nodes[name], *gradients]))
+            empty = empty or gradients and all(map(is_empty, gradients))
             if target.forms and not (is_base(thing, module) and empty):
                 found[name] = target
     return left_over({name: found[name] for name in nodes if name in found}, own, module)

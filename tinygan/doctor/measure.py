@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tinygan.doctor.arrays import leaves
+from tinygan.doctor.arrays import is_gradient_name, leaves
 from tinygan.doctor.feeding import signed
 from tinygan.doctor.sandbox import Stopped, where
 from tinygan.doctor.subject import Fact, display
@@ -70,7 +70,7 @@ def measure(subject, label=""):
     dout = upstream(subject, out)
     gradients = subject.gradients(dout)
     for path, a in gradients.items():
-        if a is not None and subject.setting.spread == "large" and not np.all(np.isfinite(a)):
+        if a is not None and subject.setting.spread != "near" and not np.all(np.isfinite(a)):
             raise Stopped(f"{where(subject.target.thing)}: the gradient of {display(path)} is not finite")
     names = names_of(list(subject.slots))
     wanted = [path for path, a in gradients.items() if a is not None]
@@ -256,12 +256,12 @@ def moved_by_forward(subject, path):
 
 
 def of_ties(subject):
-    """Where maxima are tied, do the shares of their gradient add up? Return a Fact, if not.
+    """Where maxima are tied, do the shares of their gradient add up? Return [what is to be said of it], if not.
 
     On a tie f has no gradient; but if all of x moves by h it may have a slope, and that is what all shares add up to.
     """
     x = subject.main_input()
-    if x is None or not re.search(r"max|min|sort|==", subject.target.text):
+    if x is None or not re.search(r"(?<!soft)max|\bmin\(|minimum|sort", subject.target.text):
         return []
     old, h = x.copy(), 1e-5
     try:
@@ -276,7 +276,8 @@ def of_ties(subject):
         size = np.abs(dout).sum()
         kink = abs(after - before) > 1e-3 * size
         apart = given and given[0].shape == x.shape and abs(given[0].sum() - (before + after) / 2) > 1e-3 * size
-        return [Fact("ties", "")] if apart and not kink else []
+        said = "the gradient where maxima are tied: each gets the whole of it, and what all get must add up to dout"
+        return [said] * bool(apart and not kink)
     except Stopped:
         return []
     finally:
@@ -289,15 +290,11 @@ def changed(after, before):
 
 
 def shared(subject):
-    """Return the names of arrays that two objects of a class have in common."""
+    """Return the names of arrays, parameters or gradients, that two objects of a class have in common."""
     if subject.target.owner is None or not isinstance(subject.target.thing, type):
         return []
-    mine = [leaf for leaf in leaves({"self": subject.thing}) if leaf.path in subject.slots]
-    other = subject.make()
+    other = subject.make()  # which may write into what they share
+    own = [leaf for leaf in leaves({"self": subject.thing}) if isinstance(leaf.value, np.ndarray)]
+    mine = [leaf for leaf in own if leaf.path in subject.slots or any(map(is_gradient_name, leaf.path))]
     theirs = [leaf.value for leaf in leaves(other) if isinstance(leaf.value, np.ndarray)]
-    again = {leaf.path: leaf.value for leaf in leaves({"self": subject.thing})}
-    return [
-        display(leaf.path)
-        for leaf in mine
-        if any(np.shares_memory(again.get(leaf.path, leaf.value), array) for array in theirs)
-    ]
+    return [display(leaf.path) for leaf in mine if any(np.shares_memory(leaf.value, array) for array in theirs)]

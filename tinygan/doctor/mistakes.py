@@ -118,7 +118,8 @@ def _(e):
 @mistake("summed over everything")
 def _(e):
     if e.a.size == 1 < e.n.size:
-        return e.shapes
+        sums = e.n.sum(), e.n.mean(), e.n.size * e.n.mean() / len(np.atleast_1d(e.n))
+        return any(abs(e.a.ravel()[0] - number) < 1e-6 * np.abs(e.n).max() for number in sums) and e.shapes
     uneven = e.n.size > 1 and np.ptp(e.n) > 1e-6 * np.abs(e.n).max()
     return uneven and any(same(e.a, np.full(e.a.shape, number)) for number in (e.n.sum(), e.n.mean()))
 
@@ -190,6 +191,20 @@ def _(e):
     values = [(x.ratio, float(np.ravel(x.m.out)[0])) for x in (e, other)]
     text = next((f": {k}" for k, f in known.items() if all(np.isclose(c, f(v), rtol=1e-5) for c, v in values)), "")
     return f"×{e.ratio:.4g}, and ×{other.ratio:.4g} for other numbers{text}"
+
+
+@mistake("penalty on what the loss leaves out")
+def _(e):
+    part, x = -e.rest[e.off], e.x[e.off]
+    some = e.is_loss and 0 < e.off.sum() < e.off.size and np.any(x)
+    return some and same(part, (part @ x) / (x @ x) * x) and (len(x) > 1 or same_again(e))
+
+
+def same_again(e):
+    """Is the one wrong entry off by the same multiple of itself for other numbers?"""
+    other = e.again(seed=e.subject.setting.seed + 1)
+    ratios = [np.ravel(one.rest[one.off] / one.x[one.off]) for one in (e, other)]
+    return len(ratios[1]) == 1 and bool(np.isclose(*ratios, rtol=1e-5)[0])
 
 
 @mistake("constant factor")
@@ -394,18 +409,6 @@ def _(e):
         return ""
 
     return np.any(e.a) and not even(e.n) and not (e.is_loss and np.ptp(e.rest) < 1e-6) and even(e.rest)
-
-
-@mistake("norm taken as a constant", MAYBE)
-def _(e):
-    if e.is_loss:
-        return False  # then it is the penalty of a large weight whose factor is wrong
-    centered = [e.x - e.x.mean(axis=k, keepdims=True) for k in range(e.x.ndim)]
-    for name, array in (("x", e.x), *(("x - mean", part) for part in centered)):
-        for axis in [k for k in range(e.x.ndim) if e.x.shape[k] > 1 and np.any(e.a)]:
-            if e.multiple(e.rest, array, axis) and not e.multiple(e.n, array, axis):
-                return f"what is missing is {name} times one number along axis {axis}"
-    return False
 
 
 @mistake("sum over the others missing", MAYBE)

@@ -13,8 +13,9 @@ import numpy as np
 from tinygan.doctor import feeding, shapes
 from tinygan.doctor.arrays import leaves
 from tinygan.doctor.feeding import Draw, Make, Several, Size
+from tinygan.doctor.finding import of_class
 from tinygan.doctor.sandbox import Stopped, call
-from tinygan.doctor.source import node_of, parameters, required, returns, walk_own
+from tinygan.doctor.source import node_of, own_classes, parameters, required, returns, walk_own, words
 from tinygan.layers import Dense, LeakyReLU, Sigmoid, Tanh
 from tinygan.network import Network
 
@@ -48,7 +49,7 @@ def candidates(target, names, value, gradient, world, example, instance):
     for name in names:
         offered = feeding.for_call(name, world, nth[name], target.text)
         if nth[name] == "more":
-            offered = feeding.without_batch(name, names, offered)
+            offered = [*words(module, name), *feeding.without_batch(name, names, offered)]
         kinds = dict.fromkeys(c.values for c in offered if isinstance(c, Draw))
         offered += [Draw(f"N {length}", kind) for length in own for kind in kinds]
         offered += [Draw(f"{length} 1") for length in own if re.fullmatch(feeding.STATES, name)]
@@ -65,7 +66,7 @@ def candidates(target, names, value, gradient, world, example, instance):
             labels = ["labels"] * ("labels" in kinds and len(found[name].shape.split()) < 3 and kinds[0] != "real")
             first = dict.fromkeys((*labels, *first))
             space[name] = [found[name]._replace(values=kind) for kind in first] + offered
-        elif made := initialized(module, name) or instances(module, name, instance):
+        elif made := initialized(target, name) or instances(module, name, instance):
             space[name] = [*made, *offered]
         elif inside[name]:
             for key, label in inside[name]:
@@ -150,6 +151,12 @@ def constructing(target, world, instance):
     for name in names:
         space[f"init.{name}"] = feeding.for_constructor(name, position)
         position += isinstance(space[f"init.{name}"][0], Size)
+        if target.owner is None or not issubclass(target.owner, Network):
+            space[f"init.{name}"] = [*space[f"init.{name}"], *instances(target.module, name, instance, target.text)]
+    plain = [key for key in space if [c for c in space[key] if isinstance(c, Size)] == space[key][:3]]
+    if len(plain) == 3:  # the one in the middle is of what is hidden
+        for key, first in zip(plain, "IMO", strict=True):
+            space[key] = [Size(first), *(c for c in space[key] if c != Size(first))]
     several = [p.name for p in parameters(target.thing) if p.kind is p.VAR_POSITIONAL]
     if several and "init.*" not in space:
         sizes = Several((Size("I"), Size("M"), Size("O")))
@@ -201,21 +208,16 @@ def layers_of(container, sizes, instance):
 # ---- what the module makes -------------------------------------------------------------------------------
 
 
-def own_classes(module):
-    """The classes that a module defines itself."""
-    return [k for k in list(vars(module).values()) if isinstance(k, type) and k.__module__ == module.__name__]
-
-
-def instances(module, name, instance):
+def instances(module, name, instance, text=""):
     """Candidates for an argument that is an object of one of the module's classes: D of Discriminator."""
     low = name.lower().strip("_")
-    any_will_do = low in ("model", "net", "network", "layer")
+    any_will_do = low in ("model", "net", "network", "layer") or re.search(rf"\b{name}\.(forward|backward)\(", text)
     if len(low) == 1 and not name.isupper():
         return []
     fitting = [k for k in own_classes(module) if k.__name__.lower().startswith(low) or any_will_do]
     fitting = [k for k in fitting if hasattr(k, "forward") or "__call__" in vars(k)]
     if not fitting and re.fullmatch(r"d|disc\w*|critic|g|gen\w*", low):  # one class for both players
-        layers = [k for k in own_classes(module) if hasattr(k, "forward") and hasattr(k, "backward")]
+        layers = [k for k in own_classes(module) if any(form.kind == "pair" for form in of_class(k, module).forms)]
         lengths = {"I": "M", "O": "I"} if low[0] == "g" else {"I": "I", "O": "1"}
 
         def make(sizes, rng, kind):
@@ -225,14 +227,14 @@ def instances(module, name, instance):
     return [Make(lambda sizes, rng, kind=kind: instance(kind, sizes)[0]) for kind in reversed(fitting)]
 
 
-def initialized(module, name):
+def initialized(target, name):
     """Candidates for parameters that a function of the module makes: init(n_in, n_hidden, n_out), or init([...])."""
-    found = []
-    for key, function in vars(module).items():
+    found, own = [], {key: getattr(target.owner, key) for key in vars(target.owner or object) if key[:2] != "__"}
+    for key, function in [*vars(target.module).items(), *own.items()]:
         makes = isinstance(function, types.FunctionType) and re.match(r"init|create|make|new|build", key)
         names = (returns(node_of(function)) or [()])[-1] if makes else ()
         part = names.index(name) if len(names) > 1 and name in names else None  # return G, D
-        if makes and (PARAMETERS.fullmatch(name) or part is not None):
+        if makes and (PARAMETERS.fullmatch(name) or part is not None or names == (name,)):
             found += [Make(partial(made_by, function, part, order)) for order in orders(function)]
     return found
 

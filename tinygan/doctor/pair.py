@@ -7,14 +7,15 @@ import re
 
 import numpy as np
 
-from tinygan.doctor.arrays import fit, generators_of, is_gradient_name, parts_of
+from tinygan.doctor.arrays import fit, generators_of, is_gradient_name, named_after, parts_of
 from tinygan.doctor.finding import CACHE, DOUT, TARGET, gives_output
 from tinygan.doctor.sandbox import Stopped, call, snapshot, where
-from tinygan.doctor.source import flat
+from tinygan.doctor.source import flat, required
 from tinygan.doctor.subject import Fact, Subject, display, main_argument, rated
 
 OUTPUT = re.compile(r"a|s|y|out\w*|act\w*|activation\w*|sig\w*")  # of d_sigmoid(out)
 SETS_TO_ZERO = r"def \w*(zero|reset|clear)\w*\(|(?<!self)\.grad\w*(\[[^\]]*\])?\s*=\s*(0|None)\b|\.fill\(0"
+RESETS = r"(zero|reset|clear|flush)_?(?!.*(param|weight|init))\w*"
 PLAYERS = {"D": r"(.*_)?(d|disc\w*|critic\w*)(_.*)?", "G": r"(.*_)?(g|gen\w*)(_.*)?"}
 
 
@@ -80,6 +81,8 @@ class Pair(Subject):
         drawn = [str(snapshot(generator)) for generator, _ in self.generators]
         self.stage = 3
         back = call(self.function(self.form.gradient), **named)
+        if twice and any(re.fullmatch(RESETS, name) and name[:4] != "zero" for name in dir(self.thing)):
+            raise Stopped("what it clears between two passes, the cache perhaps, is its own affair")
         if twice:
             self.zero()
             back = call(self.function(self.form.gradient), **named)
@@ -98,14 +101,31 @@ class Pair(Subject):
         return self.with_moves(found, self.moved(start), back)
 
     @property
+    def counted(self):
+        """Which of several outputs are named by arguments, y by d_y: the others are beside, and have no part in it."""
+        step, needs = self.value[-1], self.form.gradient.needs
+        outputs = [name if isinstance(name, str) else "" for name in step.returns]
+        named = [i for i, out in enumerate(outputs) for n in needs if named_after(n, out) > 2]
+        known = {*outputs, *(name for call in self.value for name in call.needs)}
+        free = [n for n in needs if n not in known and not CACHE.fullmatch(n) and not rated([n])]
+        if len(free) >= len(outputs):
+            return ()
+        return tuple(dict.fromkeys(named)) or tuple(range(len(free)))
+
+    @property
     def player(self):
         """The player whose step it is, by the name of the step, or by that of its loss."""
-        return player((self.form.gradient.name,)) or player((self.value[-1].name,))
+        return self.value[-1].side or player((self.form.gradient.name,)) or player((self.value[-1].name,))
 
     @property
     def of_both(self):
         """Is it a step of both players, and this the loss of one?"""
         return self.form.kind == "step" and self.player and not player((self.form.gradient.name,))
+
+    @property
+    def apart(self):
+        """Can one player's learning rate be 0 while the other learns?"""
+        return any(self.rate_of(name) == 0 for name in rated(self.form.gradient.needs))
 
     def exchanged(self, returned, found):
         """Return the Fact that gradients of inputs that are alike come in another order than the inputs."""
@@ -118,8 +138,11 @@ class Pair(Subject):
 
     def zero(self):
         """Set gradients to zero, where the object can, or somebody else in the file does."""
-        if hasattr(self.thing, "zero_grad"):
-            call(self.thing.zero_grad)
+        names = [name for name in dir(self.thing) if re.fullmatch(RESETS, name)]
+        methods = [method for method in (getattr(self.thing, name) for name in names) if callable(method)]
+        if methods := [method for method in methods if not required(method)]:
+            for method in methods:
+                call(method)
         elif re.search(SETS_TO_ZERO, getattr(self.target.module, "source_text", "")):
             for leaf in self.state():
                 gradient = any(map(is_gradient_name, leaf.path)) and isinstance(leaf.value, np.ndarray)
@@ -146,18 +169,19 @@ class Pair(Subject):
             return dict(zip(gradient.needs, douts, strict=False))
         own = [name for step in self.value for name in step.needs if name in self.args]
         targets = [name for name in own if TARGET.fullmatch(name)]
-        named = {name: known[name] for name in gradient.needs if name in known}
+        named = {name: self.caches.get(name, known[name]) for name in gradient.needs if name in known}
         for name in [name for name in gradient.needs if name not in known]:
             if CACHE.fullmatch(name) or isinstance(self.cache, (dict, tuple)) and not DOUT.fullmatch(name):
                 named[name] = self.cache
             elif rated([name]):
-                named[name] = self.setting.rate
+                named[name] = self.rate_of(name)
             elif TARGET.fullmatch(name) and len(targets) == 1:
                 named[name] = known[targets[0]]  # the same under another name
         free = [name for name in gradient.needs if name not in named]
         self.told = bool(free) and not gradient.flag
         if gradient.flag:
-            return {**{name: known[name] for name in own}, gradient.flag: True}
+            given = {name: known[name] for name in own}
+            return {**given, **({own[0]: self.main} if self.plan.by_output else {}), gradient.flag: True}
         if self.is_loss and len(free) == len(named) == 1 and targets:  # the prediction, called dvalues
             return {**named, free[0]: known[own[0]]}
         if len(gradient.needs) == 1 and self.plan.by_output:
@@ -173,6 +197,7 @@ class Pair(Subject):
             if len(free) > len(douts):  # relu_backward(dout, z): the input, or the output, under another name
                 named[name] = self.main if bool(OUTPUT.fullmatch(name)) != self.plan.by_output else known[own[0]]
                 free.remove(name)
+        self.douts = tuple(free)
         return named | dict(zip(free, copy.deepcopy([*douts, *douts[-1:] * len(free)]), strict=False))
 
     # ---- where the gradient is ----
@@ -221,7 +246,8 @@ class Pair(Subject):
             old, new = parts_of(arg), parts_of(back)
             if isinstance(arg, (dict, list)) and [path for path, _ in old] == [path for path, _ in new]:
                 return {(name, *path): (a - b) / self.rate for (path, a), (_, b) in zip(old, new, strict=True)}
-        return {}
+        named = zip(self.form.gradient.returns, back if isinstance(back, tuple) else (back,), strict=False)
+        return {(name,): (self.args[name] - new) / self.rate for name, new in named if (name,) in self.slots}
 
     # ---- the learning rate ----
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from tinygan.doctor import feeding
 from tinygan.doctor.feeding import TARGETS, Draw, Several, World
-from tinygan.doctor.finding import LOSS, of_class
+from tinygan.doctor.finding import IMPLIED, LOSS, of_class
 from tinygan.doctor.games import Penalty, Step
 from tinygan.doctor.offers import by_position, candidates, constructor_names, documented, used
 from tinygan.doctor.pair import Pair, free_arguments
@@ -21,7 +21,8 @@ from tinygan.doctor.sandbox import Stopped, Unfilled, counted_lines, in_library
 from tinygan.doctor.source import tree_of
 from tinygan.doctor.subject import Both, Plan, Setting
 
-SECONDS = 6  # of computing that a search may take
+ATTEMPTS = 300  # that the search in one world may make; counted, so that the answer is the same on every machine
+SECONDS = 15  # of computing that it may take at most
 SENSELESS = ValueError, TypeError, AttributeError, IndexError, KeyError, RecursionError  # of what code returns
 
 
@@ -34,11 +35,11 @@ class Attempt:
     """What came of one choice: how far it ran, and why no farther.
 
     progress  (stage, lines run, how far in the last line); stages are 0 constructor, 1 forward, 2 output, 3 backward,
-              then 3.5 without any gradient, 4 with gradients of the wrong shape, 5 with gradients
+              then 3.5 without any gradient, 4 with gradients of the wrong shape, 5 with gradients; then how many fit
     """
 
     def __init__(self, plan, setting):
-        self.plan, self.error, self.fits_partly, kind = plan, None, False, adapter(plan.form)
+        self.plan, self.error, self.square, kind = plan, None, False, adapter(plan.form)
         self.subject = kind.__new__(kind)
         with counted_lines() as lines:
             try:
@@ -46,9 +47,11 @@ class Attempt:
                 gradients = self.subject.gradients(np.ones_like(self.subject.out()))
                 shapes = [(g.shape, self.subject.slots[path].shape) for path, g in gradients.items() if g is not None]
                 fit, x = shapes and all(g == x for g, x in shapes), self.subject.main_input()
-                self.fits_partly = any(g == x for g, x in shapes)
                 felt = x is None or self.subject.matters(x)
-                self.progress = (5 if fit and felt else 4 if shapes else 3.5, 0, 0)
+                squares = [len(shape) == 2 and shape[0] == shape[1] > 1 for shape in self.subject.shapes]
+                self.square = bool(LOSS.fullmatch(plan.value[-1].name)) and any(squares)  # np.dot(Y, np.log(A).T)
+                fit = fit and not self.square
+                self.progress = (5 if fit and felt else 4 if shapes else 3.5, sum(g == x for g, x in shapes), 0)
                 return
             except (Stopped, *SENSELESS) as error:
                 self.error = error if isinstance(error, Stopped) else Stopped(f"{plan.target.name}: {error}")
@@ -71,23 +74,26 @@ def depth(error):
 def plan_for(target, form, setting, example=None):
     """Return the Attempt that came farthest."""
     perhaps = form.kind == "both" and not LOSS.fullmatch(form.name)  # it may be a helper, and no loss at all
-    best, ran, stop = None, None, time.process_time() + SECONDS / (1 + perhaps)  # ``ran``: where forward does first
-    alternatives = [(value, world) for value in form.values for world in worlds(target, form, value)]
-    for last, pairs in ((False, False), (False, True), (True, False), (True, True)):
+    best, ran, stop = None, None, time.process_time() + SECONDS / (1 + 3 * perhaps)  # ``ran``: where forward does first
+    meant = [value for value in form.values if value[-1].function in IMPLIED.values()][1:]  # run all alike
+    values = [value for value in form.values if value not in meant]
+    alternatives = [(value, world) for value in values for world in worlds(target, form, value)]
+    for last, pairs in ((0, False), (1, False), (1, True), (2, False), (2, True)):
         if pairs:  # nothing runs: once more, in the world where most of it did
             alternatives.sort(key=lambda a: a != (best.plan.value, best.plan.world))
         for value, world in alternatives[: 1 if pairs else None]:
             runs = best is not None and best.progress[0] >= 3.5
-            if not world.last or last and not (runs and world.name.startswith("one")):  # where every shape would fit
+            everything_fits = runs and (world.name.startswith("one") or "one output" in world.name and not best.square)
+            if pairs or world.last == last and not everything_fits:
                 attempt = search(target, form, value, world, setting, example, stop, pairs)
                 farther = best is None or attempt.progress[: 3 if best.progress[0] < 4 else 1] > best.progress
                 best = attempt if farther else best
                 ran = world if ran is None and attempt.progress[0] >= 2 else ran
-                told = world.name == "as documented" and attempt.fits_partly and all_documented(target, form, value)
-                told = told or world.name == "as used" and attempt.progress[0] >= 4
+                told = world.name == "as documented" and all_documented(target, form, value)
+                told = (told or world.name == "as used") and attempt.progress[0] >= 4
                 if best.done or isinstance(attempt.error, Unfilled) or told:
                     return attempt if told else best
-        if best.progress[0] >= 4 and best.plan.world is ran:
+        if last and best.progress[0] >= 4 and best.plan.world is ran:
             break
     return best
 
@@ -104,10 +110,10 @@ def worlds(target, form, value):
     found, _ = documented(target, [*names, *constructor_names(target)])
     if target.owner is None and any(re.fullmatch(feeding.GAME, name) for name in names):
         result.sort(key=lambda world: world.name != "one column")
-        result[0] = result[0]._replace(last=False)
+        result[0] = result[0]._replace(last=0)
     if re.search(r"\b(slog)?det\(|\binv\(|solve\(|cholesky\(|\beigh?\(|\btrace\(", target.text):
         result.sort(key=lambda world: world.name != "square")
-        result[0] = result[0]._replace(last=False)
+        result[0] = result[0]._replace(last=0)
     if first := next((found[name].shape for name in names if name in found), "N I" if found else None):
         like = next((w.sizes for w in result if len(w.x.split()) == len(first.split()) and not w.last), {})
         result.insert(0, World("as documented", first, like))
@@ -151,18 +157,27 @@ def search(target, form, value, world, setting, example, stop, pairs=False):
         yield from single
         yield from ({**p, **q} for p, q in combinations(single if pairs else [], 2))
 
-    choice, stuck = dict.fromkeys(space, 0), False
+    choice, stuck, left = dict.fromkeys(space, 0), False, ATTEMPTS * (1 + 5 * pairs)
     best, start = attempt(choice), choice
-    for other in (start | by_position(space), start | of_one_output(space)):
+    for other in (
+        start | by_position(space),
+        start | of_one_output(space),
+        start | gated(space, 4),
+        start | gated(space, 3),
+    ):
         if not best.done and other != start and (second := attempt(other)).progress > best.progress:
             best, choice = second, other
-    if world.name.startswith("as used") and best.progress[0] >= 4:  # that is how it is meant
+    told = world.name == "as documented" and all_documented(target, form, value)
+    if (told or world.name.startswith("as used")) and best.progress[0] >= 4:  # that is how it is meant
         return best
     while not (stuck or best.done or isinstance(best.error, Unfilled)):
         start, stuck = choice, True
         for change in changes():
-            if change.items() <= start.items() or time.process_time() > stop:
+            if change.items() <= start.items():
                 continue
+            left -= 1
+            if not left or time.process_time() > stop:
+                return best
             other = attempt({**start, **change})
             if other.progress > best.progress:
                 best, choice, stuck = other, {**start, **change}, False
@@ -180,6 +195,35 @@ def of_one_output(space):
             if re.fullmatch(pattern, name) and shape in shapes:
                 found[name] = shapes.index(shape)
     return found if any(re.fullmatch("w|theta|weights|coef", name) for name in found) else {}
+
+
+def elsewhere(plan, example):
+    """Yield Attempts with a layout that was not tried, where the one that was tried first is no more than a guess.
+
+    So that what we feed, and nobody has asked for, is never enough to call code wrong.
+    """
+    target, form, value = plan.target, plan.form, plan.value
+    sure = plan.world.name.startswith("as used") or all_documented(target, form, value)
+    if sure or example or form.kind in ("penalty", "discriminator", "generator"):
+        return
+    stop = time.process_time() + SECONDS / 2
+    every = [w for w in worlds(target, form, value) if w.name != plan.world.name and not w.name.startswith("one")]
+    alone = not re.search(r"shape\[|len\(|size|axis|keepdims|mean\(|sum\(|/ *m\b|batch", target.text)
+    alone = alone or plan.world.last  # nothing else runs
+    every += [w._replace(sizes={"N": 1}, name="one sample") for w in every if w.name == "columns" and alone]
+    for world in every:
+        if world.name != "square":
+            attempt = search(target, form, value, world, Setting(), None, stop)
+            if attempt.progress[0] >= 4:
+                yield attempt
+
+
+def gated(space, gates):
+    """Return {name: place in its candidates} for weights of an LSTM, (I, 4*M), or a GRU, all at once."""
+    shapes = {name: [c.shape if isinstance(c, Draw) else "" for c in of] for name, of in space.items()}
+    wide = {name: next((i for i, s in enumerate(of) if s.endswith(f"{gates}*M")), None) for name, of in shapes.items()}
+    found = {name: i for name, i in wide.items() if i is not None}
+    return found if len(found) > 1 else {}
 
 
 def readings(plan, found):
@@ -204,9 +248,16 @@ def readings(plan, found):
 
 def reshaped(plan, found):
     """Yield Plans in which an argument whose shape was only guessed has that of its gradient, or but one axis."""
-    given = {name: c for name, c in plan.given.items() if name[:5] != "init." and isinstance(c, Draw)}
+    given = {name: c for name, c in plan.given.items() if name[:5] != "init." and isinstance(c, (Draw, float))}
+    numbers = {name for name, c in given.items() if isinstance(c, float)}
     sure = {*documented(plan.target, list(given))[0], *(given if plan.world.name.startswith("as used") else ())}
-    words = [word for c in given.values() for word in c.shape.split() if word[-1].isalpha() and word != "N"]
+    words = [
+        word
+        for name, c in given.items()
+        if name not in numbers
+        for word in c.shape.split()
+        if word[-1].isalpha() and word != "N"
+    ]
     guessed = [n for n, role in feeding.roles(list(given)).items() if role == "more" and n not in sure and n in found]
     own = {name: Draw(" ".join(map(str, found[name].shape))) for name in guessed}
     yield replace(plan, given=plan.given | own)
@@ -257,7 +308,7 @@ def instance_in(module):
 
     def instance(kind, sizes):
         attempt = planned(kind, tuple(sizes.items()))
-        plain = attempt.done and attempt.plan.world.name == "rows" and len(attempt.subject.args) == 1
+        plain = attempt.done and attempt.plan.world.x == "N I" and len(attempt.subject.args) == 1
         return attempt.subject.make(), plain
 
     return instance

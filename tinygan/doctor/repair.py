@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import sys
 import time
 import types
 from typing import NamedTuple
@@ -16,14 +17,26 @@ from typing import NamedTuple
 import numpy as np
 
 from tinygan.doctor.edits import edits, first_line
+from tinygan.doctor.finding import STEPS_OF_A_RULE
 from tinygan.doctor.sandbox import Stopped, TimeIsUp, spot, time_limit
 from tinygan.doctor.source import node_of, walk_own
 from tinygan.gradcheck import relative_error
 
-SECONDS = (2.0, 4.0)  # that the search may take, at each level
+SECONDS = (4.0, 4.0)  # that the search may take, at each level
 TO_PLACE = 0.7  # where the mistake has its name already, and only the line is looked for
 
 
+FAILS = (
+    Stopped,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    IndexError,
+    KeyError,
+    RuntimeError,
+    ArithmeticError,
+)
 KINDS = {  # of an edit that mends: (name of the mistake, what it means)
     "sign": ("wrong sign", "a part of it has the wrong sign"),
     "transposed": ("transposed matrix", "in a product a matrix is transposed that must not be, or the other way round"),
@@ -34,6 +47,16 @@ KINDS = {  # of an edit that mends: (name of the mistake, what it means)
     "added": ("overwritten", "each time the new share takes the place of the old ones, and must be added to them"),
     "replaced": ("gradients accumulated", "it is added to what was there before"),
     "exchanged": ("exchanged", "two things stand in each other's place"),
+    "moved": (
+        "wrong place in an array",
+        "an index, or where a slice begins or ends, is another one: one step before, or one part further",
+    ),
+    "repeated": (
+        "repeated index",
+        "an index that comes several times in a[index] += ... is counted once; np.add.at counts each",
+    ),
+    "summed": ("not summed", "a sum over an axis is missing"),
+    "upstream": ("upstream gradient ignored", "what comes from above is overwritten there, and must be multiplied"),
     "order": ("wrong order", "a statement comes after what it needs has been overwritten, or before it is there"),
     "deleted": ("one statement too many", "without it the gradients are right"),
     "too much": ("one factor too many", "something is multiplied in that does not belong there"),
@@ -73,10 +96,45 @@ def repair(e, report, level, named=False, lines=()):
     wanted = {s: {m.path: m.n for m in report.measured if m.subject is s} for s in {subject: None} | subjects}
     outs = {m.subject: (m.out, m.dout) for m in report.measured}
     state = [(leaf, leaf.value, np.array(leaf.value)) for s in wanted for leaf in s.state()]
+    boxes = {id(leaf.holder): leaf.holder for leaf, _, _ in state if isinstance(leaf.holder, list)}
+    boxes = [(box, list(box)) for box in boxes.values()]
     names, numbers, gradient = attributes(subject), list(e.scalars), subject.form.gradient
     if gradient is not None and gradient.closure:
         lines = lines or range(gradient.node.lineno, gradient.node.end_lineno + 1)
-    for holder, name, node in involved(subject):
+
+    def right(holder, name, node):
+        try:
+            return all(mends(s, holder, name, node, wanted[s], *outs[s]) for s in wanted)
+        finally:
+            for leaf, value, old in state:
+                leaf.put_back(value, old)
+            for box, parts in boxes:  # an edit may have appended to it
+                box[:] = parts
+
+    return search(involved(subject), level, names, numbers, stop, right, lines)
+
+
+def repair_rule(rule, again):
+    """Return the Repair with which an optimizer follows its ``rules.Rule``, or None; ``again()`` returns its way."""
+    owner, module = rule.target.owner, rule.target.module
+    names = [name for name in STEPS_OF_A_RULE if hasattr(owner, name)] if owner else [rule.target.thing.__name__]
+    kinds = [kind for kind in (owner.__mro__ if owner else [module]) if names[0] in vars(kind)]
+    node = node_of(vars(kinds[0])[names[0]])
+
+    def right(holder, name, node):
+        try:
+            with replaced(holder, name, node), time_limit(1):
+                return rule.followed(again())
+        except (TimeIsUp, StopIteration, *FAILS):
+            return False
+
+    functions = [(kinds[0], names[0], node)] if node is not None else []
+    return search(functions, 0, [], [], time.process_time() + SECONDS[1], right)
+
+
+def search(functions, level, names, numbers, stop, right, lines=()):
+    """Return the Repair of one of these functions with which ``right(holder, name, its syntax tree)``, or None."""
+    for holder, name, node in functions:
         for edit in edits(node, level, names, numbers):
             if time.process_time() > stop:
                 return None
@@ -85,14 +143,17 @@ def repair(e, report, level, named=False, lines=()):
             line, before = edit.statement.lineno, first_line(edit.statement)
             edit.swap()
             try:
-                if all(mends(s, holder, name, node, wanted[s], *outs[s]) for s in wanted):
+                if right(holder, name, node):
                     after = first_line(edit.statement if edit.result is None else edit.result)
-                    return Repair(edit.kind, spot(subject.target.module.__file__, line), before, after)
+                    return Repair(edit.kind, spot(vars(holder).get("__file__") or file_of(holder), line), before, after)
             finally:
                 edit.swap()
-                for leaf, value, old in state:
-                    leaf.put_back(value, old)
     return None
+
+
+def file_of(kind):
+    """The file in which a class is written."""
+    return sys.modules[kind.__module__].__file__
 
 
 def attributes(subject):
@@ -113,7 +174,7 @@ def mends(subject, holder, name, node, wanted, out, dout):
                 for path, n in wanted.items()
             )
             return right and relative_error(subject.out(), out) < 1e-12
-    except (Stopped, TimeIsUp, SyntaxError, ValueError, TypeError, AttributeError, IndexError, KeyError, RuntimeError):
+    except (TimeIsUp, *FAILS):
         return False
 
 
@@ -132,14 +193,18 @@ def replaced(holder, name, node):
         setattr(holder, name, old)
 
 
-def involved(subject):
-    """Return [(module or class, name, syntax tree)] of the functions that compute the gradient."""
+def involved(subject, forward=False):
+    """Return [(module or class, name, syntax tree)] of the functions that compute the gradient, or the value."""
     gradient = subject.form.gradient or subject.value[-1]
     module, owner = subject.target.module, subject.target.owner
-    kept = {call.name for call in subject.value} - {gradient.name}
-    found, waiting = [], [(owner is not None, gradient.name)]
+    first = [call.name for call in subject.value if call.function is None] if forward else [gradient.name]
+    kept = {gradient.name, *(call.name for call in subject.value)} - set(first)
+    found, waiting = [], [(owner is not None, name) for name in first]
     while waiting and len(found) < 6:
         method, name = waiting.pop(0)
+        if "." in name:  # an operation of an engine, Value.tanh
+            kind, name = name.split(".")
+            method = getattr(module, kind)
         if isinstance(method, type):
             holder = method
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from functools import cached_property
 
 import numpy as np
 
@@ -32,21 +33,24 @@ class Report:
     unchecked  names of arrays of which no gradient was found, and of functions that could not be run
     errors     why not: Stopped, one for each
     remarks    what is worth knowing, and not wrong
-    subjects   one for each form that was run; ``named``: what ``rules`` recognized
+    subjects   one for each form that was run
+    optimizers (words on its mistake or None, its Rule, how to run it again) of each setting that is wrong
     """
 
     def __init__(self, target):
         self.target, self.measured, self.rows, self.facts = target, [], [], []
-        self.unchecked, self.errors, self.remarks, self.subjects, self.named = [], [], [], [], []
+        self.unchecked, self.errors, self.remarks, self.subjects, self.optimizers = [], [], [], [], []
         self.missing = {}  # {path: name} of parameters of which a form gives no gradient
         self.takes = []  # names of the arguments of what could not be run
         self.helper = None  # why it does not run, where it may be no loss at all
         self.again = {}  # measurements in other settings, for the doctor
+        self.doubted = []  # rows that are wrong for what was tried, which was guessed, and that nothing explains
 
     @property
     def verdict(self):
         """WRONG where something was measured and is; RIGHT only where nothing is left that was not measured."""
-        if self.facts or not all(row.passed or "nothing was measured" in row.note for row in self.rows):
+        wrong = [row for row in self.rows if not row.passed and "nothing was measured" not in row.note]
+        if self.facts or any(all(row is not other for other in self.doubted) for row in wrong):
             return Verdict.WRONG
         whole = self.rows and not self.errors and not self.unchecked and all(row.passed for row in self.rows)
         return Verdict.RIGHT if whole else Verdict.UNCHECKED
@@ -60,12 +64,16 @@ class Report:
     def passed(self):
         return self.verdict is Verdict.RIGHT
 
-    @property
+    @cached_property
     def findings(self):
         """The mistakes that explain it, where it is WRONG."""
         from tinygan.doctor.diagnosis import diagnose  # which repeats the check
 
         return diagnose(self)
+
+    def forget(self):
+        """Let the findings be looked for again."""
+        vars(self).pop("findings", None)
 
     @property
     def pattern(self):
@@ -76,7 +84,7 @@ class Report:
 
     def __str__(self):
         unfilled = any(isinstance(error, Unfilled) for error in self.errors)
-        so_far = self.verdict is Verdict.UNCHECKED and self.rows
+        so_far = self.verdict is Verdict.UNCHECKED and self.rows and not self.doubted
         verdict = "not filled in yet" if unfilled else "right so far" if so_far else self.verdict.words
         lines = [f"{self.target.name} ({where(self.target.thing)}): {verdict}"]
         wrong = {row.name for row in self.rows if not row.passed}

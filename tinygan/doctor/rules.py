@@ -18,10 +18,12 @@ import numpy as np
 from tinygan.doctor import feeding
 from tinygan.doctor.finding import RATE, STEPS_OF_A_RULE
 from tinygan.doctor.sandbox import Stopped, call, where
+from tinygan.doctor.source import node_of, own_classes, text_about
+from tinygan.doctor.subject import Fact
 from tinygan.gradcheck import compare
 
 STEPS, TOLERANCE = 4, 1e-5
-NAMES = ("W1", "b1")
+NAMES = ("W1", "b1", "W2", "b2")
 # fmt: off
 KINDS = {  # what the name says: the rules that it may mean
     r"adam_?w": ["adamw"], r"n_?adam": ["nadam"], r"ada_?max": ["adamax"], r"adam": ["adam", "adamw"],
@@ -133,13 +135,14 @@ def run(target, hold, state, start, gradients, hyper):
     """Return (the parameters after each step, {name: number} where the hyperparameters stand); Stopped if it does not run.
 
     hold  how parameters and gradients are held: in a "dict" (or the gradients' keys begin with "d"), a "list", as one
-          "array", as "objects" with data and grad, as arrays "owned" by the optimizer, as "pairs" of both, or in a "layer" with weights, biases, dweights and dbiases
+          "array", as "objects" with data and grad, as arrays "owned" by the optimizer, as "pairs" of both, in a "layer"
+          with weights, biases, dweights and dbiases, or in a "net" of layers with params and grads
     """
     known, thing, step = {}, None, target.thing
     params, own = [w.copy() for w in start], None
     if target.owner is not None:
         kind = next(
-            (getattr(target.module, n) for n in ("Parameter", "Param", "Tensor") if hasattr(target.module, n)),
+            (k for k in own_classes(target.module) if k.__name__ in ("Parameter", "Param", "Tensor")),
             Parameter,
         )
         objects = [call(kind, w) for w in params]
@@ -151,8 +154,9 @@ def run(target, hold, state, start, gradients, hyper):
                 known[name] = params if hold == "owned" else objects
         thing = call(target.thing, **{**known, **{k: v for k, v in hyper.items() if k in defaults(target.thing)}})
         step = next(getattr(thing, name) for name in STEPS_OF_A_RULE if hasattr(thing, name))
-    box = {"list": list, "owned": list, "pairs": list, "array": lambda arrays: arrays[0]}.get(
-        hold, lambda arrays: dict(zip(NAMES, arrays, strict=True))
+    net = types.SimpleNamespace()
+    box = {"list": list, "owned": list, "pairs": list, "net": list, "array": lambda arrays: arrays[0]}.get(
+        hold, lambda arrays: dict(zip(NAMES, arrays, strict=False))
     )
     params, path = box(params), []
     layer = types.SimpleNamespace(weights=start[0].copy(), biases=start[1].copy())
@@ -165,6 +169,10 @@ def run(target, hold, state, start, gradients, hyper):
             path.append(
                 [np.array(next(getattr(p, n) for n in ("data", "value", "w", "val") if hasattr(p, n))) for p in objects]
             )
+        elif hold == "net":
+            net.params, net.grads = dict(zip(NAMES, params, strict=False)), dict(zip(NAMES, gs, strict=False))
+            call(step, types.SimpleNamespace(layers=[net], params_and_grads=lambda: zip(params, gs, strict=True)))  # noqa: B023
+            path.append([np.array(w) for w in net.params.values()])
         elif hold in ("owned", "pairs"):
             call(step, gs if hold == "owned" else list(zip(params, gs, strict=True)))
             path.append([np.array(w) for w in getattr(thing, own or "", params)])
@@ -175,7 +183,7 @@ def run(target, hold, state, start, gradients, hyper):
                     call(getattr(thing, method), *[layer] * (method == step.__name__))
             path.append([layer.weights.copy(), layer.biases.copy()])
         else:
-            grads = {"d" + name: g for name, g in zip(NAMES, gs, strict=True)} if hold == "dict, d" else box(gs)
+            grads = {"d" + name: g for name, g in zip(NAMES, gs, strict=False)} if hold == "dict, d" else box(gs)
             result = call(step, params, grads, **{**state, **({"t": t} if "t" in state else {})})
             first, *rest = result if isinstance(result, tuple) else (result,)
             state = {**state, **dict(zip([n for n in arguments(step)[2:] if not is_hyper(n)], rest, strict=False))}
@@ -189,14 +197,14 @@ def run(target, hold, state, start, gradients, hyper):
 
 def states(target, start, hold):
     """Yield {argument: first value} for what a function of an optimizer keeps between its steps."""
-    if target.owner is not None or hold in ("objects", "owned", "pairs", "layer"):
+    if target.owner is not None or hold in ("objects", "owned", "pairs", "layer", "net"):
         yield from [{}] * (target.owner is not None)
         return
     needs = list(inspect.signature(target.thing).parameters.values())[2:]
     own = [p.name for p in needs if p.default is p.empty or p.default is None]
     kept = [name for name in own if not is_hyper(name)]
     known = {name: 0.1 if RATE.fullmatch(name) else 1 if name == "t" else 0.9 for name in own if is_hyper(name)}
-    box = {"list": list(start), "array": start[0]}.get(hold, dict(zip(NAMES, start, strict=True)))
+    box = {"list": list(start), "array": start[0]}.get(hold, dict(zip(NAMES, start, strict=False)))
     for name, maker in vars(target.module).items():
         if isinstance(maker, types.FunctionType) and re.search(r"init|state|create|make", name):
             try:
@@ -206,7 +214,7 @@ def states(target, start, hold):
             yield known | dict(zip(kept, made if isinstance(made, tuple) else (made,), strict=False))
     zeros = {"list": [np.zeros_like(w) for w in start], "array": np.zeros_like(start[0])}
     prefix = "d" if hold == "dict, d" else ""
-    zeros = zeros.get(hold, {prefix + name: np.zeros_like(w) for name, w in zip(NAMES, start, strict=True)})
+    zeros = zeros.get(hold, {prefix + name: np.zeros_like(w) for name, w in zip(NAMES, start, strict=False)})
     yield from (known | option for option in ({}, dict.fromkeys(kept, zeros), {name: {} for name in kept}))
 
 
@@ -254,7 +262,8 @@ def hyperparameters(found):
 def examine(report, target):
     """Add to a report what is found about an optimizer."""
     rng, optional = np.random.default_rng(3), defaults(target.thing)
-    start = [rng.normal(size=(3, 2)), rng.normal(size=2)]
+    more = bool(re.search(r"""["']d?W2["']""", text_about(target.module, [node_of(target.thing)])))
+    start = [rng.normal(size=shape) for shape in ((3, 2), 2, (2, 3), 3)[: 4 if more else 2]]
     gradients = [[feeding.signed(rng, w.shape, 0.3, 2) for w in start] for _ in range(STEPS)]
     switched_off = [name for name, value in optional.items() if value == 0 and value is not False]
     settings = [{}] + [{name: 0.9} for name in switched_off if name in ("momentum", "mu")]
@@ -262,7 +271,7 @@ def examine(report, target):
     settings += [{name: 0.1} for name in switched_off if name in ("weight_decay", "wd")]
     for hyper in settings:
         error = None
-        for hold in ("dict", "dict, d", "list", "array", "objects", "owned", "pairs", "layer"):
+        for hold in ("dict", "dict, d", "list", "array", "objects", "owned", "pairs", "layer", "net"):
             for state in states(target, start, hold):
                 try:
                     path, found = run(target, hold, state, start, gradients, hyper)
@@ -270,7 +279,8 @@ def examine(report, target):
                     error = error or (caught if isinstance(caught, Stopped) else None)
                     continue
                 used = len(path[0])
-                judge(report, target, path, hyperparameters(found), start[:used], [gs[:used] for gs in gradients])
+                rule = Rule(target, hyperparameters(found), start[:used], [gs[:used] for gs in gradients])
+                judge(report, rule, path, lambda: run(target, hold, state, start, gradients, hyper)[0])  # noqa: B023
                 break
             else:
                 continue
@@ -283,31 +293,45 @@ def examine(report, target):
             return
 
 
-def judge(report, target, path, h, start, gradients):
-    """Compare a path with every published variant; where none fits, with their mistakes."""
-    kinds = next(kinds for pattern, kinds in KINDS.items() if re.search(pattern, target.name, re.I))
-    moved = distances(path, start)
+class Rule:
+    """What a target's name says that it is, with these hyperparameters, for these parameters and gradients."""
 
-    def error(kind, style, mistake=""):
-        with np.errstate(all="ignore"):
-            wanted = follow(kind, style, h, start, gradients, mistake)
-        return (
-            np.linalg.norm(moved - wanted) / max(np.linalg.norm(wanted), 1e-300)
-            if wanted.shape == moved.shape
-            else np.inf
-        ), wanted
+    def __init__(self, target, h, start, gradients):
+        self.target, self.h, self.start, self.gradients = target, h, start, gradients
+        self.kinds = next(kinds for pattern, kinds in KINDS.items() if re.search(pattern, target.name, re.I))
+        self.tolerance = max(TOLERANCE, 10 * h["eps"] if h["eps"] < 1e-4 else 0)
 
-    wanted = min((error(kind, style) for kind in kinds for style in STYLES), key=lambda item: item[0])[1]
-    tolerance = max(TOLERANCE, 10 * h["eps"] if h["eps"] < 1e-4 else 0)
-    steps = zip(np.split(moved, STEPS), np.split(wanted, STEPS), strict=True)
-    rows = [compare(f"after step {t}", got, expected, tolerance) for t, (got, expected) in enumerate(steps, 1)]
+    def nearest(self, moved, mistake=""):
+        """Return (relative error, the way) of the published variant that is nearest to a way, after a mistake."""
+        found = []
+        for kind, style in product(self.kinds, STYLES):
+            with np.errstate(all="ignore"):
+                wanted = follow(kind, style, self.h, self.start, self.gradients, mistake)
+            if wanted.shape == moved.shape:
+                found.append((np.linalg.norm(moved - wanted) / max(np.linalg.norm(wanted), 1e-300), wanted))
+        return min(found, key=lambda item: item[0])
+
+    def followed(self, path):
+        """Is this the way of a published variant?"""
+        moved = distances(path, self.start)
+        return moved.shape == distances(path[:1] * STEPS, self.start).shape and self.nearest(moved)[0] < self.tolerance
+
+
+def judge(report, rule, path, again):
+    """Compare a path with every published variant; where none fits, with their mistakes.
+
+    again  a function that runs the optimizer again
+    """
+    moved = distances(path, rule.start)
+    steps = zip(np.split(moved, STEPS), np.split(rule.nearest(moved)[1], STEPS), strict=True)
+    rows = [compare(f"after step {t}", got, expected, rule.tolerance) for t, (got, expected) in enumerate(steps, 1)]
     report.rows += rows
+    if (
+        all(row.passed for row in rows)
+        and rule.target.owner
+        and not np.array_equal(moved, distances(again(), rule.start))
+    ):
+        report.facts.append(Fact("shared", "the memory"))
     if not all(row.passed for row in rows):
-        fits = (
-            words
-            for change, words in MISTAKES.items()
-            for kind in kinds
-            for style in STYLES
-            if error(kind, style, change)[0] < TOLERANCE
-        )
-        report.named += [words for words in [next(fits, None)] if words]
+        words = next((w for change, w in MISTAKES.items() if rule.nearest(moved, change)[0] < TOLERANCE), None)
+        report.optimizers.append((words, rule, again))

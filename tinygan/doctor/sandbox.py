@@ -59,18 +59,26 @@ class TimeIsUp(BaseException):
 # ---- running ---------------------------------------------------------------------------------------
 
 
+class SeededRandomState(np.random.RandomState):
+    """A RandomState that begins with the seed 0 where none is given."""
+
+    def __init__(self, seed=None):
+        super().__init__(0 if seed is None else seed)
+
+
 @contextlib.contextmanager
 def sandbox():
     """Let a learner's code run without a word, and without a draw from a generator that is not seeded."""
-    make, state = np.random.default_rng, np.random.get_state()
+    make, old, state = np.random.default_rng, np.random.RandomState, np.random.get_state()
     np.random.default_rng = lambda seed=None: make(0 if seed is None else seed)
+    np.random.RandomState = SeededRandomState
     stdin, sys.stdin = sys.stdin, io.StringIO()
     try:
         with contextlib.redirect_stdout(io.StringIO()), np.errstate(all="ignore"), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        np.random.default_rng, sys.stdin = make, stdin
+        np.random.default_rng, np.random.RandomState, sys.stdin = make, old, stdin
         np.random.set_state(state)
 
 

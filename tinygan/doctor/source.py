@@ -95,6 +95,24 @@ def names_in(value, known=()):
     return (getattr(value, "id", getattr(value, "attr", None)),)
 
 
+def words(module, name):
+    """The words that the source compares a name with, or by which it looks something up."""
+    found = []
+    for part in ast.walk(tree_of(module)):
+        if isinstance(part, ast.Compare) and getattr(part.left, "attr", getattr(part.left, "id", "")) == name:
+            found += [c.value for right in part.comparators for c in ast.walk(right) if isinstance(c, ast.Constant)]
+        elif isinstance(part, ast.Subscript) and getattr(part.slice, "attr", getattr(part.slice, "id", "")) == name:
+            table = vars(module).get(getattr(part.value, "id", ""))
+            found += list(table) if isinstance(table, dict) else []
+    found = list(dict.fromkeys(word for word in found if isinstance(word, str)))
+    return found
+
+
+def own_classes(module):
+    """The classes that a module defines itself."""
+    return [k for k in list(vars(module).values()) if isinstance(k, type) and k.__module__ == module.__name__]
+
+
 def flat(names):
     """Return all names of a nested tuple as a list."""
     return [n for name in names for n in (flat(name) if isinstance(name, tuple) else [name])]

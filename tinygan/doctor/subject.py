@@ -19,6 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tinygan.doctor.arrays import (
+    GRADIENTS,
     beside,
     generators_of,
     is_gradient_name,
@@ -27,11 +28,12 @@ from tinygan.doctor.arrays import (
     match,
     named_after,
     parts_of,
+    plain,
 )
-from tinygan.doctor.feeding import SIZES, Draw, realize, roles, signed
-from tinygan.doctor.finding import CACHE, LOSS, RATE, TARGET
+from tinygan.doctor.feeding import SIZES, Draw, length, realize, roles, signed
+from tinygan.doctor.finding import CACHE, LOSS, RATE, TARGET, sides_in
 from tinygan.doctor.sandbox import Stopped, call, reset, snapshot, where
-from tinygan.doctor.source import parameters
+from tinygan.doctor.source import parameters, required
 from tinygan.layers import Layer
 from tinygan.network import Network
 
@@ -96,6 +98,8 @@ class Subject:
     """Code under check, made and fed as a Plan says."""
 
     moves = uses_rate = False
+    douts = ()  # names of the arguments that backward is given as dout
+    counted = ()  # which of several outputs backward takes a dout for, or () for all
     single = False  # does it compute in single precision, and is meant to?
 
     def __init__(self, plan, setting):
@@ -103,6 +107,7 @@ class Subject:
         self.target, self.form, self.value = plan.target, plan.form, plan.value
         self.sizes = {**SIZES, **plan.world.sizes, **dict(setting.sizes)}
         self.rng = np.random.default_rng(setting.seed)
+        self.current = self.value[-1]  # the one that has run last
         self.generators, self.broken, self.vanishing, self.types = [], [], set(), {}
         self.stage, self.choices, self.told, self.left, self.kept, self.remarks = 0, 1, True, [], {}, []
         self.thing = self.make()
@@ -135,6 +140,9 @@ class Subject:
             return Network(thing.layers, rng, np.float64)
         if isinstance(thing, Layer):
             Network([thing], rng, np.float64)  # deals out W, b, dW, db
+        for name in ("initialize", "build"):  # some layers are told the shape of their input afterwards
+            if required(getattr(thing, name, None)) == ("input_shape",):
+                call(getattr(thing, name), tuple(length(word, self.sizes) for word in self.plan.world.x.split()[1:]))
         for leaf in leaves(thing):
             array = isinstance(leaf.value, np.ndarray)
             self.single = self.single or array and leaf.value.dtype == np.float32
@@ -182,7 +190,7 @@ class Subject:
 
     def forward(self, args):
         """Run the value's calls; return (the last result, {name: all that is known by now})."""
-        if self.value[-1] is not self.form.gradient:
+        if self.form.kind != "step" or self.value[-1].name != self.form.gradient.name:
             return self.run(args)
         before = [(leaf, leaf.value, np.array(leaf.value)) for leaf in self.state(args)]
         found = self.run(args)  # a step that returns its own loss
@@ -195,21 +203,23 @@ class Subject:
         for generator, state in self.generators:
             reset(generator, state)
         known = {name: value.copy() if isinstance(value, np.ndarray) else value for name, value in args.items()}
-        self.lent, self.cache, result = dict(known), None, None
+        self.lent, self.cache, result, self.caches = dict(known), None, None, {}
         for i, step in enumerate(self.value):
             main = main_argument(step, known) if i else None
             known |= {main: self.main} if main else {}
-            named = {name: self.main if name == main else known.get(name, self.setting.rate) for name in step.needs}
+            named = {name: self.main if name == main else known.get(name, self.rate_of(name)) for name in step.needs}
             if self.evaluating and self.setting.mode in [p.name for p in parameters(self.function(step))]:
                 named[self.setting.mode] = False
-            result = self.in_order(call(self.function(step), **named, **self.extra(step)))
+            self.current, result = step, self.in_order(call(self.function(step), **named, **self.extra(step)))
             if result is None and self.thing is not None:  # it has stored it
                 result = next((v for v in (getattr(self.thing, n, None) for n in STORED) if v is not None), None)
             self.main = self.outputs(result)[0]
             if isinstance(result, tuple) or self.cache is None:
                 self.cache = result[-1] if isinstance(result, tuple) else result
             parts = zip(step.returns, result if isinstance(result, tuple) else (result,), strict=False)
-            known |= {name: part for name, part in parts if isinstance(name, str) and name not in args}
+            for name, part in [(name, part) for name, part in parts if isinstance(name, str)]:
+                known |= {name: part} if name not in args else {}
+                self.caches |= {name: part} if CACHE.fullmatch(name) else {}
         return result, known
 
     def extra(self, step):
@@ -221,6 +231,11 @@ class Subject:
     def in_order(self, result):
         """Return what a call has returned with the value in front."""
         return result
+
+    def rate_of(self, name):
+        """Return the learning rate for this argument: 0 where it is the other player's, who then stays as it is."""
+        side = self.value[-1].side.lower()
+        return 0.0 if side and sides_in(name) == {"d": {"g"}, "g": {"d"}}[side] else self.setting.rate
 
     def outputs(self, result):
         """Return the arrays of floats in a result that are output, not cache; Stopped if there are none."""
@@ -239,16 +254,22 @@ class Subject:
 
     def parts(self, result):
         """The arrays of floats in a result, as they are, without a cache at the end."""
-        parts = list(result) if isinstance(result, (tuple, list)) else [result]
+        parts, step = list(result) if isinstance(result, (tuple, list)) else [result], self.current
         needs = self.form.gradient.needs if self.form.gradient is not None else ()
-        named = [str(name) for name in self.value[-1].returns[-1:]]
+        named = [str(name) for name in step.returns[-1:]]
         if len(parts) > 1 and self.form.kind != "both" and any(map(CACHE.fullmatch, [*needs, *named])):
             parts = parts[:-1]
-        known = zip(parts[1:], self.value[-1].returns[1:], strict=False)
+        known = zip(parts[1:], step.returns[1:], strict=False)
         kept = [id(part) for part, name in known if name in needs]  # backward takes it as it is: a cache, too
         parts = [part for part in parts if id(part) not in kept]
+        names = [name for name in map(str, step.returns) if not CACHE.fullmatch(name)]
+        if len(names) > 1 and set(names) <= set(needs) and len(result) == len(step.returns):
+            out = next((name for name in names if re.search("out|final|pred|hat", name)), names[-1])
+            parts = [result[step.returns.index(out)]]  # backward takes all activations; this one is the output
+        if len(parts) > 1 and self.form.kind == "pair" and self.counted:
+            parts = [part for i, part in enumerate(parts) if i in self.counted]
         if self.form.kind in ("both", "step") or len(parts) > 1 and is_number(parts[0]) and np.ndim(parts[0]) == 0:
-            parts = parts[:1]
+            parts = parts[step.part : step.part + 1]
         return [np.asarray(part) for part in parts if is_number(part)]
 
     def out(self):
@@ -308,6 +329,7 @@ class Subject:
         names = [path[-1] for path in slots]
         for path, array in [(path, array) for path, array in slots.items() if path[0] == "self"]:
             like = any(map(is_gradient_name, path)) or any(named_after(path[-1], name) > 1 for name in names)
+            like = like or not GRADIENTS.isdisjoint(map(plain, path))
             like = like or path[-1] in ("mask", "out", "x") or path[-1] in self.args
             if like and not self.matters(array):
                 del slots[path]
@@ -375,7 +397,7 @@ class Subject:
         parts = [*returned, *((leaf.path, leaf.value) for leaf in state if isinstance(leaf.holder, tuple))]
         sure = {path: parts[j][1] for path, j in beside(parameters_alone, parts).items()}
         given = [id(v) for v in sure.values()] + [id(v) for v in parameters_alone.values()]
-        rest = {path: array for path, array in self.slots.items() if path not in sure}
+        rest = {path: array for path, array in self.slots.items() if path not in sure and not self.of_other(path)}
         returned = [part for part in returned if id(part[1]) not in given] if sure else returned
         pairs, self.choices = match(rest, self.args, returned, names, changed, self.plan.choice)
         pairs |= sure
@@ -385,11 +407,18 @@ class Subject:
         )
         named = [(names[p[0]] if isinstance(p[0], int) and p[0] < len(names) else None, v) for p, v in returned]
         loose = [name for name, value in named if isinstance(name, str) and id(value) not in used]
+        loose = [name for name in loose if not (self.form.kind == "step" and LOSS.fullmatch(name))]
         self.left = [n for n in loose if is_gradient_name(n) or any(named_after(n, name) > 1 for name in needs)]
         self.types = {path: np.asarray(value).dtype for path, value in pairs.items()}
         found = {path: np.array(pairs[path], dtype=float) if path in pairs else None for path in self.slots}
         self.kept = {path: g.shape for path, g in found.items() if g is not None and self.fits(path, g)}
         return found | {path: found[path].reshape(self.slots[path].shape) for path in self.kept}
+
+    def of_other(self, path):
+        """Does an array belong to D, where this is a loss of G, by their names, or the other way round?"""
+        mine = sides_in(self.form.name)
+        theirs = set().union(*(sides_in(part) for part in path if isinstance(part, str)))
+        return self.form.kind in ("both", "pair") and len(mine) == len(theirs) == 1 and mine != theirs
 
     def fits(self, path, gradient):
         """Has a gradient another shape, but only by axes of length 1 that do no harm, as (1, O) beside (O,)?"""

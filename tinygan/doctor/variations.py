@@ -6,18 +6,17 @@ where the code runs with it, and is no matter where it does not.
 
 from __future__ import annotations
 
-import ast
 import re
 from dataclasses import replace
 
 from tinygan.doctor import feeding
 from tinygan.doctor.feeding import TARGETS, Draw
 from tinygan.doctor.offers import used
-from tinygan.doctor.source import parameters, tree_of
+from tinygan.doctor.source import parameters, words
 
 # fmt: off
 LEFT_ALONE = re.compile(
-    r".*(seed|rng|random|eps|verbose|debug|inplace|copy|check|dtype|name|iter|steps|epoch|train|lr|learn|momentum|path).*"
+    r".*(seed|rng|random|retain|keep_grad|save|store|eps|verbose|debug|inplace|copy|check|dtype|name|iter|steps|epoch|train|lr|learn|momentum|path).*"
     r"|mode|tol|cache|out|training|deriv\w*|prime|grad\w*|backward|d", re.I)
 # fmt: on
 
@@ -34,6 +33,9 @@ def variations(subject):
     for name, c in plan.given.items():
         if isinstance(c, Draw) and c.values == "chances" and name not in main:
             yield f"{name} one-hot ", replace(plan, given=plan.given | {name: c._replace(values="one-hot")}), setting
+    for name, word in [(name, c) for name, c in plan.given.items() if isinstance(c, str)]:
+        for other in alternatives(subject, name.removeprefix("init."), word):
+            yield f"{name.removeprefix('init.')}={other} ", replace(plan, given=plan.given | {name: other}), setting
     given, own, *_ = used(subject.target, (*subject.value, subject.form.gradient))
     for name, value in defaults(subject):
         theirs = [c for c in [(own | given).get(name)] if isinstance(c, (bool, int, float, str, Draw)) and c != value]
@@ -70,7 +72,8 @@ def alternatives(subject, name, value):
     if isinstance(value, bool):
         return [not value]
     if isinstance(value, str):
-        return [word for word in words(subject.target.module, name) if word != value]
+        known = words(subject.target.module, name)
+        return [word for word in [*known, *["another"] * bool(known)] if word != value]
     if isinstance(value, int):
         return [value + 1, value - 1] if value > 1 else [value + 1]
     return [0.3 * value or 0.3] if value == 0 or abs(value) > 1e-3 else []
@@ -86,19 +89,6 @@ def optional(subject, name):
     ]
     shapes = dict.fromkeys([subject.plan.world.x, "N 1", "N", *(c.shape for c in offered)])
     return [Draw(shape, kind) for shape in shapes][:5]
-
-
-def words(module, name):
-    """The words that the source compares a name with, or by which it looks something up."""
-    found = []
-    for part in ast.walk(tree_of(module)):
-        if isinstance(part, ast.Compare) and getattr(part.left, "attr", getattr(part.left, "id", "")) == name:
-            found += [c.value for right in part.comparators for c in ast.walk(right) if isinstance(c, ast.Constant)]
-        elif isinstance(part, ast.Subscript) and getattr(part.slice, "attr", getattr(part.slice, "id", "")) == name:
-            table = vars(module).get(getattr(part.value, "id", ""))
-            found += list(table) if isinstance(table, dict) else []
-    found = list(dict.fromkeys(word for word in found if isinstance(word, str)))
-    return [*found, "another"] if found else []
 
 
 def unreached(subject):
