@@ -14,11 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_runs import TINY, assert_same_state, images, points, trained, write_folder
 
-from tinygan import codes as codes_module
 from tinygan.app import runs
 from tinygan.app.cli import main
-from tinygan.codes import NUMBERS, InfoGAN, gaussian_loss, guessed_labels, merged
-from tinygan.data import Dataset
+from tinygan.codes import NUMBERS, InfoGAN, gaussian_loss, guessed_labels
 from tinygan.distortion import Distortion, agreement
 from tinygan.gan import GAN, draw_latents
 from tinygan.gradient_penalty import R1, WGANGP
@@ -105,6 +103,13 @@ def test_so_do_those_with_one_kind_of_code_and_of_another_game(choices):
     check_step(*coded_gan(seed=1, **choices))
 
 
+@pytest.mark.parametrize("choices", [{}, dict(continuous=0)], ids=str)
+def test_so_do_those_where_real_samples_have_codes_as_well(choices):
+    gan, x_real, z = coded_gan(seed=2, **choices)
+    gan.groups = np.array([3, 0, 0, 2])
+    check_step(gan, x_real, z)
+
+
 class GuessesForNothing(InfoGAN):
     """A planted mistake: G's loss has the guesses, and its gradient has not."""
 
@@ -150,13 +155,24 @@ class OnRealToo(InfoGAN):
         return result
 
 
-MISTAKES = [GuessesForNothing, OfNeighbors, WeightInTheValueOnly, OnRealToo]
+class OfReal(InfoGAN):
+    """A planted mistake: a real sample gets the gradient of the wrong code."""
+
+    def guess_code(self, out, dout, labels):
+        loss = super().guess_code(out, dout, labels)
+        if labels is self.groups:
+            super().guess_code(out, dout, labels[::-1])
+        return loss
+
+
+MISTAKES = [GuessesForNothing, OfNeighbors, WeightInTheValueOnly, OnRealToo, OfReal]
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_a_planted_mistake_in_the_steps_is_caught(mistake):
     gan, x_real, z = coded_gan()
     gan.__class__ = mistake
+    gan.groups = np.array([3, 0, 0, 2]) if mistake is OfReal else None
     with pytest.raises(AssertionError):
         check_step(gan, x_real, z)
 
@@ -174,6 +190,18 @@ def test_both_players_pay_for_wrong_guesses_and_for_nothing_else_more_than_witho
     assert_same_bits("logits", result.real_logits, gan.discriminator.forward(np.vstack([x_real, x_fake]))[:4, :1])
     g_loss = gan.generator_gradients(gan.generator.forward(z))
     assert g_loss == pytest.approx(plain.generator(fake[:, :1])[0] + code, rel=1e-12)
+
+
+def test_d_pays_for_the_codes_of_real_samples_and_g_does_not():
+    gan, x_real, z = coded_gan()
+    x_fake = gan.generator.forward(z).copy()
+    d_loss, g_loss = gan.discriminator_gradients(x_real, x_fake).loss, gan.generator_gradients(gan.generator.forward(z))
+    real = gan.discriminator.forward(x_real)[:, 1:5].copy()
+    gan.groups = np.array([3, 0, 0, 2])
+    log_p = real - np.log(np.exp(real).sum(axis=1, keepdims=True))
+    expected = d_loss - 0.7 * np.mean(log_p[np.arange(4), gan.groups])
+    assert gan.discriminator_gradients(x_real, x_fake).loss == pytest.approx(expected, rel=1e-12)
+    assert gan.generator_gradients(gan.generator.forward(z)) == g_loss
 
 
 def test_a_penalty_feels_the_logit_and_not_the_guesses():
@@ -208,14 +236,10 @@ def test_guessed_labels_do_not_depend_on_how_many_are_read_at_once():
 
 
 class Fixed(Distortion):
-    """The same distortions in every pass, so that a loss can be measured again; two by turns for ``real``."""
-
-    real, turn = None, 0
+    """The same distortions in every pass, so that a loss can be measured again."""
 
     def forward(self, x):
-        if x is self.real:
-            self.turn = 1 - self.turn
-        self.rng = rng(6 + self.turn if x is self.real else 6)
+        self.rng = rng(6)
         return super().forward(x)
 
 
@@ -258,8 +282,7 @@ def distorted_gan(**choices):
         network.params += 0.1 * rng(1).normal(size=network.params.size)
     gan.distortion = Fixed(rng(), (4, 4), 1.0)
     gan.z = draw_latents(rng(3), 4, 3, (1,) * 4).astype(float)
-    x_real = gan.distortion.real = rng(2).random((4, 16))
-    return gan, x_real, gan.z
+    return gan, rng(2).random((4, 16)), gan.z
 
 
 def test_the_steps_with_distorted_samples_follow_their_gradients():
@@ -329,60 +352,18 @@ def test_the_agreement_is_log_k_where_all_are_read_alike_and_nothing_where_all_a
         assert all(np.isfinite(dlogits).all() and dlogits.dtype == dtype for dlogits in gradients)
 
 
-@pytest.mark.parametrize("choices", [{}, dict(continuous=0)], ids=str)
-def test_the_steps_with_an_agreement_about_real_samples_follow_their_gradients(choices):
-    check_step(*distorted_gan(agree=0.6, **choices))
+def test_the_agreement_of_groups_is_that_of_what_their_kinds_add_up_to():
+    groups = np.array([[1.0, 0], [0, 1], [1, 0], [0, 1]])
+    p, q = (np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True) for logits in two_readings())
+    of_groups = agreement(np.log(p @ groups), np.log(q @ groups))[0]
+    assert agreement(*two_readings(), groups)[0] == pytest.approx(of_groups, rel=1e-12)
+    check_agreement(lambda logits, others: agreement(logits, others, groups))
 
 
-@pytest.mark.parametrize("mistake", MISTAKEN_AGREEMENTS.values(), ids=MISTAKEN_AGREEMENTS)
-def test_a_planted_mistake_in_it_is_caught_in_the_steps(mistake, monkeypatch):
-    monkeypatch.setattr(codes_module, "agreement", mistake)
+def test_a_gradient_that_forgets_the_groups_is_caught():
+    groups = np.array([[1.0, 0], [0, 1], [1, 0], [0, 1]])
     with pytest.raises(AssertionError):
-        check_step(*distorted_gan(agree=0.6))
-
-
-def test_kinds_that_are_taken_for_each_other_are_joined():
-    """Six kinds, of which 0 and 4, 1 and 2, 3 and 5 are confused."""
-    joint = np.eye(6)
-    for i, j in ((0, 4), (1, 2), (3, 5)):
-        joint[i, j] = joint[j, i] = 0.5
-    groups = merged((joint + 0.01) / (joint + 0.01).sum(), 3)
-    assert {tuple(np.flatnonzero(column)) for column in groups.T} == {(0, 4), (1, 2), (3, 5)}
-    assert (groups.sum(axis=1) == 1).all()
-
-
-@pytest.fixture
-def three_steps_of_sorting(monkeypatch):
-    monkeypatch.setattr(codes_module, "SORTING", 3)
-
-
-def test_before_the_game_d_sorts_and_g_waits(three_steps_of_sorting):
-    training = Training(replace(CODED, distort=0.5, agree=1.0, steps=6), images())
-    g, d = training.gan.generator, training.gan.discriminator
-    first = g.params.copy()
-    for step in range(6):
-        before = d.params.copy()
-        training.train_step()
-        assert not np.array_equal(d.params, before)
-        assert np.array_equal(g.params, first) == (step < 3), step
-
-
-def quadrants(n=600):
-    """Images of 8 x 8 bytes in which one quadrant is bright, whose number is the label."""
-    random = rng(4)
-    labels = random.integers(4, size=n)
-    x = np.zeros((n, 2, 4, 2, 4), np.uint8)
-    x[np.arange(n), labels // 2, :, labels % 2] = random.integers(100, 256, size=(n, 1, 1))
-    return Dataset("quadrants", x.reshape(n, 64), labels, (8, 8))
-
-
-def test_codes_are_kinds_that_bending_does_not_change(monkeypatch):
-    monkeypatch.setattr(codes_module, "SORTING", 300)
-    dataset = quadrants()
-    config = replace(CODED, hidden=(64,), batch=64, lr=5e-3, beta1=0.5, distort=0.7, agree=1.0, steps=302)
-    training = trained(config, dataset)
-    read = guessed_labels(training.gan.discriminator, 4, dataset.x.astype(np.float32) / 255)
-    assert np.mean(matched(read, dataset.labels) == dataset.labels) > 0.95
+        check_agreement(lambda a, b: (agreement(a, b, groups)[0], *agreement(a, b)[1:]))
 
 
 # ---- code against class --------------------------------------------------------------------------
@@ -434,7 +415,7 @@ def test_a_code_that_splits_a_class_stands_for_none():
         (points, dict(codes=0)),
         (points, dict(continuous=0)),
         (images, dict(distort=0.5)),
-        (images, dict(distort=0.5, agree=1.0)),
+        (images, dict(sort=3)),
     ],
 )
 def test_a_resumed_run_with_codes_is_the_undisturbed_one(data, choices):
@@ -490,8 +471,9 @@ def test_a_ring_of_eight_is_divided_among_eight_codes():
         (dict(codes=2, code_weight=0), "code_weight"),
         (dict(distort=1.0), "distort"),
         (dict(codes=2, distort=3.0), "distort"),
-        (dict(codes=2, agree=1.0), "agree"),
-        (dict(codes=2, distort=1.0, agree=1.0, workers=2), "workers"),
+        (dict(sort=1), "sort"),
+        (dict(codes=21, sort=1), "sort"),
+        (dict(codes=2, sort=-1), "sort"),
     ],
     ids=str,
 )
@@ -512,7 +494,8 @@ def test_codes_that_no_run_can_have_are_refused(choices, name):
         ("--codes 4 --code-weight 0", "--code-weight"),
         ("--distort 1", "--distort"),
         ("--codes 4 --distort 1", "--distort"),
-        ("--codes 4 --agree 1", "--agree"),
+        ("--codes 4 --sort 1", "--sort"),
+        ("--sort 1", "--sort"),
     ],
 )
 def test_what_does_not_fit_together_is_refused_in_a_line(words, name, capsys, tmp_path):

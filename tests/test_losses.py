@@ -16,7 +16,15 @@ from hypothesis import strategies as st
 
 from tinygan.gradcheck import numeric_gradient
 from tinygan.layers import Sigmoid
-from tinygan.losses import bce, bce_with_logits, least_squares, sigmoid, softmax_cross_entropy
+from tinygan.losses import (
+    bce,
+    bce_with_logits,
+    least_squares,
+    sigmoid,
+    softmax,
+    softmax_cross_entropy,
+    through_softmax,
+)
 
 LOSSES = [bce, bce_with_logits, least_squares]
 TARGETS = st.sampled_from([0.0, 1.0, 0.1, 0.9, "array"])
@@ -257,6 +265,25 @@ def test_precision_and_shape_are_kept_and_nothing_given_is_changed(loss, dtype):
 
 
 # ---- softmax and cross-entropy -----------------------------------------------------------------
+
+
+@given(SEEDS, SIZES, st.integers(1, 5))
+def test_softmax_is_its_formula_and_its_backward_pass_the_derivative(seed, n, classes):
+    rng = np.random.default_rng(seed)
+    logits, dp = 3 * rng.normal(size=(n, classes)), rng.normal(size=(n, classes))
+    p = softmax(logits)
+    for row, each in zip(logits, p, strict=True):
+        assert_close("p", each, [np.exp(x) / sum(np.exp(row)) for x in row], 1e-13)
+    if classes > 1:  # the only class has the probability 1, whatever its logit
+        expected = numeric_gradient(lambda: np.sum(dp * softmax(logits)), logits)
+        assert_gradient("dlogits", through_softmax(p, dp), expected)
+
+
+@for_both_precisions
+def test_softmax_does_not_overflow(dtype):
+    p = softmax(np.array([[1e4, 1e4, -1e4], [-1e4, -1e4, -1e4]], dtype))
+    np.testing.assert_allclose(p, [[0.5, 0.5, 0], [1 / 3] * 3], rtol=1e-6)
+    assert p.dtype == dtype
 
 
 @given(SEEDS, SIZES, st.integers(2, 5))

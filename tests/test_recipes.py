@@ -67,7 +67,7 @@ REFUSED = {
     "continuous": [-1, 4, 1001, 1.0, None],  # 4: z has three numbers
     "code_weight": [0.0, -1.0, NAN, INF, None],
     "distort": [-0.1, 2.1, NAN, None, 1.0],  # 1.0: there are no codes
-    "agree": [-0.1, NAN, INF, None, 1.0],  # 1.0: nothing is distorted
+    "sort": [-1, 1.0, None, 5],  # 5: there are no codes
     "workers": [0, -1, 7, 2.0, "2"],
     "init": ["He", None, ()],
     "slope": [-0.1, 1.1, NAN, None],
@@ -92,7 +92,7 @@ ACCEPTED = {  # at the very ends
     "g_slope": [None, 0, 1], "batch": [6, 10**12 // 6 * 6],
     "beta1": [0, 0.999999], "decay_from": [0, 1], "average": [0, 0.999999], "d_steps": [1, 1000], "pack": [1, 6],
     "steps": [1, None, 10**12], "epochs": [5e-324, 7], "minutes": [1, 0.01], "workers": [None, 1, 6],
-    "codes": [0, 2, 1000], "continuous": [0, 3], "code_weight": [1e-9, 10**12], "distort": [0], "agree": [0],
+    "codes": [0, 2, 1000], "continuous": [0, 3], "code_weight": [1e-9, 10**12], "distort": [0], "sort": [0],
     "seed": [0, 2**128 - 1],
 }  # fmt: skip
 
@@ -273,13 +273,13 @@ OTHERWISE = {
     "continuous": 2,
     "code_weight": 9.0,
     "distort": 1.0,
-    "agree": 1.0,
+    "sort": 3,
     "seed": 1,
 }
 
 
 CHOICES = sorted(Config().to_dict().keys() - LIMITS - {"workers"})  # these follow it: see test_workers.py
-IMAGES_ONLY = ("channels", "batch_norm", "distort", "agree")
+IMAGES_ONLY = ("channels", "batch_norm", "distort", "sort")
 
 
 @pytest.mark.parametrize(
@@ -291,8 +291,7 @@ def test_every_choice_changes_the_run(data, name):
     dataset = {"points": points, "images": images}[data]()
     base = replace(TINY, objective="least-squares" if name == "coding" else "non-saturating")
     base = replace(base, channels=(2, 3)) if name == "batch_norm" else base
-    base = replace(base, codes=3) if name in ("code_weight", "distort", "agree") else base
-    base = replace(base, distort=1.0) if name == "agree" else base
+    base = replace(base, codes=3) if name in ("code_weight", "distort", "sort") else base
     (_, plain), (_, other) = (
         trained(config, dataset).frames[-1] for config in (base, replace(base, **{name: OTHERWISE[name]}))
     )

@@ -26,9 +26,16 @@ SMALL = Config(gamma=0.05, latent_dim=3, hidden=(6, 5), batch=11, beta1=0.5, lr=
 def trained_alone(config, dataset):
     """A Training of one process in float64, at its end."""
     training = Training(config, dataset, dtype=np.float64)
+    sort(training)
     for _ in range(config.steps):
         training.train_step()
     return training
+
+
+def sort(training):
+    """What ``Training.run`` begins with, where it is wanted."""
+    for _ in training.sort() if training.config.sort else ():
+        pass
 
 
 def trained_together(config, dataset):
@@ -40,6 +47,8 @@ def trained_together(config, dataset):
         try:
             worker = Worker(k, config, dataset, memory, crew, np.float64)
             crew.arrive()
+            if k == 0:
+                sort(worker)
             for _ in range(config.steps):
                 worker.train_step()
             return worker
@@ -102,11 +111,12 @@ def test_ten_steps_of_every_game_are_those_of_one_process(n, threads):
         dict(conditional=True),
         dict(codes=4, continuous=2),
         dict(distort=1.0, codes=4, hidden=(5,)),
+        dict(sort=5, codes=4),
     ],
     ids=lambda choices: next(iter(choices)),
 )
 def test_so_are_those_of_packs_of_schedules_of_images_and_of_classes(choices, threads):
-    config, dataset = replace(SMALL, **choices), images() if {"channels", "distort"} & {*choices} else points()
+    config, dataset = replace(SMALL, **choices), images() if {"channels", "distort", "sort"} & {*choices} else points()
     assert_equal_to_rounding(trained_together(replace(config, workers=3), dataset), trained_alone(config, dataset))
 
 

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from tinygan.losses import softmax, through_softmax
+
 SHEAR, TURN, ZOOM, MOVE = 0.5, 0.25, 0.25, 2.0  # the largest with strength 1: a slope, radians, log of a factor, pixels
 WAYS = 1024  # in which images are bent
 
@@ -40,14 +42,17 @@ class Distortion:
         return sums.reshape(n, -1)[:, :inputs].astype(dout.dtype)
 
 
-def agreement(logits, others):
+def agreement(logits, others, groups=None):
     """Return -I(c; c'), in nats, and its gradients with respect to both logits, (N, K).
 
     The two were read from two distortions of the same N images: c has the probabilities softmax(logits), c' those of
-    the others, and P(c, c') is the mean over the images, either way round (Ji et al. 2019, eq. 2 and 3).
+    the others, and P(c, c') is the mean over the images, either way round (Ji et al. 2019, eq. 2 and 3). With groups,
+    (K, G) one-hot, c and c' are the groups of what was read.
     """
     p, q = softmax(logits), softmax(others)
-    information, gain = mutual_information(both_ways(p, q))
+    groups = np.eye(p.shape[1], dtype=p.dtype) if groups is None else groups
+    information, gain = mutual_information(groups.T @ both_ways(p, q) @ groups)
+    gain = groups @ gain @ groups.T
     dp, dq = -q @ gain / len(p), -p @ gain / len(p)
     return -information, through_softmax(p, dp), through_softmax(q, dq)
 
@@ -67,17 +72,6 @@ def mutual_information(joint):
     tiny = np.finfo(joint.dtype).tiny  # for log 0
     gain = np.log(joint + tiny) - np.log(np.outer(alone, alone) + tiny)
     return np.sum(joint * gain), gain
-
-
-def softmax(logits):
-    """Return the probabilities exp(logits[n, k])/Σ_j exp(logits[n, j]), (N, K)."""
-    e = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return e / e.sum(axis=1, keepdims=True)
-
-
-def through_softmax(p, dp):
-    """Return d(loss)/d(logits) for d(loss)/dp, where p = softmax(logits); all (N, K)."""
-    return p * (dp - np.sum(p * dp, axis=1, keepdims=True))
 
 
 def sources(rng, shape, strength):

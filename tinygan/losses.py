@@ -3,6 +3,8 @@
 Each returns (loss, gradient). The loss is a mean over the batch and the gradient is the derivative
 of that mean, so that value and gradient always have the same 1/N.
 
+Beside them stand the sigmoid and the softmax, which turn logits into probabilities.
+
 Shapes: N batch, K classes. An output is (N, O), and a mean over the batch is a mean over all its
 N·O entries. A target is an array of that shape, or one number for all.
 """
@@ -56,6 +58,17 @@ def least_squares(out, target):
     """Return ½ mean((out - target)²), and d(loss)/d(out) = (out - target)/N (Mao et al. 2017, eq. 2)."""
     difference = out - target
     return 0.5 * np.mean(difference * difference), difference / out.size
+
+
+def softmax(logits):
+    """Return the probabilities exp(logits[n, k])/Σ_j exp(logits[n, j]), (N, K)."""
+    e = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
+
+
+def through_softmax(p, dp):
+    """Return d(loss)/d(logits) for d(loss)/dp, where p = softmax(logits); all (N, K)."""
+    return p * (dp - np.sum(p * dp, axis=1, keepdims=True))
 
 
 def softmax_cross_entropy(logits, labels):

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tinygan import data, optimizers, synthetic
-from tinygan.codes import KINDS, InfoGAN
+from tinygan.codes import InfoGAN
 from tinygan.conditions import Condition, class_counts
 from tinygan.convolution import Conv2D, ConvTranspose2D
 from tinygan.distortion import Distortion
@@ -141,10 +141,8 @@ class Config:
     distort: float = choice(
         0.0, Range(float, 0, 2), "how strongly images are bent at random before D guesses their code"
     )
-    agree: float = choice(
-        0.0,
-        Range(float, 0, LARGEST),
-        "what D pays for reading bent copies of a real image differently; for 2,000 steps it does that alone",
+    sort: int = choice(
+        0, Range(int, 0, LARGEST), "steps in which real images are sorted before the game; their groups are the codes"
     )
     centered: bool = choice(False, OneOf((False, True)), "D sees pixels from -1 to 1, and G ends in a Tanh")
     init: str = choice("he", OneOf(INITS), "first weights of the hidden layers")
@@ -187,15 +185,16 @@ class Config:
             raise ValueError(f"continuous: z has {self.latent_dim} numbers, so that D cannot guess {self.continuous}")
         if self.distort and not self.codes:
             raise ValueError("distort: is for images whose code D guesses, and there is none; add codes")
-        if self.agree and not self.distort:
-            raise ValueError("agree: compares codes read from distorted images, and nothing is distorted; add distort")
+        if self.sort and not 2 <= self.codes <= 20:
+            raise ValueError(
+                f"sort: makes groups for 2 to 20 codes, not for {self.codes}; choose codes, or leave it out"
+            )
         if (self.codes or self.continuous) and self.pack > 1:
             raise ValueError("pack: a discriminator that guesses codes judges samples one by one")
         if self.batch_norm and not self.channels:
             raise ValueError("batch_norm: is for networks with channels")
         if self.workers and self.workers > self.most_workers():
-            names = [name for name in ("batch_norm", "agree") if getattr(self, name)]
-            why = f"{names[0]} feels the whole batch" if names else f"of a batch of {self.batch}"
+            why = "batch_norm feels the whole batch" if self.batch_norm else f"of a batch of {self.batch}"
             raise ValueError(f"workers: must be at most {self.most_workers()}, since {why}, got {self.workers}")
 
     def to_dict(self):
@@ -213,7 +212,7 @@ class Config:
 
     def most_workers(self):
         """Return among how many processes a batch can be divided: by packs, if its samples do not feel each other."""
-        return 1 if self.batch_norm or self.agree else self.batch // self.pack
+        return 1 if self.batch_norm else self.batch // self.pack
 
     def extended(self, steps):
         """Return the Config of a run that goes on to ``steps``; ValueError where it would not be the same run."""
@@ -242,14 +241,9 @@ PRESETS = {
     "infogan": Config(
         codes=10,
         continuous=2,
-        distort=0.7,
-        agree=1.0,
+        sort=3_000,
         latent_dim=20,
-        hidden=(256, 256),
-        batch=256,
-        beta1=0.5,
-        decay_from=0.8,
-        steps=3_000,
+        steps=12_000,
     ),
     # DCGAN's networks and settings, in small.
     "dcgan": Config(
@@ -297,8 +291,9 @@ def generator_layers(config, shape, classes=0):
     """
     slope = config.slope if config.g_slope is None else config.g_slope
     latent_dim, is_image = config.latent_dim + classes, len(shape) > 1
-    if config.distort and not is_image:
-        raise ValueError("distort: is for images, which these samples are not")
+    for name in ("distort", "sort"):
+        if getattr(config, name) and not is_image:
+            raise ValueError(f"{name}: is for images, which these samples are not")
     end = []
     if is_image:
         end = [Tanh(), Scale(0.5, 0.5)] if config.centered else [Sigmoid()]
@@ -344,8 +339,7 @@ def discriminator_layers(config, shape, classes=0):
     if classes and not config.codes:
         head += [Condition(classes)]
         n_in += classes
-    guesses = config.codes + config.continuous + (KINDS * config.codes if config.agree else 0)
-    sizes = n_in, *reversed(config.hidden), 1 + guesses
+    sizes = n_in, *reversed(config.hidden), 1 + config.codes + config.continuous
     return [*head, *mlp(sizes, config.init, last_init(config), config.slope)]
 
 
@@ -398,7 +392,6 @@ def build_gan(config, shape, rng, dtype=np.float32, classes=0):
         continuous=config.continuous,
         weight=config.code_weight,
         distortion=distortion,
-        agree=config.agree,
     )
 
 

@@ -27,8 +27,9 @@ import numpy as np
 
 from tinygan.codes import InfoGAN
 from tinygan.conditions import Condition, one_hot, with_labels
-from tinygan.data import Minibatches, as_bytes, as_floats
+from tinygan.data import Minibatches, as_bytes
 from tinygan.gan import draw_latents, generate
+from tinygan.kinds import Sorter
 from tinygan.network import Network
 from tinygan.optimizers import MovingAverage
 from tinygan.recipes import LARGEST, Range, build_gan, counts_of, generator_layers
@@ -99,6 +100,7 @@ class Training:
         # The generator that samples are drawn from; its weights are those of the average.
         self.shown = Network(generator_layers(config, self.shape, self.classes), np.random.default_rng(0), dtype)
         self.batches = Minibatches(dataset.x, config.batch, self.rng, dtype)
+        self.groups = np.zeros(len(dataset.x) if config.sort else 0, np.int64)  # no other than 0: not sorted yet
         self.z = np.empty((config.batch, config.latent_dim), dtype)
         self.latents = self.shown_latents()
 
@@ -118,11 +120,14 @@ class Training:
     def run(self):
         """Train to the end, yielding after every step: "step", "row" or "frame".
 
-        A "row" is a step that also added to the history, a "frame" one that also took a snapshot.
+        A "row" is a step that also added to the history, a "frame" one that also took a snapshot. The steps of
+        ``sort`` come first, and do not count.
         """
         if not self.frames:
             self.snapshot()
             yield "frame"
+        if self.config.sort and not self.groups.any():
+            yield from self.sort()
         while self.progress() < 1:
             before, start = self.progress(), time.perf_counter()
             with np.errstate(all="ignore"):  # check_finite says it better
@@ -130,6 +135,18 @@ class Training:
                 self.seconds += time.perf_counter() - start
                 event = self.take_note(before, self.progress())
             yield event
+
+    def sort(self):
+        """Sort the data into as many groups as there are codes, without a label, yielding "step" after every step.
+
+        The random numbers are not those of the game: a run that is interrupted while it sorts begins this anew.
+        """
+        config = self.config
+        sorter = Sorter(self.batches.x, self.shape, config.codes, config.sort, np.random.default_rng([config.seed, 2]))
+        for _ in range(sorter.steps):
+            sorter.step()
+            yield "step"
+        self.groups[:] = sorter.groups_of(self.batches.x)
 
     def train_step(self):
         """Take one step of the training: d_steps of D, one of G."""
@@ -139,17 +156,14 @@ class Training:
             z, x_real = self.draw(), self.batches.next()
             z = self.told(z) if config.conditional else z
             if isinstance(gan, InfoGAN):
-                gan.z, gan.t = z, self.step
-                if gan.has_sorted():
-                    rows = self.rng.integers(len(self.batches.x), size=5000)
-                    gan.settle(as_floats(self.batches.x[rows]))
+                gan.z = z
+                gan.groups = self.groups[self.batches.rows] if config.sort else None
             x_fake = gan.generator.forward(z)
             d = gan.discriminator_step(x_real, x_fake)
             if config.penalty == "clip":
                 np.clip(gan.discriminator.params, -config.gamma, config.gamma, out=gan.discriminator.params)
         g_loss = gan.generator_step(x_fake)
-        if not (isinstance(gan, InfoGAN) and gan.is_sorting()):  # as long as D sorts, there is no new G
-            self.average.update(gan.generator.params)
+        self.average.update(gan.generator.params)
         self.step += 1
 
         score = gan.objective.score
@@ -267,6 +281,8 @@ class Training:
                 arrays[f"{player}_optimizer.{slot}"] = getattr(optimizer, slot, unused)
             if network.statistics.size:
                 arrays[f"{player}_statistics"] = network.statistics
+        if self.config.sort:
+            arrays["groups"] = self.groups
         values = {
             "shape": self.shape,
             "class_counts": list(self.class_counts),
@@ -304,6 +320,10 @@ class Training:
         if hasattr(gan.penalty, "calls"):
             gan.penalty.calls = count(values, "penalty.calls")
         self.batches.restore(arrays["order"], count(values, "drawn"))
+        if self.config.sort:
+            self.groups[:] = arrays["groups"]
+            if not ((self.groups >= 0) & (self.groups < self.config.codes)).all():
+                raise ValueError("groups has numbers that are no code")
         self.step, self.seconds = count(values, "step"), float(count(values, "seconds", float))
         self.sums[:] = arrays["sums"]
         if self.sums[0] < 0:

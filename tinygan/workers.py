@@ -109,6 +109,8 @@ class Worker(Training):
             self.gan.penalty.rng = Dealt(self.rng, config.batch, self.share)
         if config.distort:
             self.gan.distortion.rng = Dealt(self.rng, config.batch, self.share)
+        if config.sort:
+            self.groups = memory.holding("groups", self.groups)  # the leader sorts for all
         self.clock = memory.array("clock", (1,), float)
         self.means = memory.array("means", (config.workers, 5), float)
         self.gan.d_optimizer, _ = self.share_player("discriminator", self.gan.d_optimizer, memory)

@@ -37,7 +37,7 @@ CHOICES = {
     "continuous": [1, 3, 4, -1, None],
     "code_weight": [0, -1, NAN, 2.0, "x"],
     "distort": [-1, 1, 3, NAN, None],
-    "agree": [-1, 1, NAN, None],
+    "sort": [-1, 1, 10**9, 0.5, None],
     "workers": [0, -1, 10**9, 2.0],
     "channels": [[1], [0], [10**9], [1] * 10_000, "54", None],
     "batch_norm": [True, 1, "yes", None],

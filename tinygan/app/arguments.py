@@ -12,7 +12,6 @@ from pathlib import Path
 
 from tinygan import __version__
 from tinygan.app.errors import UsageError
-from tinygan.codes import SORTING
 from tinygan.conditions import class_counts
 from tinygan.objectives import LeastSquares
 from tinygan.recipes import COUNT, DATA, LARGEST, POSITIVE, PRESETS, Config, OneOf, Range, Several, generator_layers
@@ -388,8 +387,6 @@ def config_from(args, dataset):
         raise UsageError(f"--coding belongs to --objective least-squares, not to {config.objective}")
     if args.code_weight is not None and not (config.codes or config.continuous):
         raise UsageError("--code-weight is the weight of codes, and this run has none; add --codes 10")
-    if config.agree and config.steps and config.steps <= SORTING:
-        raise UsageError(f"--steps: with agree, D sorts images for {SORTING:,} steps before G learns; take more")
     if args.gamma is not None and config.penalty == "none":
         raise UsageError("--gamma is the strength of a penalty, and this run has none; add --penalty r1")
     return config

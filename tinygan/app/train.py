@@ -98,13 +98,16 @@ def resume(args):
 
 def train(args, run, training, dataset, about):
     """Train to the end, or until interrupted; everything goes into the run's folder. Returns the exit code."""
+    config = training.config
+    if config.sort and not training.groups.any():
+        say(f"First {config.sort:,} steps sort them into {config.codes} groups, without labels")
     saver = runs.Saver(run, training, about, args.checkpoint_every)
     if not args.resume or args.steps:
         saver.save()
     album = Album(run, training, dataset)
     examiner = None
     try:
-        examiner = make_examiner(dataset, about["data"], training.config)
+        examiner = make_examiner(dataset, about["data"], config)
         training.measure = examiner.measure
     except DataError as error:
         say(f"The samples are not scored: {error}")
