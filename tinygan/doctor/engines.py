@@ -92,9 +92,13 @@ def program(kind, name, binary):
         if hasattr(kind, "__add__"):
             out = out + once()
         out.backward()
-        slopes = [np.array(part.grad, dtype=float) for part in ((x, other) if binary else (x,))]
-        if any(slope.shape == () != np.shape(inside(x)) for slope in slopes):
-            raise TypeError(f"{name} works for numbers, and not for arrays")
+        parts = (x, other) if binary else (x,)
+        slopes = [np.array(part.grad, dtype=float) for part in parts]
+        alike = [
+            np.shape(inside(part)) if slope.ndim == 0 else slope.shape
+            for part, slope in zip(parts, slopes, strict=True)
+        ]
+        slopes = [np.broadcast_to(slope, shape) for slope, shape in zip(slopes, alike, strict=True)]  # from a 1 on top
         return float(np.sum(inside(out))), *slopes
 
     return run

@@ -139,8 +139,9 @@ def examine_form(report, form, setting, example, definition):
     found = averaged(report, subject, guarded(subject, found, "", report.remarks))
     report.subjects.append(subject)
     take_down(report, subject, found)
-    matrices = [array for path, array in subject.slots.items() if path[0] == "self" and array.ndim == 2]
-    if matrices and all(array.size == 1 for array in matrices):
+    own = {path: array for path, array in subject.slots.items() if path[0] == "self" and len(path) == 2}
+    matrices = [array for array in own.values() if array.ndim == 2]
+    if subject.plan.world.last == 2 and matrices and all(array.size == 1 for array in matrices):
         report.unchecked.append("matrices with more than one entry, which alone tell W from its transpose")
     add(report, subject, found, definition)
     if form.kind == "pair" and all(m.row.passed for m in found):

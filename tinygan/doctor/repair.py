@@ -22,7 +22,7 @@ from tinygan.doctor.sandbox import Stopped, TimeIsUp, spot, time_limit
 from tinygan.doctor.source import node_of, walk_own
 from tinygan.gradcheck import relative_error
 
-SECONDS = (4.0, 4.0)  # that the search may take, at each level
+SECONDS = (3.0, 3.0)  # that the search may take, at each level
 TO_PLACE = 0.7  # where the mistake has its name already, and only the line is looked for
 
 
