@@ -89,14 +89,15 @@ def of_gradients(report):
 def of_form(report, wrong):
     """Return the Findings for one form: known mistakes, or a path, or an edit that mends, or what may be missing."""
     seen, path = named(wrong, CATALOGUE), path_of(wrong)
+    known = bool(seen)
     if not seen and path:
         seen = {Mistake(path.mistake, *WORDS[path.mistake]): {e.name: "" for e in wrong}}
     lines = suspects(report, wrong) if not seen else set()  # are searched first
     mended = lines and repair(wrong[0], report, 0, lines=lines) or repair(wrong[0], report, 0, named=bool(seen))
     if not seen and not mended:
         seen = named(wrong, MAYBE)
-    if not mended and all(mistake.name == "constant factor" for mistake in seen):
-        mended = lines and repair(wrong[0], report, 1, lines=lines) or repair(wrong[0], report, 1, named=bool(seen))
+    if not mended and (not known or all(mistake.name == "constant factor" for mistake in seen)):
+        mended = lines and repair(wrong[0], report, 1, lines=lines) or repair(wrong[0], report, 1, named=known)
     places = "\n    ".join(map(str, filter(None, (path, mended))))
     if not seen and mended:
         return [Finding(*KINDS[mended.kind], str(mended), {e.name: "" for e in wrong})]
