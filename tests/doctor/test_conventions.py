@@ -300,3 +300,48 @@ def test_one_gradient_of_another_shape_is_wrong_where_the_others_are_right():
     """That x and b are right shows that what it was given is what it takes."""
     source = AVERAGED.replace("x.T @ dout / len(x)", "(x.T @ dout).ravel()").replace("axis=0) / len(x)", "axis=0)")
     assert verdicts(source)[0] == {"linear_backward": WRONG}
+
+
+# ---- no argument is given the shape that makes a wrong gradient right -----------------------------------------
+
+AFFINE = """
+def affine_forward(x, W, b):
+    return x @ W + b, (x, W, b)
+
+
+def affine_backward(dout, cache):
+    x, W, b = cache
+    return dout @ W.T, x.T @ dout, dout.sum(axis=0)
+"""
+SCALED = """
+def scale_forward(x, gamma):
+    return x * gamma, (x, gamma)
+
+
+def scale_backward(dout, cache):
+    x, gamma = cache
+    return dout * gamma, np.sum(dout * x, axis=0)
+"""
+SQUARED = """
+class Square:
+    def forward(self, x):
+        self.x = x
+        return x**2
+
+    def backward(self, dout):
+        return 2 * self.x * dout
+"""
+
+
+@pytest.mark.parametrize(
+    ("source", "old", "new", "verdict"),
+    [
+        (AFFINE, "dout.sum(axis=0)", "dout", WRONG),  # as if there were a b for each sample
+        (SCALED, "np.sum(dout * x, axis=0)", "np.sum(dout * x)", UNCHECKED),  # gamma may be one number
+        (SQUARED, "2 * self.x * dout", "np.sum(2 * self.x * dout, axis=0, keepdims=True)", WRONG),  # a batch of one
+    ],
+    ids=["a bias for each sample", "one gamma for all", "a batch of one"],
+)
+def test_no_argument_is_given_the_shape_that_makes_a_wrong_gradient_right(source, old, new, verdict):
+    assert set(verdicts(source)[0].values()) == {RIGHT}
+    assert set(verdicts(source.replace(old, new))[0].values()) == {verdict}

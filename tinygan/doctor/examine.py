@@ -139,6 +139,7 @@ def examine_form(report, form, setting, example, definition):
     found = averaged(report, subject, guarded(subject, found, "", report.remarks))
     report.subjects.append(subject)
     take_down(report, subject, found)
+    report.unchecked += [f"{name} with more than one entry: its gradient is one number" for name in attempt.shrunk]
     own = {path: array for path, array in subject.slots.items() if path[0] == "self" and len(path) == 2}
     matrices = [array for array in own.values() if array.ndim == 2]
     if subject.plan.world.last == 2 and matrices and all(array.size == 1 for array in matrices):
@@ -167,11 +168,11 @@ def averaged(report, subject, found):
 
     Where the loss has its 1/N itself, as here, that would be once too often. So it is not right, but it cannot be told.
     """
+    if subject.target.owner is not None or subject.is_loss or subject.form.kind != "pair":
+        return found  # of a layer everybody expects that the loss has divided
     wrong = [m for m in found if not m.row.passed]
-    inputs = [m for m in found if m.path[0] != "self" and roles([*subject.args]).get(m.path[0]) == "x"]
-    if subject.target.owner is not None:  # a layer: nobody else will divide, and the loss does
-        return found
-    if subject.is_loss or subject.form.kind != "pair" or len(wrong) < 2 or any(not m.row.passed for m in inputs):
+    inputs = [m for m in found if roles([*subject.args]).get(m.path[0]) == "x"]
+    if len(wrong) < 2 or any(not m.row.passed for m in inputs):
         return found
     if not inputs or any(m.a.shape != m.n.shape for m in wrong) or len(wrong) < len(found) - len(inputs):
         return found
@@ -244,12 +245,15 @@ def gets_output(subject):
     """Does the file itself call the derivative with what the function has returned, ``a = f(z); f_prime(a)``?"""
     name, back, flag = subject.value[-1].name, subject.form.gradient.name, subject.form.gradient.flag
     for function in [part for part in ast.walk(tree_of(subject.target.module)) if isinstance(part, ast.FunctionDef)]:
-        made = {}
+        made = set()
         for part in walk_own(function):
-            called = getattr(getattr(part, "func", None), "id", getattr(getattr(part, "func", None), "attr", None))
             if isinstance(part, ast.Assign) and called_in(part.value) == name:
-                made |= {ast.unparse(target): True for target in part.targets}
-            elif called == back and part.args and (not flag or flag in [k.arg for k in part.keywords] or part.args[1:]):
+                made |= set(map(ast.unparse, part.targets))
+            elif (
+                called_in(part) == back
+                and part.args
+                and (not flag or flag in [k.arg for k in part.keywords] or part.args[1:])
+            ):
                 if ast.unparse(part.args[0]) in made or called_in(part.args[0]) == name:
                     return True
     return False
@@ -338,6 +342,7 @@ def likeliest(attempt, setting, example=None):
     others = [replace(subject.plan, choice=i) for i in range(1, subject.choices)]
     if gradient is not None and len(gradient.needs) == 1 and not subject.told:
         others.append(replace(subject.plan, by_output=True))
+    larger = {m.path for m in found if m.x.size > 1}
     others += [replace(subject.plan, after=True)] * bool(getattr(subject, "of_both", False))
     if all(m.row.passed for m in found):
         return subject, found
@@ -345,6 +350,9 @@ def likeliest(attempt, setting, example=None):
         other = Attempt(plan, setting)
         again = measure(other.subject) if other.progress[0] >= 4 else []
         if len(again) >= len(found) and all(m.row.passed for m in again):
+            if small := [m.name for m in again if m.x.size == 1 and m.path in larger]:
+                place = where(subject.function(gradient or subject.value[0]))
+                raise Stopped(f"{place}: right where {', '.join(small)} is one number, and wrong where it is an array")
             if plan.value != subject.plan.value:
                 said = f"{plan.form.name} is the gradient of {plan.value[0].name}, not of {subject.plan.value[0].name}"
                 other.subject.remarks = [said]
@@ -352,7 +360,7 @@ def likeliest(attempt, setting, example=None):
     last = subject.plan.world.last
     if last or any(m.a.shape != m.x.shape for m in found):  # perhaps what it was given was nonsense
         for other in elsewhere(subject.plan, example):
-            again, larger = measure(other.subject), {m.path for m in found if m.x.size > 1}
+            again = measure(other.subject)
             shrunk = any(m.x.size == 1 and m.path in larger for m in again)  # where every sum is right
             if len(again) >= len(found) and not shrunk and all(m.row.passed for m in again):
                 if other.plan.world.name == "one sample" and not last:

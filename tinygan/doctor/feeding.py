@@ -265,11 +265,16 @@ CHANCES = re.compile(r"(p|q|p\d|q\d|prob\w*|\w*_probs?|y_?hat|yhat|p_\w+|teacher
 DISTANCE = re.compile(r"(d|dist\w*|sigma|std|var|variance|rate)")
 
 
-def without_batch(name, names, candidates):
-    """Leave out what has a length of N: a weight, or the bias beside one, is the same for all samples."""
+def is_weight(name, names):
+    """Is it a weight, or the bias beside one, by its name: the same for all samples?"""
     weight = r"[wW]\w{0,2}|\w*weights?|[wW]_\w+|\w+_[wW]|kernel|bias\w*|gamma|beta"
     beside = re.fullmatch(r"b\d?|b_\w+", name) and any(re.fullmatch(weight, other) for other in names)
-    if not (beside or re.fullmatch(weight, name)):
+    return bool(beside or re.fullmatch(weight, name))
+
+
+def without_batch(name, names, candidates):
+    """Leave out what has a length of N, where the argument is a weight."""
+    if not is_weight(name, names):
         return candidates
     return [c for c in candidates if not (isinstance(c, Draw) and "N" in c.shape.split())] or candidates
 

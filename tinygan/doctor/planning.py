@@ -39,7 +39,7 @@ class Attempt:
     """
 
     def __init__(self, plan, setting):
-        self.plan, self.error, self.square, kind = plan, None, False, adapter(plan.form)
+        self.plan, self.error, self.square, self.shrunk, kind = plan, None, False, (), adapter(plan.form)
         self.subject = kind.__new__(kind)
         with counted_lines() as lines:
             try:
@@ -180,10 +180,19 @@ def search(target, form, value, world, setting, example, stop, pairs=False):
                 return best
             other = attempt({**start, **change})
             if other.progress > best.progress:
+                other.shrunk = best.shrunk or shrunk(best, other)
                 best, choice, stuck = other, {**start, **change}, False
             if best.done or (pairs and not stuck):
                 break
     return best
+
+
+def shrunk(first, second):
+    """The names of arrays that are one number in the second Attempt, and were more in the first; none where O = 1."""
+    if first.progress[0] < 4 or second.subject.sizes["O"] == 1:
+        return ()
+    both = [(path, array, second.subject.slots.get(path)) for path, array in first.subject.slots.items()]
+    return tuple(path[-1] for path, array, other in both if other is not None and other.size == 1 < array.size)
 
 
 def of_one_output(space):
@@ -260,10 +269,14 @@ def reshaped(plan, found):
     ]
     guessed = [n for n, role in feeding.roles(list(given)).items() if role == "more" and n not in sure and n in found]
     own = {name: Draw(" ".join(map(str, found[name].shape))) for name in guessed}
+    batch = {**feeding.SIZES, **plan.world.sizes}["N"]
+    for name in [name for name in guessed if feeding.is_weight(name, list(given)) and batch in found[name].shape]:
+        own[name] = given[name]  # a gradient for each sample, perhaps: what is missing then is a sum
     yield replace(plan, given=plan.given | own)
-    for name, role in feeding.roles(list(given)).items():  # two columns, a mean and a variance
+    for name, role in feeding.roles(list(given)).items():  # two columns, a mean and a variance; not one: a sum
         shape = np.shape(found.get(name))
-        if role == "x" and name not in sure and len(shape) == len(getattr(given[name], "shape", "").split()) > 1:
+        alike = 1 not in shape and len(shape) == len(getattr(given[name], "shape", "").split()) > 1
+        if role == "x" and name not in sure and alike:
             yield replace(plan, given=plan.given | {name: Draw(" ".join(map(str, shape)), given[name].values)})
     for name in guessed:
         new = [own[name], *map(Draw, dict.fromkeys(words))]

@@ -148,7 +148,7 @@ WORDS = {
         "d(c u)/dx = c du/dx, d(u³)/dx = 3u² du/dx: each path has its own factors, and all paths are added"),
     "path with a wrong sign": ("what comes along one path is subtracted and must be added, or the other way round",
         "d(a - b) = da - db: count the minus signs on each path"),
-    "factor missing": ("on the way back through a product the other factor is not multiplied in", "d(r h) = r dh + h dr; d(c x) = c dx"),
+    "factor missing": ("in the backward pass of a product the other factor is not multiplied in", "d(r h) = r dh + h dr; d(c x) = c dx"),
     "transposed matrix": ("in a product a matrix is transposed that must not be, or the other way round",
         "shapes decide as long as no two lengths are alike: name them, (N, I)(I, O); (A B)ᵀ = Bᵀ Aᵀ"),
     "wrong product": ("another product of the arrays than the right one",
