@@ -16,8 +16,10 @@ documented shapes, "x: (N, C, H, W)", or seen where the file itself calls it, if
 
 from __future__ import annotations
 
+import re
 import sys
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -84,19 +86,31 @@ def main(target=None):
 
 def examined(things, told):
     """Yield (name, Report) of the things that have a gradient, and print each, or (not ``told``) those that fail."""
-    for name, thing in things.items():
+    report_on = cache(lambda name: checked(things[name]))
+    for name in things:
         with progress(f"checking {name} ..."):
-            report = checked(thing)
+            report = report_on(name)
+            if report.verdict is Verdict.UNCHECKED and report.settled_by_callers:
+                users = [other for other in things if other != name and uses(things[other], name)]
+                if right := next((other for other in users if report_on(other).passed), None):
+                    report.settle(right)
             words = [*map(str, report.findings)] or report.pattern
         if report.helper and not report.rows and len(things) == 1:
             raise report.helper
         if report.helper and told:
             say(f"{name}: passed over, for it does not run as a loss ({report.helper})\n")
         if report.empty:
+            if report.remarks and told:
+                say(f"{name}: {report.remarks[-1]}\n")
             continue
         if told or not report.passed:
             say("\n".join([str(report), *words, ""]))
         yield name, report
+
+
+def uses(thing, name):
+    """Does a Target name another one in its source?"""
+    return bool(re.search(rf"\b{name}\b", getattr(thing, "text", "")))
 
 
 def checked(thing):

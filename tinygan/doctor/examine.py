@@ -19,7 +19,7 @@ from tinygan.doctor.feeding import BATCHES, DATA, TARGETS, roles
 from tinygan.doctor.finding import IMPLIED, LOSS, Form, Target, call_of, forms, of_class, of_function, targets
 from tinygan.doctor.measure import broken_promises, measure, of_ties, shared
 from tinygan.doctor.planning import SENSELESS, Attempt, adapter, all_documented, elsewhere, plan_for, readings
-from tinygan.doctor.report import Report, Verdict
+from tinygan.doctor.report import ONE_BY_ONE, OVERWRITES, Report, Verdict
 from tinygan.doctor.sandbox import Stopped, Unfilled, call, sandbox, where
 from tinygan.doctor.source import parameters, text_about, tree_of, walk_own
 from tinygan.doctor.subject import Fact, Setting, display
@@ -100,7 +100,8 @@ def doubt(report, subject):
     if not named or not all(finding.sure for finding in named):
         report.forget()
         report.doubted += [m.row for m in report.measured if m.subject.form is subject.form and not m.row.passed]
-        given = ", ".join(f"{name} {np.shape(value)}" for name, value in subject.args.items() if np.ndim(value))
+        arrays = {name: value for name, value in subject.args.items() if isinstance(value, np.ndarray)}
+        given = ", ".join(f"{name} {np.shape(value)}" for name, value in arrays.items() if value.ndim)
         place = where(subject.function(subject.form.gradient or subject.value[0]))
         report.errors.append(Stopped(f"{place}: wrong for what was tried, {given}, which may not be what it takes"))
         report.unchecked.append(subject.form.name)
@@ -112,7 +113,11 @@ def serves(form, target):
     nodes = [step.node for other in pairs for step in (other.gradient, *other.values[0]) if step.node is not None]
     calls = [part.func for node in nodes for part in walk_own(node) if isinstance(part, ast.Call)]
     called = [getattr(function, "attr", "") for function in calls]
-    return bool(called) and not LOSS.fullmatch(form.name) and form.name in called
+    if not form.values or form.name not in called:
+        return False
+    if form.kind == "pair" and not set(form.gradient.needs) <= {*form.values[0][-1].needs, "dout"}:
+        return True  # cost_derivative(activations, y)
+    return not LOSS.fullmatch(form.name)
 
 
 def examine_form(report, form, setting, example, definition):
@@ -143,7 +148,7 @@ def examine_form(report, form, setting, example, definition):
     own = {path: array for path, array in subject.slots.items() if path[0] == "self" and len(path) == 2}
     matrices = [array for array in own.values() if array.ndim == 2]
     if subject.plan.world.last == 2 and matrices and all(array.size == 1 for array in matrices):
-        report.unchecked.append("matrices with more than one entry, which alone tell W from its transpose")
+        report.unchecked.append(ONE_BY_ONE)
     add(report, subject, found, definition)
     if form.kind == "pair" and all(m.row.passed for m in found):
         report.facts += of_modes(subject, report.remarks)
@@ -224,7 +229,7 @@ def take_down(report, subject, found):
         )
     broken = broken_promises(subject)
     if [fact for fact in broken if fact.kind == "in place" and fact.where in subject.douts]:
-        report.unchecked.append("whether somebody else still needs dout, which backward overwrites")
+        report.unchecked.append(OVERWRITES)
     report.facts += [fact for fact in broken if fact.kind != "in place" or fact.where not in subject.douts]
     report.facts += [Fact("shared", name) for name in shared(subject)]
     report.missing |= missing(subject, found, report.remarks)
@@ -244,7 +249,8 @@ def take_down(report, subject, found):
 def gets_output(subject):
     """Does the file itself call the derivative with what the function has returned, ``a = f(z); f_prime(a)``?"""
     name, back, flag = subject.value[-1].name, subject.form.gradient.name, subject.form.gradient.flag
-    for function in [part for part in ast.walk(tree_of(subject.target.module)) if isinstance(part, ast.FunctionDef)]:
+    tree = tree_of(subject.target.module)
+    for function in [tree, *(part for part in ast.walk(tree) if isinstance(part, ast.FunctionDef))]:
         made = set()
         for part in walk_own(function):
             if isinstance(part, ast.Assign) and called_in(part.value) == name:
@@ -405,6 +411,7 @@ def missing(subject, found, remarks):
             and array.ndim
             and path not in have
             and not constant
+            and not subject.of_other(path)
             and subject.matters(array)
         ):
             names[path] = display(path)

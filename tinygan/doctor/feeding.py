@@ -63,6 +63,9 @@ WORLDS = [
     World("columns", "I N", {}, 1),
     World("square images", "N I Y Y", {"N": 2, "I": 4, "O": 3}, 2),
     World("columns, one output", "I N", {"O": 1}, 1),
+    World("one sample, a row", "1 I", {"N": 1}, 2),
+    World("one sample, a column", "I 1", {"N": 1}, 2),
+    World("columns, one after the other", "T I 1", {"N": 1}, 2),
     World("one axis", "N", {"I": 1, "O": 1}, 2),
     World("one sample", "I", {}, 2),
     World("one column", "N 1", {"I": 1, "O": 1}, 2),
@@ -191,6 +194,7 @@ NUMBER = [0.3, 1.5]  # not 0.5, which is 1 - 0.5
 CONSTRUCTOR = [  # (what the name of an argument is, what it may stand for)
     (r"rng|random_state|generator|rs", [Make(lambda sizes, rng: np.random.default_rng(1)), Make(lambda sizes, rng: np.random.RandomState(1))]),
     (r".*seed", [0]),
+    (r"opt|optim\w*", [Make(lambda sizes, rng: Descent())]),
     (r"mode", ["train"]),
     (r"f|func\w*|fn|activation_?f\w*|act_?fn|nonlinearity", [np.tanh]),
     (r"\w*(prime|deriv\w*|_grad|_backward)|df|d_f\w*", [lambda x: 1 - np.tanh(x) ** 2]),
@@ -217,7 +221,7 @@ CONSTRUCTOR = [  # (what the name of an argument is, what it may stand for)
     (r"reduction", ["mean"]),
     (r".*(hidden|hid|mid|n_?h|h_?dim|width)\w*", [Size("M"), Size("I"), Size("O")]),
     (r"d_?model|dim|d|features|channels|n_?features|num_features|size|n|embed\w*", [Size("I"), Size("O"), Size("M")]),
-    (r".*(out|n_?y|next|vis2)\w*|m|classes|n_?classes|num_classes|k", [Size("O"), Size("I"), Size("M"), 2]),
+    (r".*(out|n_?y|next|vis2)\w*|(n_?)?(units|neurons|nodes)|m|classes|n_?classes|num_classes|k", [Size("O"), Size("I"), Size("M"), 2]),
     (r".*(in|n_?x|vis|prev|input|features|dim)\w*", [Size("I"), Size("O"), Size("M")]),
 ]
 # fmt: on
@@ -229,6 +233,14 @@ class Context:
     def save_for_backward(self, *values):
         """Keep these values under the names that are in use."""
         self.saved_tensors = self.saved_values = self.saved_variables = values
+
+
+class Descent:
+    """An optimizer whose step is the gradient itself, for layers that keep one: ``layer.initialize(optimizer)``."""
+
+    def update(self, w, gradient):
+        """Return w - gradient."""
+        return w - gradient
 
 
 WEIGHTS = "I O,O I,I I,I M,M M,M O,O O,I 4*M,M 4*M,I,O 1,M 1,M,O,I 1,M I,O M,O I 3 3,O I 3,3 3 I O,3 3 I".split(",")

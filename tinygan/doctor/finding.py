@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tinygan.doctor.arrays import named_after
+from tinygan.doctor.arrays import is_gradient_name, named_after
 from tinygan.doctor.feeding import TARGETS as TARGET
 from tinygan.doctor.source import (
     flat,
@@ -38,8 +38,8 @@ from tinygan.doctor.source import (
 )
 
 # fmt: off
-GRADIENT = re.compile(r"(?P<before>.*?)_?(backward(_?pass|_?propagat\w+|_?prop)?|back_?prop\w*|back(?![a-z])|pull(?![a-z])|bprop|bwd|(sub)?gradient(s|en)?|grads?|prime|deriv(ative|ation)?s?(?![a-z])|adjoint|vjp|pullback|bptt|ableitung(en)?)_?(?P<after>.*)", re.I)
-FORWARD = r"(forward(_?pass|_?propagat\w+|_?prop)?|fprop|fwd|feed(_?forward)?|__call__|call|predict|loss|cost|comp\w*|calc\w*|func\w*|fn|)"
+GRADIENT = re.compile(r"(?P<before>.*?)_?(backward(_?pass|_?propagat\w+|_?prop)?|back_?prop\w*|back(?![a-z])|pull(?![a-z])|bprop|bwd|(sub)?gradient(s|en)?|grads?|prime|deriv(ative|ation)?s?(?![a-z])|adjoint|vjp|pullback|bptt|ableitung(en)?|r(ue|ü)ckw(ae|ä)rts)_?(?P<after>.*)", re.I)
+FORWARD = r"(forward(_?pass|_?propagat\w+|_?prop)?|fprop|fwd|feed(_?forward)?|vorw(ae|ä)rts|__call__|call|predict|loss|cost|comp\w*|calc\w*|func\w*|fn|)"
 LOSS = re.compile(r".*(loss|cost|error|objective|criterion|energy|nll|entropy|mse|bce|penalty|divergence|likelihood|elbo|energ\w*|kosten|verlust|fehler).*", re.I)
 STEP = re.compile(r"(?!.*(forward|backward|cell))(.*_)?(step|update)(_.*)?|train_?(d|g|disc\w*|gen\w*|critic|on_batch|batch|one(_?\w+)?|one_batch|\w*step)|sgd|learn(_one)?|fit_one", re.I)
 RULE = re.compile(r"(?!.*(loss|layer)).*?(sgd|momentum|nesterov|nag|ada_?grad|rms_?prop|ada_?delta|adam\w*|gradient_?descent|optimi[sz]er|nadam)(_?\w*)", re.I)
@@ -53,6 +53,7 @@ NO_LOSS = re.compile(r".*forward.*|(init|_(?!loss|cost)|make|load|split|im2col|p
 COMMON_WORDS = set("""loss cost function fn func nll objective error value compute calc calculate get eval forward backward gradient
 gradients grad grads derivative deriv prime d of the""".split())
 NO_GRADIENT = re.compile(r"tangent.*|save.*|param\w*_grads?|.*(num|check|test|clip|zero|norm|finite|approx|estimat|reset|plot|print|init|get_|set_|compare|descen[td]|ascent).*", re.I)
+LOOP = {"epochs", "n_epochs", "num_epochs", "epoch", "iterations", "n_iter", "num_iterations", "num_iters", "max_iter"}
 IMPLIED = {  # what a backward pass may mean that names no loss; the target may be given as classes, too
     "half the sum of squares": lambda out, target: 0.5 * np.sum((out - target) ** 2),
     "half the mean of squares": lambda out, target: 0.5 * np.mean((out - target) ** 2),
@@ -93,6 +94,7 @@ class Call(NamedTuple):
     closure: bool = False  # is it what the value's function returns beside the value?
     part: int = 0  # which of the losses that a step of both players returns it is,
     side: str = ""  # and whose, "D" or "G"
+    over: bool = False  # is it given a list of pairs, one pair at a time? The value is the mean
 
 
 class Form(NamedTuple):
@@ -141,7 +143,7 @@ def in_documented_order(names, node):
     """The names of what is returned, in the order in which the docstring promises them."""
     text = (ast.get_docstring(node) or "" if isinstance(node, ast.FunctionDef) else "").partition("eturn")[2]
     places = [re.search(rf"\b{name}\b", text) if isinstance(name, str) else None for name in names]
-    if len(names) < 2 or not all(places):
+    if len(names) < 2 or not all(places) or not all(map(is_gradient_name, names)):
         return names
     return tuple(sorted(names, key=lambda name: places[names.index(name)].start()))
 
@@ -207,7 +209,9 @@ def forms(functions, module):
             if not sides_of(call) and len(sides) == 2:  # a step of both players
                 found += [Form("step", ((sides[side],),), call) for side in sorted(sides)]
                 continue
-            fitting = [(loss,) for loss in fitting if alike(loss, call) > -4]
+            if LOOP.intersection(call.needs):
+                continue
+            fitting = [(over_pairs(loss, call),) for loss in fitting if alike(loss, call) > -4]
             if both := losses_of_both(call):
                 found += [Form("step", ((loss,),), call) for loss in both]
                 continue
@@ -215,6 +219,15 @@ def forms(functions, module):
         elif gives_both(call, module):
             found.append(Form("both", ((with_optional(call, call.returns, functions),),), None))
     return found
+
+
+def over_pairs(loss, step):
+    """The loss as a step sees it that goes over pairs, ``for x, y in mini_batch``: the mean of those of the pairs."""
+    for part in ast.walk(step.node) if step.node is not None else ():
+        batch = getattr(part.iter, "id", "") if isinstance(part, ast.For) else None
+        if batch in step.needs and isinstance(part.target, ast.Tuple) and len(part.target.elts) == len(loss.needs):
+            return loss._replace(needs=(batch,), over=True)
+    return loss
 
 
 def is_loss(name):
@@ -271,6 +284,10 @@ def values_for(gradient, stem, rest, losses):
         unknown = [n for n in known if n not in (*own, *targets) and not DOUT.fullmatch(n) and len(known) > 1]
         score -= 3 * len(unknown) * bool(LOSS.fullmatch(name))
         ranked.append((score + 3 * len(own) - 4 * len(targets), call, targets))
+    if not ranked and stem:  # vae_sample_backward(dz, logvar, eps) of vae_forward(mu, logvar, eps)
+        own = {n for n in known if not DOUT.fullmatch(n)}
+        fitting = [call for call in rest.values() if own and own <= set(call.needs)]
+        ranked = [(0, call, []) for call in fitting if len(fitting) == 1 < len(gradient.needs) > len(own)]
     for _, call, targets in sorted(ranked, key=lambda item: -item[0])[:3]:
         if targets and not LOSS.fullmatch(call.name):
             chained = [loss for loss in losses if loss is not call and any(map(TARGET.fullmatch, loss.needs))]

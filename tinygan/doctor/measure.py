@@ -123,7 +123,8 @@ def compared(subject, name, path, a, x, out, dout, chosen):
         )
     n, aside = (J @ dout).reshape(x.shape), np.ones(x.shape, bool)
     aside.ravel()[chosen] = False
-    rounding = 4 * np.finfo(float).eps * np.sum(np.abs(dout * out)) / steps
+    size = np.abs(out) if subject.setting.spread == "near" else np.maximum(np.abs(out), 1)  # log(1 - p) has that of 1
+    rounding = 4 * np.finfo(float).eps * np.sum(np.abs(dout) * size) / steps
     n = np.where(np.abs(n) > rounding, n, 0.0)
     if a.shape == n.shape and subject.single:  # where two steps disagree there is a kink between
         _, doubt = finer(subject, x, n, np.abs(a - n) > 0.1 * tolerance * np.abs(n).max(), steps, dout)
@@ -135,7 +136,7 @@ def compared(subject, name, path, a, x, out, dout, chosen):
             n, doubt = finer(subject, x, n, suspicious, steps, dout)
             rounding = np.maximum(rounding, 4 * np.minimum(doubt, 1e4 * rounding))
             unknown = (np.abs(a - n) > rounding) & (np.abs(a - n) <= 4 * doubt) & (subject.setting.spread != "near")
-            aside, suspicious = aside | unknown, suspicious & ~unknown
+            aside, suspicious = aside | unknown, suspicious & ~unknown & (np.abs(a - n) > rounding)
             n, kinks = remeasure(subject.out, x, n, suspicious, steps / np.maximum(1, np.abs(x)), dout)
             aside |= kinks
         n = np.where(aside, a, n)

@@ -8,6 +8,7 @@ import re
 import numpy as np
 
 from tinygan.doctor.arrays import fit, generators_of, is_gradient_name, named_after, parts_of
+from tinygan.doctor.feeding import Descent
 from tinygan.doctor.finding import CACHE, DOUT, TARGET, gives_output
 from tinygan.doctor.sandbox import Stopped, call, snapshot, where
 from tinygan.doctor.source import flat, required
@@ -143,9 +144,10 @@ class Pair(Subject):
         if methods := [method for method in methods if not required(method)]:
             for method in methods:
                 call(method)
-        elif re.search(SETS_TO_ZERO, getattr(self.target.module, "source_text", "")):
+        elif self.adds_up or re.search(SETS_TO_ZERO, getattr(self.target.module, "source_text", "")):
             for leaf in self.state():
-                gradient = any(map(is_gradient_name, leaf.path)) and isinstance(leaf.value, np.ndarray)
+                called = any(map(is_gradient_name, leaf.path)) or any(fit(leaf.path, path) for path in self.slots)
+                gradient = called and isinstance(leaf.value, np.ndarray)
                 if leaf.path not in self.slots and (gradient or "grad" in str(leaf.path[-1])):
                     leaf.put_back(leaf.value, 0) if gradient else leaf.put(0.0)
 
@@ -153,6 +155,8 @@ class Pair(Subject):
         """The same subject with a new object, whose parameters are the same."""
         other = copy.copy(self)
         other.thing = self.make()
+        if not set(self.slots) <= {leaf.path for leaf in other.state()}:
+            other.forward(self.other_args)  # which makes the parameters
         for leaf in other.state():
             if leaf.path in self.slots and isinstance(leaf.value, np.ndarray):
                 leaf.value[...] = self.slots[leaf.path]
@@ -260,7 +264,8 @@ class Pair(Subject):
     def own_rates(self):
         """The learning rates of the object."""
         own = getattr(self.thing, "__dict__", {})
-        return [own[name] for name in rated(own) if isinstance(own[name], float)]
+        steps = [1.0 for value in own.values() if isinstance(value, Descent)]
+        return steps or [own[name] for name in rated(own) if isinstance(own[name], float)]
 
     @property
     def rate(self):

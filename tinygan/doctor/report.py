@@ -10,6 +10,9 @@ import numpy as np
 from tinygan.doctor.sandbox import Unfilled, where
 
 RULER = "Measured by central differences with the step 1e-5·max(1, |x|), right to about 1e-10; above 1e-7 is WRONG."
+OVERWRITES = "whether somebody else still needs dout, which backward overwrites"
+ONE_BY_ONE = "matrices with more than one entry, which alone tell W from its transpose"
+OF_CALLERS = (OVERWRITES, ONE_BY_ONE)  # what is settled where something that uses this is right
 
 
 class Verdict(enum.Enum):
@@ -54,6 +57,16 @@ class Report:
             return Verdict.WRONG
         whole = self.rows and not self.errors and not self.unchecked and all(row.passed for row in self.rows)
         return Verdict.RIGHT if whole else Verdict.UNCHECKED
+
+    @property
+    def settled_by_callers(self):
+        """Would it be enough to know that something else, which uses this, is right?"""
+        return not self.rows and bool(self.errors) or bool(self.unchecked) and set(self.unchecked) <= set(OF_CALLERS)
+
+    def settle(self, caller):
+        """Take note that a caller has been measured, and is right: so this is, as far as it is used there."""
+        self.remarks.append(f"measured as a part of {caller}, which is right")
+        self.unchecked, self.errors = [], []
 
     @property
     def empty(self):

@@ -24,6 +24,7 @@ from tinygan.gradcheck import compare
 
 STEPS, TOLERANCE = 4, 1e-5
 NAMES = ("W1", "b1", "W2", "b2")
+HOLDS = ("dict", "dict, d", "list", "array", "objects", "owned", "owned, by name", "pairs", "layer", "net")
 # fmt: off
 KINDS = {  # what the name says: the rules that it may mean
     r"adam_?w": ["adamw"], r"n_?adam": ["nadam"], r"ada_?max": ["adamax"], r"adam": ["adam", "adamw"],
@@ -135,7 +136,7 @@ def run(target, hold, state, start, gradients, hyper):
     """Return (the parameters after each step, {name: number} where the hyperparameters stand); Stopped if it does not run.
 
     hold  how parameters and gradients are held: in a "dict" (or the gradients' keys begin with "d"), a "list", as one
-          "array", as "objects" with data and grad, as arrays "owned" by the optimizer, as "pairs" of both, in a "layer"
+          "array", as "objects" with data and grad, as arrays "owned" by the optimizer (or "by name"), as "pairs" of both, in a "layer"
           with weights, biases, dweights and dbiases, or in a "net" of layers with params and grads
     """
     known, thing, step = {}, None, target.thing
@@ -151,7 +152,8 @@ def run(target, hold, state, start, gradients, hyper):
             known[name] = feeding.realize(options[0], dict(feeding.SIZES), np.random.default_rng(0), "near")
             if re.fullmatch(r"param\w*|weights|model_params|variables", name):
                 own = name
-                known[name] = params if hold == "owned" else objects
+                named = dict(zip(NAMES, params, strict=False))
+                known[name] = {"owned": params, "owned, by name": named}.get(hold, objects)
         thing = call(target.thing, **{**known, **{k: v for k, v in hyper.items() if k in defaults(target.thing)}})
         step = next(getattr(thing, name) for name in STEPS_OF_A_RULE if hasattr(thing, name))
     net = types.SimpleNamespace()
@@ -173,6 +175,9 @@ def run(target, hold, state, start, gradients, hyper):
             net.params, net.grads = dict(zip(NAMES, params, strict=False)), dict(zip(NAMES, gs, strict=False))
             call(step, types.SimpleNamespace(layers=[net], params_and_grads=lambda: zip(params, gs, strict=True)))  # noqa: B023
             path.append([np.array(w) for w in net.params.values()])
+        elif hold == "owned, by name":
+            call(step, dict(zip(NAMES, gs, strict=False)))
+            path.append([np.array(w) for w in getattr(thing, own or "", known[own]).values()])
         elif hold in ("owned", "pairs"):
             call(step, gs if hold == "owned" else list(zip(params, gs, strict=True)))
             path.append([np.array(w) for w in getattr(thing, own or "", params)])
@@ -271,7 +276,7 @@ def examine(report, target):
     settings += [{name: 0.1} for name in switched_off if name in ("weight_decay", "wd")]
     for hyper in settings:
         error = None
-        for hold in ("dict", "dict, d", "list", "array", "objects", "owned", "pairs", "layer", "net"):
+        for hold in HOLDS:
             for state in states(target, start, hold):
                 try:
                     path, found = run(target, hold, state, start, gradients, hyper)

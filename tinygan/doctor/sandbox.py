@@ -34,12 +34,13 @@ from pathlib import Path
 import numpy as np
 
 PACKAGE = Path(__file__).resolve().parent.parent
-LIBRARIES = (str(PACKAGE), str(Path(np.__file__).parent), str(Path(os.__file__).parent))
+LIBRARIES = (str(PACKAGE), str(Path(np.__file__).parents[1]), str(Path(os.__file__).parent))
 SECONDS = 10  # that one call, or one statement of a file, may take
 DEMO = 1  # that everything under ``if __name__ == "__main__"`` may take
 FUTURE = __future__.annotations.compiler_flag
 REFUSED = tuple(f"os.{x}" for x in "remove rename rmdir truncate mkdir system fork exec spawn posix_spawn".split())
 REFUSED += "subprocess", "socket.connect", "shutil"
+NEVER_NEGATIVE = ("norm", "sqrt", "abs", "square")
 WATCHED = []  # [is a demonstration running now?]
 CELLS = {}  # {path of a notebook: [first line of each cell, in the joined code]}
 
@@ -332,9 +333,22 @@ def copied(value):
 class Watched(ast.NodeTransformer):
     """Lets comparisons note what came of them: ``a < b`` becomes ``__compare__((line, "a < b"), a, "Lt", b)``."""
 
+    lengths = frozenset()  # names of what is never below 0, in the function that is visited
+
+    def visit_FunctionDef(self, node):
+        before = self.lengths
+        calls = [part for part in ast.walk(node) if isinstance(part, ast.Assign) and isinstance(part.value, ast.Call)]
+        made = [part.targets[0] for part in calls if getattr(part.value.func, "attr", "") in NEVER_NEGATIVE]
+        self.lengths = before | {getattr(target, "id", "") for target in made}
+        self.generic_visit(node)
+        self.lengths = before
+        return node
+
     def visit_Compare(self, node):
         op = type(node.ops[0]).__name__
-        if len(node.ops) > 1 or op not in ("Lt", "LtE", "Gt", "GtE"):
+        zero = isinstance(node.comparators[0], ast.Constant) and node.comparators[0].value == 0
+        guard = zero and getattr(node.left, "id", None) in self.lengths  # norm > 0, before one divides by it
+        if len(node.ops) > 1 or op not in ("Lt", "LtE", "Gt", "GtE") or guard:
             return self.generic_visit(node)
         place = ast.Constant((node.lineno, ast.unparse(node)))
         left, right = self.visit(node.left), self.visit(node.comparators[0])

@@ -10,6 +10,7 @@ and a gradient in two calls (forward and backward, f and f_prime, a loss and a t
 
 from __future__ import annotations
 
+import ast
 import copy
 import inspect
 import re
@@ -19,6 +20,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tinygan.doctor.arrays import (
+    BOXES,
     GRADIENTS,
     beside,
     generators_of,
@@ -30,10 +32,10 @@ from tinygan.doctor.arrays import (
     parts_of,
     plain,
 )
-from tinygan.doctor.feeding import SIZES, Draw, length, realize, roles, signed
+from tinygan.doctor.feeding import SIZES, STATES, Descent, Draw, length, realize, roles, signed
 from tinygan.doctor.finding import CACHE, LOSS, RATE, TARGET, sides_in
 from tinygan.doctor.sandbox import Stopped, call, reset, snapshot, where
-from tinygan.doctor.source import parameters, required
+from tinygan.doctor.source import node_of, parameters, required
 from tinygan.layers import Layer
 from tinygan.network import Network
 
@@ -89,6 +91,12 @@ def display(path):
     return text.lstrip(".").removeprefix("self.")
 
 
+def attributes(node, context):
+    """The names of the attributes of self that a function reads (ast.Load) or writes (ast.Store)."""
+    found = [part for part in ast.walk(node) if isinstance(part, ast.Attribute) and isinstance(part.ctx, context)]
+    return [part.attr for part in found if getattr(part.value, "id", "") == "self"]
+
+
 def main_argument(step, known):
     """The argument of a loss that takes the output of what comes before it."""
     return next((n for n in step.needs if n not in known and not TARGET.fullmatch(n)), None)
@@ -114,7 +122,7 @@ class Subject:
         self.globals = self.globals_of()
         self.args, self.other_args = self.feed(), self.feed()
         self.stage = 1
-        self.evaluating, self.felt, self.elsewhere = False, {}, {}
+        self.evaluating, self.felt, self.elsewhere, self.slots = False, {}, {}, {}
         self.slots = self.find_slots()
         self.single = self.out_is_single or self.single and any(map(self.rounds, self.slots.values()))
         if setting.mode:
@@ -140,9 +148,7 @@ class Subject:
             return Network(thing.layers, rng, np.float64)
         if isinstance(thing, Layer):
             Network([thing], rng, np.float64)  # deals out W, b, dW, db
-        for name in ("initialize", "build"):  # some layers are told the shape of their input afterwards
-            if required(getattr(thing, name, None)) == ("input_shape",):
-                call(getattr(thing, name), tuple(length(word, self.sizes) for word in self.plan.world.x.split()[1:]))
+        self.complete(thing, rng)
         for leaf in leaves(thing):
             array = isinstance(leaf.value, np.ndarray)
             self.single = self.single or array and leaf.value.dtype == np.float32
@@ -150,11 +156,44 @@ class Subject:
                 leaf.put(np.array(leaf.value, np.float64))
         return thing
 
+    def complete(self, thing, rng):
+        """Have an object make what it lacks after its constructor: by ``initialize(optimizer)``, or a step of ``fit``."""
+        steps = [step.node for step in (*self.value, self.form.gradient) if step is not None and step.node is not None]
+        made = {name for node in steps for name in attributes(node, ast.Store)}
+        used = {name for node in steps for name in attributes(node, ast.Load)} - made
+        own, shape = (
+            getattr(thing, "__dict__", {}),
+            [length(word, self.sizes) for word in self.plan.world.x.split()[1:]],
+        )
+        if not [name for name in used if name not in dir(thing) or own.get(name, 0) is None]:
+            return
+        if own.get("input_shape", 0) is None:
+            thing.input_shape = tuple(shape)
+        for name in own:
+            if re.fullmatch(r"(n_?|num_?|max_?)?(iter\w*|epochs?|steps)", name, re.I):
+                own[name] = 1
+        methods = [
+            getattr(thing, n) for n in dir(type(thing)) if n[:2] != "__" and n not in {c.name for c in self.value}
+        ]
+        for method in filter(callable, methods):
+            node = node_of(method)
+            if node is None or node in steps or not used & set(attributes(node, ast.Store)):
+                continue
+            given = {"input_shape": tuple(shape), "optimizer": Descent(), "opt": Descent()}
+            given |= {
+                k: realize(v, self.sizes, rng, "near") for k, v in self.plan.given.items() if k in required(method)
+            }
+            if set(required(method)) <= set(given):
+                call(method, **{name: given[name] for name in required(method)})
+
     def has_gradient(self, path):
         """Does the code speak of a gradient of this number? Then it is a parameter, like the slope of a PReLU."""
         if len(path) > 1 and path[-2] in ("params", "parameters"):
             return True
         words = set(re.findall(r"\w+", self.target.text)) - {path[-1]}
+        bias = re.fullmatch(r"b|b0|w0|bias|intercept", str(path[-1]))
+        if bias and any(named_after(word, path[-1]) for word in words):  # db
+            return True
         keyed = re.search(rf"""grad[\s\S]*["']{path[-1]}["']""", self.target.text)  # {{"w1": ...}}
         return bool(keyed) or any(named_after(word, path[-1]) > 1 for word in words)
 
@@ -167,8 +206,9 @@ class Subject:
             new = set(code.co_names if code else ()) - names
             names |= new
             waiting += [space[name] for name in new if name in space]
-        kinds = (np.ndarray, dict, list) if self.form.kind == "step" else np.ndarray
-        return {k: v for k, v in space.items() if k in names and isinstance(v, kinds)}
+        boxes = {k for k in names if self.form.kind == "step" or k in BOXES | {"model", "net", "network"}}
+        kinds = {k: (np.ndarray, dict, list) if k in boxes else np.ndarray for k in names}
+        return {k: v for k, v in space.items() if k in names and isinstance(v, kinds[k])}
 
     def feed(self):
         """Return {name: what it is given}, drawn anew."""
@@ -210,7 +250,7 @@ class Subject:
             named = {name: self.main if name == main else known.get(name, self.rate_of(name)) for name in step.needs}
             if self.evaluating and self.setting.mode in [p.name for p in parameters(self.function(step))]:
                 named[self.setting.mode] = False
-            self.current, result = step, self.in_order(call(self.function(step), **named, **self.extra(step)))
+            self.current, result = step, self.in_order(self.result_of(step, named))
             if result is None and self.thing is not None:  # it has stored it
                 result = next((v for v in (getattr(self.thing, n, None) for n in STORED) if v is not None), None)
             self.main = self.outputs(result)[0]
@@ -221,6 +261,13 @@ class Subject:
                 known |= {name: part} if name not in args else {}
                 self.caches |= {name: part} if CACHE.fullmatch(name) else {}
         return result, known
+
+    def result_of(self, step, named):
+        """Return what a function returns for these arguments, or the mean of it over pairs."""
+        if step.over:
+            values = [call(self.function(step), *pair) for pair in named[step.needs[0]]]
+            return np.mean(values) if all(map(is_scalar, values)) else values[0]
+        return call(self.function(step), **named, **self.extra(step))
 
     def extra(self, step):
         """Return {argument: value} of those of a function that are given otherwise than by default."""
@@ -303,6 +350,11 @@ class Subject:
         own = self.globals if self.thing is None else self.thing
         return leaves({"self": own}) + leaves(self.args if args is None else args)
 
+    @property
+    def adds_up(self):
+        """Does it belong to one step of a sequence, by its arguments, h or c? Then gradients add up over the steps."""
+        return any(re.fullmatch(STATES, name) for name in self.args)
+
     def find_slots(self):
         """Return {path: array} of arguments, and of all arrays of the object that running forward does not change.
 
@@ -311,6 +363,7 @@ class Subject:
         self.generators = [(g, snapshot(g)) for g in generators_of(self.thing, self.args)]
         self.forward(self.other_args)
         before = {leaf.path: np.array(leaf.value) for leaf in self.state()}
+        self.zero()  # what grows with every forward would else keep its first entry
         result, _ = self.forward(self.args)
         self.stage = 2
         self.vector(result)
@@ -384,6 +437,9 @@ class Subject:
         return self.setting.spread == "large" and isinstance(given, Draw) and given.values == "chances"
 
     # ---- gradients ----
+
+    def zero(self):
+        """Set gradients to zero, where that can be done."""
 
     def gradients(self, dout, **how):
         """Return {path: array or None}: what the code computes for d(Σ dout·out)/d(slot)."""
