@@ -96,7 +96,7 @@ def of_form(report, wrong):
     mended = lines and repair(wrong[0], report, 0, lines=lines) or repair(wrong[0], report, 0, named=bool(seen))
     if not seen and not mended:
         seen = named(wrong, MAYBE)
-    if not mended and (not known or all(mistake.name == "constant factor" for mistake in seen)):
+    if not mended:
         mended = lines and repair(wrong[0], report, 1, lines=lines) or repair(wrong[0], report, 1, named=known)
     places = "\n    ".join(map(str, filter(None, (path, mended))))
     if not seen and mended:

@@ -354,11 +354,11 @@ def factors(node, text, names, numbers):
     yield "constant", parse(f"({text}) - 1")
     if not isinstance(node, ast.Call):
         for name in names:
+            yield "mask", parse(f"({text}) * ({name} > 0)")
             yield "sign", parse(f"({text}) * np.sign({name})")
             yield "derivative", parse(f"({text}) * (1 - {name})")
             yield "derivative", parse(f"({text}) * {name} * (1 - {name})")
             yield "derivative", parse(f"({text}) * (1 - {name} ** 2)")
-            yield "mask", parse(f"({text}) * ({name} > 0)")
 
 
 def templates(node, text, names):

@@ -7,6 +7,7 @@ comes from above is not 1, and each operand is used twice. Karpathy's micrograd 
 from __future__ import annotations
 
 import functools
+import re
 import types
 
 import numpy as np
@@ -16,6 +17,7 @@ from tinygan.doctor.finding import Call, Form, Target
 from tinygan.doctor.source import node_of, parameters, required, text_about
 
 BINARY = ("__mul__", "__add__", "__sub__", "__truediv__", "__matmul__", "matmul", "dot", "mul", "add", "sub", "div")
+PRODUCTS = ("__matmul__", "matmul", "dot")
 POWER = "__pow__"
 NO_OPERATION = ("backward", "zero_grad", "copy", "detach", "clone", "item", "numpy")
 
@@ -54,12 +56,27 @@ def operations(kind, module):
             continue
         if not binary and name != POWER and not returns_new(kind, name):
             continue
-        function = functools.wraps(method)(program(kind, name, binary))
         names = ("x", "other") if binary else ("x",)
-        call = Call(f"{kind.__name__}.{name}", names, (None, *("d" + n for n in names)), node_of(method), function)
-        form = Form("both", ((call,),), None)
-        found[call.name] = Target(call.name, function, None, (form,), module, text_about(module, [call.node]))
+        for row in (False, True) if binary and broadcasts(kind, name, module) else (False,):
+            function = functools.wraps(method)(program(kind, name, binary))
+            if row:
+                function.example = {"x": (5, 7), "other": (1, 7)}
+            own = f"{kind.__name__}.{name}"
+            call = Call(own, names, (None, *("d" + n for n in names)), node_of(method), function)
+            title = f"{own} with a row" if row else own
+            form = Form("both", ((call,),), None)
+            found[title] = Target(title, function, None, (form,), module, text_about(module, [call.node]))
     return found
+
+
+def broadcasts(kind, name, module):
+    """Is a row, a bias perhaps, added to all rows of a matrix by this operation, and does the file mean it to?"""
+    if name in PRODUCTS or not re.search(r"broadcast|bias|\bself\.b\b", getattr(module, "source_text", "")):
+        return False
+    try:
+        return np.shape(inside(getattr(kind(np.ones((2, 3))), name)(kind(np.ones((1, 3)))))) == (2, 3)
+    except Exception:  # whatever it does with arrays
+        return False
 
 
 def returns_new(kind, name):
@@ -75,7 +92,7 @@ def program(kind, name, binary):
     """Return the function of x (and other) that runs one operation, and returns its value and its gradients."""
 
     def run(x, other=None):
-        if binary and np.shape(x) != np.shape(other) and name not in ("__matmul__", "matmul", "dot"):
+        if binary and np.shape(x) != np.shape(other) and name not in PRODUCTS and not hasattr(run, "example"):
             raise TypeError(f"{name}: whether it broadcasts is not asked")
         x, other = numbers(kind, x), numbers(kind, other) if binary else None
 

@@ -93,7 +93,8 @@ def doubt(report, subject):
     sure = plan.world.name.startswith("as used") or all_documented(plan.target, plan.form, plan.value)
     simple = fitting or len(found) == 1 and len(subject.args) < 3  # one array, and perhaps a target
     rows = plan.world.name in ("rows", "as documented") and len(plan.value) == 1 and plan.form.kind != "step"
-    plain = simple and rows
+    layer = fitting and plan.target.owner is not None and len(subject.args) == 1 and plan.form.kind == "pair"
+    plain = simple and rows or layer
     if not wrong or sure or some_right or plain or not isinstance(subject.target.thing, (type, types.FunctionType)):
         return
     named = [finding for finding in report.findings if set(finding.seen) & {m.name for m in wrong}]
@@ -352,7 +353,8 @@ def likeliest(attempt, setting, example=None):
     others += [replace(subject.plan, after=True)] * bool(getattr(subject, "of_both", False))
     if all(m.row.passed for m in found):
         return subject, found
-    for plan in chain(others, readings(subject.plan, {m.path[0]: m.a for m in found})):
+    guessed = () if example else readings(subject.plan, {m.path[0]: m.a for m in found})
+    for plan in chain(others, guessed):
         other = Attempt(plan, setting)
         again = measure(other.subject) if other.progress[0] >= 4 else []
         if len(again) >= len(found) and all(m.row.passed for m in again):

@@ -63,11 +63,11 @@ WORLDS = [
     World("columns", "I N", {}, 1),
     World("square images", "N I Y Y", {"N": 2, "I": 4, "O": 3}, 2),
     World("columns, one output", "I N", {"O": 1}, 1),
+    World("one axis", "N", {"I": 1, "O": 1}, 2),
+    World("one sample", "I", {}, 2),
     World("one sample, a row", "1 I", {"N": 1}, 2),
     World("one sample, a column", "I 1", {"N": 1}, 2),
     World("columns, one after the other", "T I 1", {"N": 1}, 2),
-    World("one axis", "N", {"I": 1, "O": 1}, 2),
-    World("one sample", "I", {}, 2),
     World("one column", "N 1", {"I": 1, "O": 1}, 2),
     World("one number", "", {"I": 1, "O": 1}, 2),
     World("square", "N I", {"N": 4, "I": 4, "O": 4, "M": 4, "K": 4}, 2),
@@ -78,7 +78,9 @@ WORLDS = [
 
 
 def length(word, sizes):
-    """Return the length of an axis: of "N", "4*M", "4M" or "3"; a name that is new gets a length of its own."""
+    """Return the length of an axis: of "N", "4*M", "4M", "I+M" or "3"; a name that is new gets a length of its own."""
+    if "+" in word:
+        return sum(length(part, sizes) for part in word.split("+"))
     times, symbol = re.fullmatch(r"(\d*)\*?([A-Za-z_]\w*)?", word).groups()
     if symbol and symbol not in sizes:
         sizes[symbol] = next(size for size in SPARE if size not in sizes.values())
@@ -184,7 +186,9 @@ SURELY_TARGETS = re.compile(
 )
 TARGETS = re.compile(SURELY_TARGETS.pattern + r"|y|true|lab|y_?real|y_?batch|ys|y_?train", re.I)
 IDS = r"(i\w*|x|ids|tok\w*|words?|inputs?|seq\w*)"
-PLAIN_IDS = r"(\w+_)?(ids?|idx|idxs|index|indices|tokens?|words?)"
+PLAIN_IDS = r"(\w+_)?(ids?|idx|idxs|index|indices|tokens?|words?)|[a-z]\w*(Idx|Ind|Index|Indices|Words?)"
+PLACE = r"\w+_(id|idx|index)|[a-z]\w*(Idx|Ind|Index|Word)"
+DICTIONARY = r"\w*2(ind|idx|id|i|ix|index)\w*|\w+_to_(ind|idx|id|i|ix|index)"
 STATES = r"(h|c|s|hx|cx|hidden|cell|[hcs]_?0|(prev|last)_?\w+|\w+_?prev|\w+_old)"
 DATA = r"x|X|X_\w+|x_\w+|inputs?|input_data|data|features|images?|A_prev|a_prev"
 BATCHES = r"(mini_?)?batch|data|samples|pairs"
@@ -258,15 +262,17 @@ CALL = [
             Make(lambda sizes, rng: unrolled(sizes, rng)),
         ],
     ),
-    (r"(input|visible|n_in)_?\w*(size|dim|units|nodes)", [Size("I")]),
-    (r"(n_?)?hid(den)?\w*(size|dim|units|nodes)|n_hidden", [Size("M")]),
+    (r"(?i:input|visible|n_in)_?\w*(?i:size|dim|units|nodes)", [Size("I")]),
+    (r"(n_?)?hid(den)?\w*(?i:size|dim|units|nodes)|n_hidden", [Size("M")]),
     (r"num_labels|n(um)?_?classes|output_?\w*(size|dim|units|nodes)", [Size("O")]),
+    (r"sparsity\w*", [0.3]),
     (r"\w*_params|unrolled\w*", [Make(lambda sizes, rng: unrolled(sizes, rng))]),
     (r"(params?|parameters|phi|state|config|cfg|hparams|opts?|\w+_param|layers)", [Several({})]),
     (STATES, [Draw("N M"), Draw("T M"), Draw("N O"), Draw("N I"), Draw("M"), Draw("M N"), Draw("M 1")]),
     (r"\w*mask\w*", [Draw("N T", "mask"), Draw("N I", "mask"), Draw("N", "mask"), Draw("N 1", "mask")]),
-    (r"\w+_(id|idx|index)", [1, Draw("N", "labels")]),
+    (PLACE, [1, Draw("N", "labels")]),
     (PLAIN_IDS, [Draw("N", "labels"), Draw("N T", "labels"), 1]),
+    (DICTIONARY, [Make(lambda sizes, rng: {i: i for i in range(sizes["K"])})]),
     (BATCHES, [Make(lambda sizes, rng: pairs_of(sizes, rng))]),
     (r"(beta|gamma|shift|scale|gain|g)", [Draw("I"), *(Draw(shape) for shape in BIASES)]),
     (r"([bB]\d*|bias\w*|b[a-z])", [*(Draw(shape) for shape in BIASES), 0.3]),
@@ -320,6 +326,7 @@ def for_call(name, world, role, text):
     """Return candidates for an argument of a call, whose role is "x", "target" or "more"; ``text``: about the code."""
     index = re.search(rf"\w\[(?:[^\[\]]*,)?\s*{name}\s*(?:,[^\[\]]*)?\](?!\s*=[^=])", text)
     ids = [Draw("N", "labels"), Draw("N T", "labels"), 1] if index and world.x else []
+    ids = sorted(ids, key=lambda one: one != 1) if re.fullmatch(PLACE, name) else ids
     if role == "target":
         return targets(name, world.x, text)
     if ids:
@@ -354,6 +361,7 @@ def recurrent(name, candidates):
         if re.fullmatch(r"[UVR]\w*|\w*h\w*|w_?hh|\w*rec\w*", name)
         else ["I M", "I 4*M", "I 3*M", "M M"]
     )
+    first += ["M I+M", "I+M M", "4*M I+M", "I+M 4*M"]  # where [x, h] is one vector
     first = ["M", "4*M", "3*M"] if name[:1] in "bB" else first
     return [Draw(shape) for shape in first] + candidates if isinstance(candidates[0], Draw) else candidates
 
@@ -380,6 +388,6 @@ def targets(name, x, text):
     dense = [Draw("N", kinds[0])] * bool(re.search(column, text))
     dense += [*(Draw(x, kind) for kind in kinds), Draw("N O", kinds[0]), Draw("O N", kinds[0])]
     rest = [Draw("N", kinds[0]), Draw("N 1", kinds[0]), Draw(x, "chances"), Draw(x), Draw("N")]
-    if re.search(r"\[\s*(np\.)?arange\(.*?\)\s*,|class indices|integer labels", text):
+    if re.search(r"\[\s*(np\.a)?range\(.*?\)\s*,|class indices|integer labels", text):
         return [*labels, *dense, *rest]
     return [*dense, *labels, *rest]

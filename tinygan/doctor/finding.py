@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tinygan.doctor.arrays import is_gradient_name, named_after
+from tinygan.doctor.arrays import named_after
 from tinygan.doctor.feeding import TARGETS as TARGET
 from tinygan.doctor.source import (
     flat,
@@ -52,7 +52,7 @@ CACHE = re.compile(r"\w*cache\w*|ctx|context|saved\w*|memory|tape|mem|aux|residu
 NO_LOSS = re.compile(r".*forward.*|(init|_(?!loss|cost)|make|load|split|im2col|param|get_|fit|train|run|main|sample|generate).*|.*(shape|size).*")
 COMMON_WORDS = set("""loss cost function fn func nll objective error value compute calc calculate get eval forward backward gradient
 gradients grad grads derivative deriv prime d of the""".split())
-NO_GRADIENT = re.compile(r"tangent.*|save.*|param\w*_grads?|.*(num|check|test|clip|zero|norm|finite|approx|estimat|reset|plot|print|init|get_|set_|compare|descen[td]|ascent).*", re.I)
+NO_GRADIENT = re.compile(r"tangent.*|save.*|param\w*_grads?|.*(num|check|test|clip|zero|norm|finite|approx|estimat|reset|flush|plot|print|init|get_|set_|compare|descen[td]|ascent).*", re.I)
 LOOP = {"epochs", "n_epochs", "num_epochs", "epoch", "iterations", "n_iter", "num_iterations", "num_iters", "max_iter"}
 IMPLIED = {  # what a backward pass may mean that names no loss; the target may be given as classes, too
     "half the sum of squares": lambda out, target: 0.5 * np.sum((out - target) ** 2),
@@ -143,7 +143,7 @@ def in_documented_order(names, node):
     """The names of what is returned, in the order in which the docstring promises them."""
     text = (ast.get_docstring(node) or "" if isinstance(node, ast.FunctionDef) else "").partition("eturn")[2]
     places = [re.search(rf"\b{name}\b", text) if isinstance(name, str) else None for name in names]
-    if len(names) < 2 or not all(places) or not all(map(is_gradient_name, names)):
+    if len(names) < 2 or not all(places) or any(LOSS.fullmatch(str(name)) for name in names):
         return names
     return tuple(sorted(names, key=lambda name: places[names.index(name)].start()))
 
@@ -288,6 +288,8 @@ def values_for(gradient, stem, rest, losses):
         own = {n for n in known if not DOUT.fullmatch(n)}
         fitting = [call for call in rest.values() if own and own <= set(call.needs)]
         ranked = [(0, call, []) for call in fitting if len(fitting) == 1 < len(gradient.needs) > len(own)]
+    if stem and any(call.name.lower() == low for _, call, _ in ranked):
+        ranked = [item for item in ranked if item[1].name.lower() == low]
     for _, call, targets in sorted(ranked, key=lambda item: -item[0])[:3]:
         if targets and not LOSS.fullmatch(call.name):
             chained = [loss for loss in losses if loss is not call and any(map(TARGET.fullmatch, loss.needs))]

@@ -200,6 +200,18 @@ def _(e):
     return some and same(part, (part @ x) / (x @ x) * x) and (len(x) > 1 or same_again(e))
 
 
+@mistake("penalty's share wrong")
+def _(e):
+    if not e.is_loss or e.x.size < 3 or not np.any(e.a) or not np.isnan(e.ratio):
+        return False
+    for text, basis in ((e.name, e.x), (f"sign({e.name})", np.sign(e.x))):
+        c = np.sum(e.rest * basis) / max(np.sum(basis * basis), 1e-300)
+        if same(e.rest, c * basis):
+            known = [name for name, s in e.scalars.items() for k in (1, 2) if np.isclose(abs(c), k * abs(s), rtol=1e-6)]
+            return f"{c:+.4g} · {text} is missing" + "".join(f", with {name}" for name in known[:1])
+    return False
+
+
 def same_again(e):
     """Is the one wrong entry off by the same multiple of itself for other numbers?"""
     other = e.again(seed=e.subject.setting.seed + 1)
@@ -417,6 +429,29 @@ def _(e):
         return False
     axes = [k for k in range(e.x.ndim) if e.x.shape[k] > 1]
     return next((f"along axis {k}" for k in axes if e.multiple(e.rest, e.out, k)), False)
+
+
+@mistake("one kind of target wrong", MAYBE)
+def _(e):
+    for name, value in e.subject.args.items() if e.is_loss and not e.is_parameter else ():
+        places = value if np.shape(value) == e.x.shape else None
+        if np.ndim(value) == 1 < e.x.ndim and np.asarray(value).dtype.kind in "iu" and np.max(value) < e.x.shape[-1]:
+            places = np.eye(e.x.shape[-1])[value]  # classes
+        kinds = np.unique(places) if places is not None and places is not e.x else ()
+        for kind in kinds if 1 < len(kinds) < 4 else ():
+            inside = places.shape == e.off.shape and not np.any(e.off & (places != kind))
+            if inside and (np.array_equal(e.off, places == kind) or places is not value and e.off.sum() > 1):
+                return (
+                    f"wrong where {name} is {kind:g}" if places is value else f"wrong for the class that {name} names"
+                )
+    return False
+
+
+@mistake("silent broadcast", MAYBE)
+def _(e):
+    n = e.subject.sizes["N"]
+    squares = [name for name, array in e.ingredients.items() if array.shape == (n, n)]
+    return e.is_loss and n > 1 and n not in e.x.shape[1:] and squares and f"{squares[0]} is {n} by {n}"
 
 
 @mistake("one path missing", MAYBE)

@@ -232,6 +232,9 @@ def initialized(target, name):
     found, own = [], {key: getattr(target.owner, key) for key in vars(target.owner or object) if key[:2] != "__"}
     for key, function in [*vars(target.module).items(), *own.items()]:
         makes = isinstance(function, types.FunctionType) and re.match(r"init|create|make|new|build", key)
+        makes = makes and not any(
+            re.fullmatch(f"{feeding.DATA}|{feeding.TARGETS.pattern}", p) for p in required(function)
+        )
         names = (returns(node_of(function)) or [()])[-1] if makes else ()
         part = names.index(name) if len(names) > 1 and name in names else None  # return G, D
         if makes and (PARAMETERS.fullmatch(name) or part is not None or names == (name,)):

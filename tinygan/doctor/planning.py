@@ -18,7 +18,7 @@ from tinygan.doctor.games import Penalty, Step
 from tinygan.doctor.offers import by_position, candidates, constructor_names, documented, used
 from tinygan.doctor.pair import Pair, free_arguments
 from tinygan.doctor.sandbox import Stopped, Unfilled, counted_lines, in_library
-from tinygan.doctor.source import tree_of
+from tinygan.doctor.source import text_about, tree_of
 from tinygan.doctor.subject import Both, Plan, Setting
 
 ATTEMPTS = 300  # that the search in one world may make; counted, so that the answer is the same on every machine
@@ -71,6 +71,9 @@ def depth(error):
     return place
 
 
+BATCH = r"\baxis\b|keepdims|mean\(|\bsum\(|batch|/ *[mnN]\b|einsum"  # of code that knows that there are several samples
+
+
 def plan_for(target, form, setting, example=None):
     """Return the Attempt that came farthest."""
     perhaps = form.kind == "both" and not LOSS.fullmatch(form.name)  # it may be a helper, and no loss at all
@@ -117,6 +120,8 @@ def worlds(target, form, value):
     if first := next((found[name].shape for name in names if name in found), "N I" if found else None):
         like = next((w.sizes for w in result if len(w.x.split()) == len(first.split()) and not w.last), {})
         result.insert(0, World("as documented", first, like))
+    if re.search(BATCH, text_about(target.module, [step.node for step in (*value, form.gradient) if step is not None])):
+        result = [w for w in result if w.sizes != {"N": 1}]  # a mistake may be right for one sample
     if one_by_one(target.module, form):
         result = [w._replace(sizes={**w.sizes, "N": 1}) for w in result]
     given, own, sizes, _ = used(target, (*value, form.gradient))
@@ -164,6 +169,8 @@ def search(target, form, value, world, setting, example, stop, pairs=False):
         start | of_one_output(space),
         start | gated(space, 4),
         start | gated(space, 3),
+        start | joined(space, ("M I+M", "M 1", "M N")),
+        start | joined(space, ("I+M M", "M", "N M")),
     ):
         if not best.done and other != start and (second := attempt(other)).progress > best.progress:
             best, choice = second, other
@@ -233,6 +240,18 @@ def gated(space, gates):
     wide = {name: next((i for i, s in enumerate(of) if s.endswith(f"{gates}*M")), None) for name, of in shapes.items()}
     found = {name: i for name, i in wide.items() if i is not None}
     return found if len(found) > 1 else {}
+
+
+def joined(space, shapes):
+    """Return {name: place in its candidates} for the weights, biases and states of gates over [x, h] as one vector."""
+    found = {}
+    for name, of in space.items():
+        own = [c.shape if isinstance(c, Draw) else None for c in of]
+        state, weight = re.fullmatch(feeding.STATES, name), any(shape and "+" in shape for shape in own)
+        shape = shapes[2] if state else shapes[0] if weight else shapes[1]
+        if name != next(iter(space)) and shape in own:
+            found[name] = own.index(shape)
+    return found if any("+" in space[name][i].shape for name, i in found.items()) else {}
 
 
 def readings(plan, found):

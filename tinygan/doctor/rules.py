@@ -24,7 +24,19 @@ from tinygan.gradcheck import compare
 
 STEPS, TOLERANCE = 4, 1e-5
 NAMES = ("W1", "b1", "W2", "b2")
-HOLDS = ("dict", "dict, d", "list", "array", "objects", "owned", "owned, by name", "pairs", "layer", "net")
+HOLDS = (
+    "dict",
+    "dict, d",
+    "list",
+    "array",
+    "objects",
+    "owned",
+    "owned, by name",
+    "one by one",
+    "pairs",
+    "layer",
+    "net",
+)
 # fmt: off
 KINDS = {  # what the name says: the rules that it may mean
     r"adam_?w": ["adamw"], r"n_?adam": ["nadam"], r"ada_?max": ["adamax"], r"adam": ["adam", "adamw"],
@@ -38,6 +50,9 @@ MISTAKES = {  # change of a rule: (name, meaning, what to look at)
     "uncorrected": ("bias correction missing", "the averages begin at zero, and are used as they are", "m̂ = m/(1 - β₁ᵗ), v̂ = v/(1 - β₂ᵗ)"),
     "v uncorrected": ("bias correction missing", "m is corrected, v is not", "v̂ = v/(1 - β₂ᵗ)"),
     "m uncorrected": ("bias correction missing", "v is corrected, m is not", "m̂ = m/(1 - β₁ᵗ)"),
+    "power": ("wrong power", "the bias correction is a power of 1 - β, and must be 1 minus a power of β", "m̂ = m/(1 - β₁ᵗ), v̂ = v/(1 - β₂ᵗ); not (1 - β)ᵗ"),
+    "v power": ("wrong power", "the bias correction of v is a power of 1 - β₂, and must be 1 minus a power of β₂", "v̂ = v/(1 - β₂ᵗ), not v/(1 - β₂)ᵗ"),
+    "m power": ("wrong power", "the bias correction of m is a power of 1 - β₁, and must be 1 minus a power of β₁", "m̂ = m/(1 - β₁ᵗ), not m/(1 - β₁)ᵗ"),
     "no root": ("square root missing", "the step is divided by the mean square itself", "w -= lr · m/(√v + ε)"),
     "β1 for β2": ("wrong decay rate", "the mean of g² decays with β₁, and must with β₂", "v = β₂ v + (1 - β₂) g²"),
     "β2 for β1": ("wrong decay rate", "the mean of g decays with β₂, and must with β₁", "m = β₁ m + (1 - β₁) g"),
@@ -48,6 +63,7 @@ MISTAKES = {  # change of a rule: (name, meaning, what to look at)
     "no lr": ("learning rate missing", "the step does not contain the learning rate", "w -= lr · ..."),
     "behind": ("look-ahead missing", "this is plain momentum: the step does not look ahead", "w -= lr · (g + μ v) with v = μ v + g; in the form -μ v_old + (1 + μ) v the old v is that of the step before"),
     "unweighted": ("weight of the new gradient missing", "the new g² is added with the weight 1, and must have 1 - ρ", "v = ρ v + (1 - ρ) g²"),
+    "divided": ("weight decay divided", "the decay is divided by √v̂ + ε like the gradient: it is not decoupled from it", "AdamW: w -= lr · (m̂/(√v̂ + ε) + λ w): the decay is added outside the fraction"),
     "coupled": ("weight decay in the gradient", "the decay goes through the averages, as L2 does in Adam", "AdamW: w -= lr · λ w, apart from the step that Adam makes of g alone"),
 }
 # fmt: on
@@ -72,17 +88,18 @@ def follow(kind, style, h, start, gradients, mistake=""):
             clock += 1
             g = g + h["wd"] * ws[i] * (style["l2"] or mistake == "coupled")
             m, v = (0.0, 0.0) if mistake == "forget" else memory[i]
-            step, *memory[i] = one(kind, style, h, g, m, v, {"stop": 1, "run": clock}.get(mistake, t), mistake)
+            now, decay = {"stop": 1, "run": clock}.get(mistake, t), h["wd"] * ws[i] * (mistake == "divided")
+            step, *memory[i] = one(kind, style, h, g, m, v, now, mistake, decay)
             lr = 1 if mistake == "no lr" or kind == "adadelta" and not style["times lr"] else h["lr"]
-            if kind == "adamw" and mistake != "coupled":
+            if kind == "adamw" and mistake not in ("coupled", "divided"):
                 ws[i] = ws[i] - h["wd"] * ws[i] * (h["lr"] if style["times lr"] else 1)
             ws[i] = ws[i] + (lr if mistake == "uphill" else -lr) * step
         path.append(list(ws))
     return distances(path, start)
 
 
-def one(kind, style, h, g, m, v, t, mistake):
-    """Return (what is multiplied by lr and subtracted, the new m, the new v)."""
+def one(kind, style, h, g, m, v, t, mistake, decay=0.0):
+    """Return (what is multiplied by lr and subtracted, the new m, the new v). decay: what Adam adds to its m̂."""
     b1, b2, eps = h["b1"], h["b2"], h["eps"]
     c1, c2 = b1, b2  # of the bias correction
     b1, b2 = {"β1 for β2": (b1, b1), "β2 for β1": (b2, b2), "β1 and β2": (b2, b1)}.get(mistake, (b1, b2))
@@ -109,11 +126,13 @@ def one(kind, style, h, g, m, v, t, mistake):
     m = (1 - b1) * m + b1 * g if mistake == "1 - β" else b1 * m + (1 - b1) * g
     first = 1 if mistake in ("uncorrected", "m uncorrected") else 1 - c1**t
     second = 1 if mistake in ("uncorrected", "v uncorrected") else 1 - c2**t
+    first = (1 - c1) ** t if mistake in ("power", "m power") else first
+    second = (1 - c2) ** t if mistake in ("power", "v power") else second
     if kind == "nadam":
         return (b1 * m / first + (1 - b1) * g / first) / root(v / second), m, v
     if style["folded"]:
         return m / first * np.sqrt(second) / (np.sqrt(v) + eps), m, v
-    return m / first / root(v / second), m, v
+    return (m / first + decay) / root(v / second), m, v
 
 
 def distances(path, start):
@@ -157,9 +176,14 @@ def run(target, hold, state, start, gradients, hyper):
         thing = call(target.thing, **{**known, **{k: v for k, v in hyper.items() if k in defaults(target.thing)}})
         step = next(getattr(thing, name) for name in STEPS_OF_A_RULE if hasattr(thing, name))
     net = types.SimpleNamespace()
-    box = {"list": list, "owned": list, "pairs": list, "net": list, "array": lambda arrays: arrays[0]}.get(
-        hold, lambda arrays: dict(zip(NAMES, arrays, strict=False))
-    )
+    box = {
+        "list": list,
+        "one by one": list,
+        "owned": list,
+        "pairs": list,
+        "net": list,
+        "array": lambda arrays: arrays[0],
+    }.get(hold, lambda arrays: dict(zip(NAMES, arrays, strict=False)))
     params, path = box(params), []
     layer = types.SimpleNamespace(weights=start[0].copy(), biases=start[1].copy())
     for t, gs in enumerate(gradients, 1):
@@ -175,6 +199,9 @@ def run(target, hold, state, start, gradients, hyper):
             net.params, net.grads = dict(zip(NAMES, params, strict=False)), dict(zip(NAMES, gs, strict=False))
             call(step, types.SimpleNamespace(layers=[net], params_and_grads=lambda: zip(params, gs, strict=True)))  # noqa: B023
             path.append([np.array(w) for w in net.params.values()])
+        elif hold == "one by one":
+            params = [np.array(call(step, name, w, g)) for name, w, g in zip(NAMES, params, gs, strict=False)]
+            path.append(params)
         elif hold == "owned, by name":
             call(step, dict(zip(NAMES, gs, strict=False)))
             path.append([np.array(w) for w in getattr(thing, own or "", known[own]).values()])
@@ -208,7 +235,11 @@ def states(target, start, hold):
     needs = list(inspect.signature(target.thing).parameters.values())[2:]
     own = [p.name for p in needs if p.default is p.empty or p.default is None]
     kept = [name for name in own if not is_hyper(name)]
-    known = {name: 0.1 if RATE.fullmatch(name) else 1 if name == "t" else 0.9 for name in own if is_hyper(name)}
+    known = {
+        name: 0.1 if RATE.fullmatch(name) else 1 if name in ("t", "batch_size") else 0.9
+        for name in own
+        if is_hyper(name)
+    }
     box = {"list": list(start), "array": start[0]}.get(hold, dict(zip(NAMES, start, strict=False)))
     for name, maker in vars(target.module).items():
         if isinstance(maker, types.FunctionType) and re.search(r"init|state|create|make", name):
@@ -225,7 +256,7 @@ def states(target, start, hold):
 
 def is_hyper(name):
     """Is this the name of a hyperparameter, or of the step's number?"""
-    pattern = r"t|step|iter\w*|beta\w*|b[12]|mu|momentum|rho|decay\w*|eps\w*|gamma|lamb?d?a?|weight_decay|wd"
+    pattern = r"t|step|iter\w*|beta\w*|b[12]|mu|momentum|rho|decay\w*|eps\w*|gamma|lamb?d?a?|weight_decay|wd|batch_size"
     return bool(RATE.fullmatch(name) or re.fullmatch(pattern, name))
 
 

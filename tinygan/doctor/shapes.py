@@ -29,7 +29,8 @@ def documented(names, text, constructor, everything=""):
     batch_named = any(axis in BATCH for axes in found.values() for axis in axes)
     for name, axes in order:
         guesses = (FIRST[len(axes)] if axes[0] in BATCH or len(axes) > 2 or axes[-1] not in BATCH else "I N").split()
-        for axis, guess in zip(axes, guesses, strict=True):
+        each = [(part, guess) for axis, guess in zip(axes, guesses, strict=True) for part in axis.split("+")]
+        for axis, guess in each:
             symbol = axis.lstrip("0123456789*")
             if symbol and symbol not in ours:
                 if symbol in BATCH and "N" not in used:
@@ -66,14 +67,17 @@ def all_axes(text):
 
 def axes_in(inside, constructor):
     """["N", "D"] of "N, D", or None if these are no axes."""
-    axes = [axis.strip().replace(" ", "") for axis in inside.rstrip(", ").split(",")]
+    axes = [axis.strip().replace(" ", "").replace("+1", "1") for axis in inside.rstrip(", ").split(",")]
     formula = len(axes) == 1 and "," not in inside and re.fullmatch(r"[a-z]", axes[0])  # mean(x)
-    known = not formula and all(AXIS.fullmatch(axis) or axis in constructor for axis in axes)
+    parts = [part for axis in axes for part in axis.split("+")]
+    known = not formula and all(AXIS.fullmatch(part) or part in constructor for part in parts)
     return axes if known and len(axes) < 5 and not (len(axes) > 1 and axes[0].isdigit() and axes[0] != "1") else None
 
 
 def translated(axis, ours):
     """ "4H" as "4*M", if M is our H."""
+    if "+" in axis:
+        return "+".join(translated(part, ours) for part in axis.split("+"))
     symbol = axis.lstrip("0123456789*")
     times = axis[: len(axis) - len(symbol)].rstrip("*")
     if not symbol:

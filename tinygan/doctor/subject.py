@@ -157,34 +157,28 @@ class Subject:
         return thing
 
     def complete(self, thing, rng):
-        """Have an object make what it lacks after its constructor: by ``initialize(optimizer)``, or a step of ``fit``."""
+        """Have an object make what its constructor has not: by ``initialize(optimizer)``, or a step of ``fit``."""
         steps = [step.node for step in (*self.value, self.form.gradient) if step is not None and step.node is not None]
         made = {name for node in steps for name in attributes(node, ast.Store)}
         used = {name for node in steps for name in attributes(node, ast.Load)} - made
-        own, shape = (
-            getattr(thing, "__dict__", {}),
-            [length(word, self.sizes) for word in self.plan.world.x.split()[1:]],
-        )
+        own = getattr(thing, "__dict__", {})
+        shape = tuple(length(word, self.sizes) for word in self.plan.world.x.split()[1:])
         if not [name for name in used if name not in dir(thing) or own.get(name, 0) is None]:
             return
         if own.get("input_shape", 0) is None:
-            thing.input_shape = tuple(shape)
+            thing.input_shape = shape
         for name in own:
             if re.fullmatch(r"(n_?|num_?|max_?)?(iter\w*|epochs?|steps)", name, re.I):
                 own[name] = 1
-        methods = [
-            getattr(thing, n) for n in dir(type(thing)) if n[:2] != "__" and n not in {c.name for c in self.value}
-        ]
+        known = {"input_shape": shape, "optimizer": Descent(), "opt": Descent()}
+        methods = [getattr(thing, name) for name in dir(type(thing)) if name[:2] != "__"]
         for method in filter(callable, methods):
-            node = node_of(method)
-            if node is None or node in steps or not used & set(attributes(node, ast.Store)):
-                continue
-            given = {"input_shape": tuple(shape), "optimizer": Descent(), "opt": Descent()}
-            given |= {
-                k: realize(v, self.sizes, rng, "near") for k, v in self.plan.given.items() if k in required(method)
-            }
-            if set(required(method)) <= set(given):
-                call(method, **{name: given[name] for name in required(method)})
+            node, needs = node_of(method), required(method)
+            if node is not None and node not in steps and used & set(attributes(node, ast.Store)):
+                drawn = {k: realize(v, self.sizes, rng, "near") for k, v in self.plan.given.items() if k in needs}
+                given = {k: v for k, v in {**known, **drawn}.items() if k in needs}
+                if len(given) == len(needs):
+                    call(method, **given)
 
     def has_gradient(self, path):
         """Does the code speak of a gradient of this number? Then it is a parameter, like the slope of a PReLU."""
@@ -372,7 +366,8 @@ class Subject:
             argument, shared = leaf.holder is self.args, any(np.shares_memory(leaf.value, s) for s in slots.values())
             kept = argument or np.array_equal(leaf.value, before.get(leaf.path)) and not shared
             if kept and np.size(leaf.value) and isinstance(leaf.value, np.ndarray):
-                slots[leaf.path] = leaf.value
+                if not any(isinstance(part, str) and CACHE.fullmatch(part) for part in leaf.path[1:]):
+                    slots[leaf.path] = leaf.value
         self.fill([array for path, array in slots.items() if path[0] == "self" and array.flags.writeable])
         filled = {path: array.copy() for path, array in slots.items()}
         self.forward(self.args)  # what was zero because a weight was zero is no longer what it was
@@ -481,7 +476,10 @@ class Subject:
         shape, other = self.slots[path].shape, gradient.shape
         if shape == other or [n for n in shape if n > 1] != [n for n in other if n > 1]:
             return False
-        return np.prod(np.broadcast_shapes(shape, other), dtype=int) == gradient.size  # of W - lr * dW
+        try:
+            return np.prod(np.broadcast_shapes(shape, other), dtype=int) == gradient.size  # of W - lr * dW
+        except ValueError:
+            return False
 
     def own_promises(self):
         """Return the Facts that only this kind of subject can break."""
