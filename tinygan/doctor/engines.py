@@ -26,42 +26,56 @@ def targets(module):
     """Return {name: Target} as ``finding.targets`` does, and of an engine's class each of its operations."""
     found = finding.targets(module)
     kinds = {name: thing for name, thing in vars(module).items() if isinstance(thing, type)}
-    for name in [name for name, kind in kinds.items() if kind.__module__ == module.__name__ and is_engine(kind)]:
+    for name in [
+        name for name, kind in kinds.items() if kind.__module__ == module.__name__ and is_engine(kind, module)
+    ]:
         found = {key: target for key, target in found.items() if key != name} | operations(kinds[name], module)
     return found
 
 
-def is_engine(kind):
+def way_back(kind, module):
+    """Return what computes all gradients, out.backward() or backward(out), or None."""
+    own = vars(kind).get("backward")
+    if isinstance(own, types.FunctionType):
+        return own if not required(own)[1:] else None
+    found = [vars(module).get(name) for name in ("backward", "backprop", "gradients", "get_gradients", "grad")]
+    return next((f for f in found if isinstance(f, types.FunctionType) and len(required(f)) == 1), None)
+
+
+def is_engine(kind, module):
     """Is an object of this class a number, or an array, with a gradient and the way to it?"""
-    first = parameters(kind)[:1]
+    first, back = parameters(kind)[:1], way_back(kind, module)
     methods = [name for name in ("__mul__", "__add__", "mul", "add", "__matmul__") if name in vars(kind)]
-    back = vars(kind).get("backward")
-    if not methods or len(required(kind)) != 1 or not isinstance(back, types.FunctionType) or required(back)[1:]:
+    if not methods or len(required(kind)) != 1 or back is None:
         return False
     try:
         thing = kind(0.5)
     except Exception:  # whatever a learner's constructor does
         return False
-    return bool(first) and hasattr(thing, "grad") and (hasattr(thing, "data") or hasattr(thing, "value"))
+    known = hasattr(thing, "grad") or back is not vars(kind).get("backward")
+    return bool(first) and known and (hasattr(thing, "data") or hasattr(thing, "value"))
 
 
 def operations(kind, module):
     """Return {"Value.tanh": Target} of the operations of an engine."""
     found = {}
-    for name, method in vars(kind).items():
-        needs = required(method)[1:] if isinstance(method, types.FunctionType) else None
+    back, beside = way_back(kind, module), {}
+    if back is not vars(kind).get("backward"):
+        beside = {k: f for k, f in vars(module).items() if isinstance(f, types.FunctionType) and f is not back}
+    for name, method in {**beside, **vars(kind)}.items():
+        needs = required(method)[1:] if isinstance(method, types.FunctionType) and required(method) else None
         public = not name.startswith("_") and name not in NO_OPERATION
         binary = name in BINARY
         if needs is None or not (name in (*BINARY, POWER) and len(needs) == 1 or public and not needs):
             continue
-        if not binary and name != POWER and not returns_new(kind, name):
+        if not binary and name != POWER and not returns_new(kind, method):
             continue
         names = ("x", "other") if binary else ("x",)
         for row in (False, True) if binary and broadcasts(kind, name, module) else (False,):
-            function = functools.wraps(method)(program(kind, name, binary))
+            function = functools.wraps(method)(program(kind, name, method, back))
             if row:
                 function.example = {"x": (5, 7), "other": (1, 7)}
-            own = f"{kind.__name__}.{name}"
+            own = f"{kind.__name__}.{name}" if name in vars(kind) else name
             call = Call(own, names, (None, *("d" + n for n in names)), node_of(method), function)
             title = f"{own} with a row" if row else own
             form = Form("both", ((call,),), None)
@@ -79,17 +93,18 @@ def broadcasts(kind, name, module):
         return False
 
 
-def returns_new(kind, name):
-    """Does a method without arguments return another object of its class?"""
+def returns_new(kind, function):
+    """Does a function of one object return another object of its class?"""
     try:
         thing = kind(0.5)
-        return isinstance(result := getattr(thing, name)(), kind) and result is not thing
+        return isinstance(result := function(thing), kind) and result is not thing
     except Exception:  # whatever it does with one number
         return True
 
 
-def program(kind, name, binary):
+def program(kind, name, function, back):
     """Return the function of x (and other) that runs one operation, and returns its value and its gradients."""
+    binary = name in BINARY
 
     def run(x, other=None):
         if binary and np.shape(x) != np.shape(other) and name not in PRODUCTS and not hasattr(run, "example"):
@@ -98,7 +113,7 @@ def program(kind, name, binary):
 
         def once():
             given = [other] if binary else [3] if name == POWER else []
-            return getattr(x, name)(*given)
+            return vars(kind).get(name, function)(x, *given)  # an edit may have taken its place
 
         out = once()
         if out is x or not isinstance(out, kind):
@@ -108,9 +123,8 @@ def program(kind, name, binary):
             out = out * numbers(kind, np.linspace(0.5, 2, size).reshape(shape))
         if hasattr(kind, "__add__"):
             out = out + once()
-        out.backward()
-        parts = (x, other) if binary else (x,)
-        slopes = [np.array(part.grad, dtype=float) for part in parts]
+        result, parts = back(out), (x, other) if binary else (x,)
+        slopes = [np.array(result[part] if isinstance(result, dict) else part.grad, dtype=float) for part in parts]
         whole = [
             np.full(np.shape(inside(part)), slope) if slope.ndim == 0 else slope
             for part, slope in zip(parts, slopes, strict=True)

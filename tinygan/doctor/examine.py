@@ -92,9 +92,10 @@ def doubt(report, subject):
     some_right = 2 * sum(m.row.passed for m in near) >= len(near) and not plan.world.last
     sure = plan.world.name.startswith("as used") or all_documented(plan.target, plan.form, plan.value)
     simple = fitting or len(found) == 1 and len(subject.args) < 3  # one array, and perhaps a target
-    rows = plan.world.name in ("rows", "as documented") and len(plan.value) == 1 and plan.form.kind != "step"
+    rows = plan.world.name.startswith(("rows", "as documented")) and len(plan.value) == 1 and plan.form.kind != "step"
     layer = fitting and plan.target.owner is not None and len(subject.args) == 1 and plan.form.kind == "pair"
     plain = simple and rows or layer
+    sure = sure or plan.form.kind == "both" and plan.value[-1].function is not None  # an operation of an engine
     if not wrong or sure or some_right or plain or not isinstance(subject.target.thing, (type, types.FunctionType)):
         return
     named = [finding for finding in report.findings if set(finding.seen) & {m.name for m in wrong}]

@@ -196,17 +196,18 @@ def _(e):
 @mistake("penalty on what the loss leaves out")
 def _(e):
     part, x = -e.rest[e.off], e.x[e.off]
-    some = e.is_loss and 0 < e.off.sum() < e.off.size and np.any(x)
+    some = e.is_loss and 0 < e.off.sum() < e.off.size and np.any(x) and part @ x > 0
     return some and same(part, (part @ x) / (x @ x) * x) and (len(x) > 1 or same_again(e))
 
 
 @mistake("penalty's share wrong")
 def _(e):
-    if not e.is_loss or e.x.size < 3 or not np.any(e.a) or not np.isnan(e.ratio):
+    part, x = e.rest[e.off], e.x[e.off]
+    if not e.is_loss or part.size < 3 or not np.any(e.a) or not np.isnan(e.ratio):
         return False
-    for text, basis in ((e.name, e.x), (f"sign({e.name})", np.sign(e.x))):
-        c = np.sum(e.rest * basis) / max(np.sum(basis * basis), 1e-300)
-        if same(e.rest, c * basis):
+    for text, basis in ((e.name, x), (f"sign({e.name})", np.sign(x))):
+        c = np.sum(part * basis) / max(np.sum(basis * basis), 1e-300)
+        if same(part, c * basis):
             known = [name for name, s in e.scalars.items() for k in (1, 2) if np.isclose(abs(c), k * abs(s), rtol=1e-6)]
             return f"{c:+.4g} · {text} is missing" + "".join(f", with {name}" for name in known[:1])
     return False

@@ -34,7 +34,7 @@ def candidates(target, names, value, gradient, world, example, instance):
     inside = {name: inner_names(nodes, name, module) for name in names}
     labels = [label for keys in inside.values() for _, label in keys]
     own = [*names, *labels, *constructor_names(target)]
-    found, ours = documented(target, own) if world.name == "as documented" else ({}, {})
+    found, ours = documented(target, own) if world.name.startswith("as documented") else ({}, {})
     made = {}
     if world.name.startswith("as used"):
         made, own, _, given = used(target, (*value, gradient))

@@ -74,7 +74,8 @@ class Pair(Subject):
         self.vector(result)
         if between:
             type(self)(self.plan, self.setting).forward(self.other_args)
-        named = self.bind(known, [float(d) if not d.shape else d for d in self.split(dout)])
+        douts = [float(d) if not d.shape else d for d in self.split(dout)]
+        named = self.bind(known, [douts] if isinstance(result, list) else douts)  # a list of outputs, a list of douts
         named |= self.extra(self.form.gradient)
         lent = {**{name: v for name, v in named.items() if isinstance(v, np.ndarray)}, "out": self.parts(result)[0]}
         copies = {name: value.copy() for name, value in lent.items()}
@@ -155,7 +156,8 @@ class Pair(Subject):
         """The same subject with a new object, whose parameters are the same."""
         other = copy.copy(self)
         other.thing = self.make()
-        if not set(self.slots) <= {leaf.path for leaf in other.state()}:
+        made = {leaf.path for leaf in other.state()}
+        if any(path not in made and not any(isinstance(part, int) for part in path) for path in self.slots):
             other.forward(self.other_args)  # which makes the parameters
         for leaf in other.state():
             if leaf.path in self.slots and isinstance(leaf.value, np.ndarray):

@@ -15,7 +15,7 @@ from tinygan.doctor import feeding
 from tinygan.doctor.feeding import TARGETS, Draw, Several, World
 from tinygan.doctor.finding import IMPLIED, LOSS, of_class
 from tinygan.doctor.games import Penalty, Step
-from tinygan.doctor.offers import by_position, candidates, constructor_names, documented, used
+from tinygan.doctor.offers import by_position, candidates, constructor_names, documented, parameters_of, used
 from tinygan.doctor.pair import Pair, free_arguments
 from tinygan.doctor.sandbox import Stopped, Unfilled, counted_lines, in_library
 from tinygan.doctor.source import text_about, tree_of
@@ -92,7 +92,7 @@ def plan_for(target, form, setting, example=None):
                 farther = best is None or attempt.progress[: 3 if best.progress[0] < 4 else 1] > best.progress
                 best = attempt if farther else best
                 ran = world if ran is None and attempt.progress[0] >= 2 else ran
-                told = world.name == "as documented" and all_documented(target, form, value)
+                told = world.name.startswith("as documented") and all_documented(target, form, value)
                 told = (told or world.name == "as used") and attempt.progress[0] >= 4
                 if best.done or isinstance(attempt.error, Unfilled) or told:
                     return attempt if told else best
@@ -119,6 +119,9 @@ def worlds(target, form, value):
         result[0] = result[0]._replace(last=0)
     if first := next((found[name].shape for name in names if name in found), "N I" if found else None):
         like = next((w.sizes for w in result if len(w.x.split()) == len(first.split()) and not w.last), {})
+        own = [p.default for step in value for p in parameters_of(target, step) if isinstance(p.default, (tuple, list))]
+        for length in dict.fromkeys(map(len, own)):  # (N, Q), beside quantiles=(0.1, 0.5, 0.9)
+            result.insert(0, World("as documented, as long as a default", first, {**like, "I": length}))
         result.insert(0, World("as documented", first, like))
     if re.search(BATCH, text_about(target.module, [step.node for step in (*value, form.gradient) if step is not None])):
         result = [w for w in result if w.sizes != {"N": 1}]  # a mistake may be right for one sample
@@ -174,7 +177,7 @@ def search(target, form, value, world, setting, example, stop, pairs=False):
     ):
         if not best.done and other != start and (second := attempt(other)).progress > best.progress:
             best, choice = second, other
-    told = world.name == "as documented" and all_documented(target, form, value)
+    told = world.name.startswith("as documented") and all_documented(target, form, value)
     if (told or world.name.startswith("as used")) and best.progress[0] >= 4:  # that is how it is meant
         return best
     while not (stuck or best.done or isinstance(best.error, Unfilled)):

@@ -63,8 +63,8 @@ MISTAKES = {  # change of a rule: (name, meaning, what to look at)
     "no lr": ("learning rate missing", "the step does not contain the learning rate", "w -= lr · ..."),
     "behind": ("look-ahead missing", "this is plain momentum: the step does not look ahead", "w -= lr · (g + μ v) with v = μ v + g; in the form -μ v_old + (1 + μ) v the old v is that of the step before"),
     "unweighted": ("weight of the new gradient missing", "the new g² is added with the weight 1, and must have 1 - ρ", "v = ρ v + (1 - ρ) g²"),
-    "divided": ("weight decay divided", "the decay is divided by √v̂ + ε like the gradient: it is not decoupled from it", "AdamW: w -= lr · (m̂/(√v̂ + ε) + λ w): the decay is added outside the fraction"),
     "coupled": ("weight decay in the gradient", "the decay goes through the averages, as L2 does in Adam", "AdamW: w -= lr · λ w, apart from the step that Adam makes of g alone"),
+    "divided": ("weight decay divided", "the decay is divided by √v̂ + ε like the gradient: it is not decoupled from it", "AdamW: w -= lr · (m̂/(√v̂ + ε) + λ w): the decay is added outside the fraction"),
 }
 # fmt: on
 CHOICES = {

@@ -35,7 +35,7 @@ from tinygan.doctor.arrays import (
 from tinygan.doctor.feeding import SIZES, STATES, Descent, Draw, length, realize, roles, signed
 from tinygan.doctor.finding import CACHE, LOSS, RATE, TARGET, sides_in
 from tinygan.doctor.sandbox import Stopped, call, reset, snapshot, where
-from tinygan.doctor.source import node_of, parameters, required
+from tinygan.doctor.source import node_of, own_classes, parameters, required
 from tinygan.layers import Layer
 from tinygan.network import Network
 
@@ -170,7 +170,7 @@ class Subject:
         for name in own:
             if re.fullmatch(r"(n_?|num_?|max_?)?(iter\w*|epochs?|steps)", name, re.I):
                 own[name] = 1
-        known = {"input_shape": shape, "optimizer": Descent(), "opt": Descent()}
+        known = {"input_shape": shape, "optimizer": Descent(), "opt": Descent(), "loss": a_loss(self.target.module)}
         methods = [getattr(thing, name) for name in dir(type(thing)) if name[:2] != "__"]
         for method in filter(callable, methods):
             node, needs = node_of(method), required(method)
@@ -510,15 +510,22 @@ class Both(Subject):
 
 def container(kind, parts, given):
     """Return an object that is made of layers: of a list of them, or of one after the other."""
-    name, how = next((p.name, p.kind) for p in inspect.signature(kind).parameters.values() if p.name not in given)
+    left = [p for p in inspect.signature(kind).parameters.values() if p.name not in given]
+    name, how = left[0].name, left[0].kind
     if how is inspect.Parameter.VAR_POSITIONAL:
         return call(kind, *parts, **given)
-    if not hasattr(kind, "add"):
+    if not hasattr(kind, "add") or name in required(kind):
         return call(kind, **{**given, name: parts})
     thing = call(kind, **given)
     for part in parts:
         call(thing.add, part)
     return thing
+
+
+def a_loss(module):
+    """Return an object of the first loss class of a module that needs nothing, or None."""
+    kinds = [kind for kind in own_classes(module) if LOSS.fullmatch(kind.__name__) and not required(kind)]
+    return next((call(kind) for kind in kinds), None)
 
 
 def is_scalar(value):
