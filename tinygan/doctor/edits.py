@@ -94,6 +94,8 @@ def of_assignment(body, i, statement, lengths):
     if plain:
         target, value = ast.unparse(statement.targets[0]), ast.unparse(statement.value)
         texts.append(("added", f"{target} += {value}"))
+        if isinstance(statement.value, (ast.Name, ast.Attribute)):
+            texts.append(("copied", f"{target} = {value}.copy()"))
         if isinstance(statement.targets[0], ast.Subscript):
             texts.append(("upstream", f"{target} *= {value}"))
             array, index = ast.unparse(statement.targets[0].value), ast.unparse(statement.targets[0].slice)
@@ -297,6 +299,9 @@ def calls(node):
             for keep in ("True", "False"):
                 keywords = [ast.keyword("axis", parse(axis)), ast.keyword("keepdims", parse(keep))]
                 yield "axis", ast.Call(node.func, array[:1], [*rest, *keywords])
+    if name == "einsum" and node.args and isinstance(getattr(node.args[0], "value", None), str):
+        for text in exchanged_letters(node.args[0].value):
+            yield "transposed", ast.Call(node.func, [ast.Constant(text), *node.args[1:]], node.keywords)
     if len(node.args) == 1 and not node.keywords and not isinstance(node.args[0], ast.Starred):
         yield "function", node.args[0]
     if name in ("maximum", "minimum"):
@@ -308,6 +313,15 @@ def calls(node):
                 node.keywords,
             ),
         )
+
+
+def exchanged_letters(subscripts):
+    """Yield the subscripts of an einsum with two letters of one operand, or of the result, exchanged."""
+    for part in re.finditer(r"[A-Za-z]+", subscripts):
+        for i, j in combinations(range(part.start(), part.end()), 2):
+            letters = list(subscripts)
+            letters[i], letters[j] = letters[j], letters[i]
+            yield "".join(letters)
 
 
 def constants(node):
@@ -345,6 +359,8 @@ def factors(node, text, names, numbers):
         yield "factor", parse(f"({text}) / {number}")
     for axis in ("1", "0", "-1") if not isinstance(node, ast.Call) else ():
         yield "summed", parse(f"np.sum({text}, axis={axis}, keepdims=True)")
+    if isinstance(node, (ast.Name, ast.Attribute)):
+        yield from (("inner", parse(f"np.{function}({text})")) for function in ("exp", "tanh", "sqrt", "log"))
     simple = [*numbers, *(f"(1 - {n})" for n in numbers), *(f"len({n})" for n in names[:1])]
     for name in [*simple, *(n for n in names if n not in (text, *numbers))]:
         yield "factor", parse(f"({text}) * {name}")

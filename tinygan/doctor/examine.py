@@ -252,8 +252,10 @@ def gets_output(subject):
     """Does the file itself call the derivative with what the function has returned, ``a = f(z); f_prime(a)``?"""
     name, back, flag = subject.value[-1].name, subject.form.gradient.name, subject.form.gradient.flag
     tree = tree_of(subject.target.module)
+    kept = [part for part in ast.walk(tree) if isinstance(part, ast.Assign) and called_in(part.value) == name]
+    kept = {text for part in kept for text in map(ast.unparse, part.targets) if text.startswith("self.")}
     for function in [tree, *(part for part in ast.walk(tree) if isinstance(part, ast.FunctionDef))]:
-        made = set()
+        made = set(kept)
         for part in walk_own(function):
             if isinstance(part, ast.Assign) and called_in(part.value) == name:
                 made |= set(map(ast.unparse, part.targets))

@@ -198,7 +198,6 @@ NUMBER = [0.3, 1.5]  # not 0.5, which is 1 - 0.5
 CONSTRUCTOR = [  # (what the name of an argument is, what it may stand for)
     (r"rng|random_state|generator|rs", [Make(lambda sizes, rng: np.random.default_rng(1)), Make(lambda sizes, rng: np.random.RandomState(1))]),
     (r".*seed", [0]),
-    (r"opt|optim\w*", [Make(lambda sizes, rng: Descent())]),
     (r"mode", ["train"]),
     (r"f|func\w*|fn|activation_?f\w*|act_?fn|nonlinearity", [np.tanh]),
     (r"\w*(prime|deriv\w*|_grad|_backward)|df|d_f\w*", [lambda x: 1 - np.tanh(x) ** 2]),
@@ -218,6 +217,7 @@ CONSTRUCTOR = [  # (what the name of an argument is, what it may stand for)
     (r"pad(ding)?", [1, 0]),
     (r".*(heads?|groups?|pieces|experts|blocks|n_layers|num_layers|depth)", [2]),
     (r".*vocab\w*|num_embeddings|n_tokens", [Size("V")]),
+    (r"(n_?)?(units|neurons|nodes)", [Size("O"), Size("M"), Size("I"), Several([Size("I"), Size("M"), Size("O")])]),
     (r".*(sizes|dims|units|layer_sizes|architecture|topology|layer_dims|widths|dimensions|arch)", [Several([Size("I"), Size("M"), Size("O")])]),
     (r".*shape", [Several((Size("I"),)), Several((Size("I"), Size("Y"), Size("X")))]),
     (r"act(ivation\w*|_\w+)?|nonlin\w*|hidden_act\w*", ["relu", "tanh", "sigmoid", np.tanh]),
@@ -225,7 +225,7 @@ CONSTRUCTOR = [  # (what the name of an argument is, what it may stand for)
     (r"reduction", ["mean"]),
     (r".*(hidden|hid|mid|n_?h|h_?dim|width)\w*", [Size("M"), Size("I"), Size("O")]),
     (r"d_?model|dim|d|features|channels|n_?features|num_features|size|n|embed\w*", [Size("I"), Size("O"), Size("M")]),
-    (r".*(out|n_?y|next|vis2)\w*|(n_?)?(units|neurons|nodes)|m|classes|n_?classes|num_classes|k", [Size("O"), Size("I"), Size("M"), 2]),
+    (r".*(out|n_?y|next|vis2)\w*|m|classes|n_?classes|num_classes|k", [Size("O"), Size("I"), Size("M"), 2]),
     (r".*(in|n_?x|vis|prev|input|features|dim)\w*", [Size("I"), Size("O"), Size("M")]),
 ]
 # fmt: on
@@ -240,11 +240,17 @@ class Context:
 
 
 class Descent:
-    """An optimizer whose step is the gradient itself, for layers that keep one: ``layer.initialize(optimizer)``."""
+    """An optimizer whose step is the gradient itself, for layers that keep one: ``layer.initialize(optimizer)``.
+
+    source  of the file: does its own optimizer change w in place?
+    """
+
+    def __init__(self, source):
+        self.in_place = bool(re.search(r"^\s+(w|p|param|weights?)\s*-=", source, re.M))
 
     def update(self, w, gradient):
-        """Return w - gradient."""
-        return w - gradient
+        """Return w - gradient, in the same array, perhaps."""
+        return np.subtract(w, gradient, out=w if self.in_place else None)
 
 
 WEIGHTS = "I O,O I,I I,I M,M M,M O,O O,I 4*M,M 4*M,I,O 1,M 1,M,O,I 1,M I,O M,O I 3 3,O I 3,3 3 I O,3 3 I".split(",")

@@ -294,6 +294,8 @@ def values_for(gradient, stem, rest, losses):
         if targets and not LOSS.fullmatch(call.name):
             chained = [loss for loss in losses if loss is not call and any(map(TARGET.fullmatch, loss.needs))]
             alternatives += [(call, loss) for loss in chained]
+        if is_loss(call.name) and not call.needs and not gradient.needs:  # what it compares is kept in the object
+            alternatives += [(first, call) for first in rest.values() if re.fullmatch(FORWARD, first.name.lower())]
         if not targets or len(gradient.needs) == len(call.needs) or any(map(DOUT.fullmatch, known)):
             alternatives.append((call,))
     return alternatives

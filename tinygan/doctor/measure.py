@@ -16,7 +16,7 @@ from tinygan.doctor.arrays import is_gradient_name, leaves
 from tinygan.doctor.feeding import signed
 from tinygan.doctor.sandbox import Stopped, where
 from tinygan.doctor.subject import Fact, display
-from tinygan.gradcheck import compare, nudged, remeasure
+from tinygan.gradcheck import compare, nudged, relative_error, remeasure
 
 STEP, TOLERANCE = 1e-5, 1e-7
 IN_SINGLE = 1e-2, 1e-3  # the same for code that computes in single precision
@@ -167,15 +167,27 @@ def finer(subject, x, n, suspicious, steps, dout):
 
 
 def rescaled(found, compared):
-    """Forgive a training step one positive factor that all its arrays share: it belongs to the learning rate."""
+    """Forgive a training step one positive factor that its arrays share: it belongs to the learning rate.
+
+    Where one of them is wrong otherwise, it is the factor of the others.
+    """
     pairs = [(m.a.ravel(), m.J @ m.dout) for m in found if m.a.shape == m.n.shape]
     top, bottom = sum(a @ n for a, n in pairs), sum(n @ n for _, n in pairs)
     c = top / bottom if bottom else 1.0
     if all(m.row.passed for m in found) or not c > 0:
         return found
-    again = [compared(m, m.a / c) for m in found]
-    again = [m._replace(row=compare(m.name, m.a, m.n, 1e-6, rounding=m.rounding)) for m in again]
-    return again if all(m.row.passed for m in again) else found
+
+    def divided(factor):
+        again = [compared(m, m.a / factor) for m in found]
+        return [m._replace(row=compare(m.name, m.a, m.n, 1e-6, rounding=m.rounding)) for m in again]
+
+    again = divided(c)
+    if all(m.row.passed for m in again):
+        return again
+    ratios = [float(a @ n / (n @ n)) for a, n in pairs if np.any(n)]
+    fitting = [r for r, (a, n) in zip(ratios, pairs, strict=False) if r > 0 and relative_error(a, r * n) < 1e-6]
+    some = [divided(r) for r in fitting] if not any(m.row.passed for m in found) and len(found) > len(fitting) else []
+    return max(some, key=lambda again: sum(m.row.passed for m in again), default=found)
 
 
 # ---- promises ----------------------------------------------------------------------------------------------

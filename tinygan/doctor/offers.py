@@ -161,7 +161,10 @@ def constructing(target, world, instance):
     if several and "init.*" not in space:
         sizes = Several((Size("I"), Size("M"), Size("O")))
         space["init.*"] = [Several((2, 0, 1)) if re.match("ax|perm|order", several[0]) else sizes]
+    source = getattr(target.module, "source_text", "")
     for p in parameters(target.thing):
+        if re.fullmatch(r"opt|optim\w*", p.name) and p.default in (p.empty, None):
+            space[f"init.{p.name}"] = [Make(lambda sizes, rng: feeding.Descent(source))]
         if type(p.default) is int and p.default > 1 and SIZES.fullmatch(p.name):
             space[f"init.{p.name}"] = [p.default, *(Size(s) for s in "IOM")]
     return space

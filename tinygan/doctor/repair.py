@@ -69,6 +69,11 @@ KINDS = {  # of an edit that mends: (name of the mistake, what it means)
     "mask": ("mask missing", "where the function is cut off, its slope is zero"),
     "derivative": ("derivative missing", "the slope of an inner function is not multiplied in"),
     "power": ("wrong power", "a square is missing"),
+    "copied": (
+        "changed in place",
+        "it is the array itself, which is changed before it is used here; a copy would stay as it was",
+    ),
+    "inner": ("function missing", "a function is left out there: of its argument alone it is another derivative"),
     "function": ("one function too many", "a function is applied that does not belong there"),
 }
 

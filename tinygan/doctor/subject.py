@@ -170,7 +170,8 @@ class Subject:
         for name in own:
             if re.fullmatch(r"(n_?|num_?|max_?)?(iter\w*|epochs?|steps)", name, re.I):
                 own[name] = 1
-        known = {"input_shape": shape, "optimizer": Descent(), "opt": Descent(), "loss": a_loss(self.target.module)}
+        optimizer = Descent(getattr(self.target.module, "source_text", ""))
+        known = {"input_shape": shape, "optimizer": optimizer, "opt": optimizer, "loss": a_loss(self.target.module)}
         methods = [getattr(thing, name) for name in dir(type(thing)) if name[:2] != "__"]
         for method in filter(callable, methods):
             node, needs = node_of(method), required(method)
