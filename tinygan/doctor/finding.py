@@ -294,6 +294,10 @@ def values_for(gradient, stem, rest, losses):
         if targets and not LOSS.fullmatch(call.name):
             chained = [loss for loss in losses if loss is not call and any(map(TARGET.fullmatch, loss.needs))]
             alternatives += [(call, loss) for loss in chained]
+        unknown = {n for n in known if n not in call.needs and not TARGET.fullmatch(n)}
+        if is_loss(call.name) and len(set(call.needs) - set(known)) == 1 and unknown:  # y_hat, of linreg(X, w, b)
+            made = [first for first in rest.values() if unknown <= set(first.needs) <= set(known)]
+            alternatives += [(first, call) for first in made]
         if is_loss(call.name) and not call.needs and not gradient.needs:  # what it compares is kept in the object
             alternatives += [(first, call) for first in rest.values() if re.fullmatch(FORWARD, first.name.lower())]
         if not targets or len(gradient.needs) == len(call.needs) or any(map(DOUT.fullmatch, known)):

@@ -218,7 +218,7 @@ def instances(module, name, instance, text=""):
     if len(low) == 1 and not name.isupper():
         return []
     fitting = [k for k in own_classes(module) if k.__name__.lower().startswith(low) or any_will_do]
-    fitting = [k for k in fitting if hasattr(k, "forward") or "__call__" in vars(k)]
+    fitting = [k for k in fitting if hasattr(k, "forward") or "__call__" in vars(k) or k.__name__.lower() == low]
     if not fitting and re.fullmatch(r"d|disc\w*|critic|g|gen\w*", low):  # one class for both players
         layers = [k for k in own_classes(module) if any(form.kind == "pair" for form in of_class(k, module).forms)]
         lengths = {"I": "M", "O": "I"} if low[0] == "g" else {"I": "I", "O": "1"}

@@ -17,8 +17,8 @@ from tinygan.doctor.finding import IMPLIED, LOSS, of_class
 from tinygan.doctor.games import Penalty, Step
 from tinygan.doctor.offers import by_position, candidates, constructor_names, documented, parameters_of, used
 from tinygan.doctor.pair import Pair, free_arguments
-from tinygan.doctor.sandbox import Stopped, Unfilled, counted_lines, in_library
-from tinygan.doctor.source import text_about, tree_of
+from tinygan.doctor.sandbox import Stopped, Unfilled, call, counted_lines, in_library
+from tinygan.doctor.source import required, text_about, tree_of
 from tinygan.doctor.subject import Both, Plan, Setting
 
 ATTEMPTS = 300  # that the search in one world may make; counted, so that the answer is the same on every machine
@@ -117,7 +117,8 @@ def worlds(target, form, value):
     if re.search(r"\b(slog)?det\(|\binv\(|solve\(|cholesky\(|\beigh?\(|\btrace\(", target.text):
         result.sort(key=lambda world: world.name != "square")
         result[0] = result[0]._replace(last=0)
-    if first := next((found[name].shape for name in names if name in found), "N I" if found else None):
+    data = [name for name in names if not feeding.is_weight(name, names)]
+    if first := next((found[name].shape for name in data if name in found), "N I" if found else None):
         like = next((w.sizes for w in result if len(w.x.split()) == len(first.split()) and not w.last), {})
         own = [p.default for step in value for p in parameters_of(target, step) if isinstance(p.default, (tuple, list))]
         for length in dict.fromkeys(map(len, own)):  # (N, Q), beside quantiles=(0.1, 0.5, 0.9)
@@ -167,14 +168,17 @@ def search(target, form, value, world, setting, example, stop, pairs=False):
 
     choice, stuck, left = dict.fromkeys(space, 0), False, ATTEMPTS * (1 + 5 * pairs)
     best, start = attempt(choice), choice
-    for other in (
-        start | by_position(space),
-        start | of_one_output(space),
-        start | gated(space, 4),
-        start | gated(space, 3),
-        start | joined(space, ("M I+M", "M 1", "M N")),
-        start | joined(space, ("I+M M", "M", "N M")),
-    ):
+    known = documented(target, names)[0] if world.name.startswith("as documented") else {}
+    together = (
+        by_position(space),
+        of_one_output(space),
+        gated(space, 4),
+        gated(space, 3),
+        joined(space, ("M I+M", "M 1", "M N")),
+        joined(space, ("I+M M", "M", "N M")),
+    )
+    for others in together:
+        other = start | {name: place for name, place in others.items() if name not in known}
         if not best.done and other != start and (second := attempt(other)).progress > best.progress:
             best, choice = second, other
     told = world.name.startswith("as documented") and all_documented(target, form, value)
@@ -346,6 +350,8 @@ def instance_in(module):
         return attempt
 
     def instance(kind, sizes):
+        if not any(form.kind == "pair" for form in of_class(kind, module).forms) and not required(kind):
+            return call(kind), False
         attempt = planned(kind, tuple(sizes.items()))
         plain = attempt.done and attempt.plan.world.x == "N I" and len(attempt.subject.args) == 1
         return attempt.subject.make(), plain

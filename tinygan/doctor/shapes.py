@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-from tinygan.doctor.feeding import Draw
+from tinygan.doctor.feeding import Draw, is_weight
 
 AXIS = re.compile(
-    r"\d*\*?[A-Z]\w{0,2}'?|\d+|\d*\*?[a-z]|\d*\*?(?:n|d|num|in|out|batch|dim|hidden|seq|time|channels?|features?|classes|samples|height|width|att)\w*"
+    r"\d*\*?[A-Z]\w{0,2}'?|[A-Z]_?(?:in|out)|\d+|\d*\*?[a-z]|\d*\*?(?:n|d|num|in|out|batch|dim|hidden|seq|time|channels?|features?|classes|samples|height|width|att)\w*"
 )
 FIRST = {2: "N I", 3: "N T I", 4: "N I Y X", 1: "N"}
 BATCH = {"N", "B", "m", "n", "batch", "batch_size", "n_samples", "samples"}
@@ -35,7 +35,7 @@ def documented(names, text, constructor, everything=""):
             if symbol and symbol not in ours:
                 if symbol in BATCH and "N" not in used:
                     guess = "N"
-                elif guess == "N" and (batch_named or name in constructor):
+                elif guess == "N" and (batch_named or name in constructor or is_weight(name, names)):
                     guess = "I"
                 guess = "M" if symbol == "H" and len(axes) < 3 else guess
                 free = guess if guess not in used else next((s for s in "OMK" if s not in used), symbol)
