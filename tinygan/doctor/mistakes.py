@@ -200,19 +200,6 @@ def _(e):
     return some and same(part, (part @ x) / (x @ x) * x) and (len(x) > 1 or same_again(e))
 
 
-@mistake("penalty's share wrong")
-def _(e):
-    part, x = e.rest[e.off], e.x[e.off]
-    if not e.is_loss or part.size < 3 or not np.any(e.a) or not np.isnan(e.ratio):
-        return False
-    for text, basis in ((e.name, x), (f"sign({e.name})", np.sign(x))):
-        c = np.sum(part * basis) / max(np.sum(basis * basis), 1e-300)
-        if same(part, c * basis):
-            known = [name for name, s in e.scalars.items() for k in (1, 2) if np.isclose(abs(c), k * abs(s), rtol=1e-6)]
-            return f"{c:+.4g} · {text} is missing" + "".join(f", with {name}" for name in known[:1])
-    return False
-
-
 def same_again(e):
     """Is the one wrong entry off by the same multiple of itself for other numbers?"""
     other = e.again(seed=e.subject.setting.seed + 1)
@@ -292,6 +279,19 @@ def _(e):
         if len(where) * e.off.size == e.off.sum() * e.off.shape[axis]:
             return f"entries {where[0]} to {where[-1]} of axis {axis}"
     return True
+
+
+@mistake("penalty's share wrong")
+def _(e):
+    part, x = e.rest[e.off], e.x[e.off]
+    if not e.is_loss or part.size < 3 or not np.any(e.a) or not np.isnan(e.ratio):
+        return False
+    for text, basis in ((e.name, x), (f"sign({e.name})", np.sign(x))):
+        c = np.sum(part * basis) / max(np.sum(basis * basis), 1e-300)
+        if same(part, c * basis):
+            known = [name for name, s in e.scalars.items() for k in (1, 2) if np.isclose(abs(c), k * abs(s), rtol=1e-6)]
+            return f"{c:+.4g} · {text} is missing" + "".join(f", with {name}" for name in known[:1])
+    return False
 
 
 # ---- which function -------------------------------------------------------------------------------------
