@@ -33,6 +33,9 @@ def edits(function, level, attributes, numbers):
     """Yield the Edits of a function, the likelier ones at level 0."""
     if level:
         yield from of_all_axes(function)
+        yield from of_arguments(function)
+    else:
+        yield from of_all_gradients(function)
     names = list(dict.fromkeys([*variables(function), *attributes]))
     numbers = [name for name in names if name.removeprefix("self.") in numbers]
     lengths = [
@@ -58,6 +61,24 @@ def of_all_axes(function):
         for version in dict.fromkeys((changed, keeping)) if changed != text else ():
             words = Text(f"axis={new}` for every `axis={old}")
             yield Edit("axis", function.body[0], function, "body", numbered(version, function.body[0]), words)
+
+
+def of_all_gradients(function):
+    """Every gradient that is stored is added to what was there."""
+    text = "\n".join(ast.unparse(statement) for statement in function.body)
+    changed = re.sub(r"^(\s*self\.(?:d|g|grad_?)\w+(?:\[[^\]]*\])?) = ", r"\1 += ", text, flags=re.M)
+    if changed.count(" += ") > text.count(" += ") + 1:
+        words = Text("+=` for every gradient, `=")
+        yield Edit("added", function.body[0], function, "body", numbered(changed, function.body[0]), words)
+
+
+def of_arguments(function):
+    """A copy of an argument made at the beginning, so that whoever lent it finds it as it was."""
+    for name in [arg.arg for arg in function.args.args if arg.arg != "self"]:
+        first = function.body[0]
+        body = [*numbered(f"{name} = {name}.copy()", first), *function.body]
+        words = Text(f"{name} = {name}.copy()` before `{first_line(first)}")
+        yield Edit("copied", first, function, "body", body, words)
 
 
 def exchanged(text, first, second):

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import functools
 import re
+import sys
 import types
 
 import numpy as np
 
 from tinygan.doctor import finding
 from tinygan.doctor.finding import Call, Form, Target
+from tinygan.doctor.repair import WAYS_BACK
 from tinygan.doctor.source import node_of, parameters, required, text_about
 
 BINARY = ("__mul__", "__add__", "__sub__", "__truediv__", "__matmul__", "matmul", "dot", "mul", "add", "sub", "div")
@@ -38,7 +40,7 @@ def way_back(kind, module):
     own = vars(kind).get("backward")
     if isinstance(own, types.FunctionType):
         return own if not required(own)[1:] else None
-    found = [vars(module).get(name) for name in ("backward", "backprop", "gradients", "get_gradients", "grad")]
+    found = [vars(module).get(name) for name in WAYS_BACK]
     return next((f for f in found if isinstance(f, types.FunctionType) and len(required(f)) == 1), None)
 
 
@@ -123,7 +125,8 @@ def program(kind, name, function, back):
             out = out * numbers(kind, np.linspace(0.5, 2, size).reshape(shape))
         if hasattr(kind, "__add__"):
             out = out + once()
-        result, parts = back(out), (x, other) if binary else (x,)
+        space, parts = vars(sys.modules[back.__module__]), (x, other) if binary else (x,)
+        result = vars(kind).get("backward", space[back.__name__] if back.__name__ in space else back)(out)
         slopes = [np.array(result[part] if isinstance(result, dict) else part.grad, dtype=float) for part in parts]
         whole = [
             np.full(np.shape(inside(part)), slope) if slope.ndim == 0 else slope

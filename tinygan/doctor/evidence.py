@@ -187,6 +187,12 @@ class Evidence:
         c = np.sum(self.a * self.n) / np.sum(self.n * self.n) if np.any(self.n) and self.rest is not None else np.nan
         return c if same(self.a, c * self.n) else np.nan
 
+    @property
+    def ratios(self):
+        """The same c of every wrong gradient of this pass."""
+        found = [m for m in self.report.measured if m.subject is self.subject and not m.row.passed]
+        return [Evidence(self.report, m).ratio for m in found if m.a.shape == m.n.shape]
+
     def grows_with_batch(self, power):
         """Is the factor proportional to this power of N?"""
         try:

@@ -288,8 +288,9 @@ def values_for(gradient, stem, rest, losses):
         own = {n for n in known if not DOUT.fullmatch(n)}
         fitting = [call for call in rest.values() if own and own <= set(call.needs)]
         ranked = [(0, call, []) for call in fitting if len(fitting) == 1 < len(gradient.needs) > len(own)]
-    if stem and any(call.name.lower() == low for _, call, _ in ranked):
-        ranked = [item for item in ranked if item[1].name.lower() == low or not is_loss(item[1].name)]
+    exact = max((score for score, call, _ in ranked if call.name.lower() == low), default=None)
+    if stem and exact is not None:  # not the derivative of another loss
+        ranked = [item for item in ranked if item[0] >= exact or not is_loss(item[1].name)]
     for _, call, targets in sorted(ranked, key=lambda item: -item[0])[:3]:
         if targets and not LOSS.fullmatch(call.name):
             chained = [loss for loss in losses if loss is not call and any(map(TARGET.fullmatch, loss.needs))]

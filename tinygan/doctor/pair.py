@@ -215,7 +215,8 @@ class Pair(Subject):
         value, old = start.get(leaf.path, (None, None))
         changed = value is None or value is not leaf.value or not np.array_equal(old, leaf.value)
         called = any(map(is_gradient_name, leaf.path)) or any(fit(leaf.path, path) for path in self.slots)
-        return leaf.path not in self.slots and (changed or called)
+        kept = any(np.size(x) > 1 and np.array_equal(leaf.value, x) for x in self.args.values())  # g_z, of a generator
+        return leaf.path not in self.slots and (changed or called) and not kept
 
     def moved(self, start):
         """Return {path: gradient} of the parameters that a step or an update in backward has moved; put them back."""

@@ -26,6 +26,7 @@ SECONDS = (3.0, 3.0)  # that the search may take, at each level
 TO_PLACE = 0.7  # where the mistake has its name already, and only the line is looked for
 
 
+WAYS_BACK = ("backward", "backprop", "gradients", "get_gradients", "grad")  # of an engine, as functions
 FAILS = (
     Stopped,
     SyntaxError,
@@ -210,6 +211,7 @@ def involved(subject, forward=False):
         if "." in name:  # an operation of an engine, Value.tanh
             kind, name = name.split(".")
             method = getattr(module, kind)
+            waiting += [(method, "backward")] if hasattr(method, "backward") else [(False, n) for n in WAYS_BACK]
         if isinstance(method, type):
             holder = method
         else:
