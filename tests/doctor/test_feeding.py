@@ -360,6 +360,281 @@ def embed_backward(dout, places, table):
         "np.add.at(d, places, dout)",
         "d[places] += dout",
     ),
+    "one sample, a row, for the bias has one": (
+        """
+class Dense:
+    def __init__(self, input_size, output_size):
+        self.weights = np.random.rand(input_size, output_size) - 0.5
+        self.bias = np.random.rand(1, output_size) - 0.5
+
+    def forward(self, x):
+        self.x = x
+        return np.dot(x, self.weights) + self.bias
+
+    def backward(self, output_error, learning_rate):
+        input_error = np.dot(output_error, self.weights.T)
+        self.weights -= learning_rate * np.dot(self.x.T, output_error)
+        self.bias -= learning_rate * output_error
+        return input_error
+""",
+        "self.weights.T)",
+        "self.weights.T * 2)",
+    ),
+    "an optimizer, and initialize() after the constructor": (
+        """
+class Dense:
+    def __init__(self, n_units, input_shape=None):
+        self.n_units, self.input_shape, self.W = n_units, input_shape, None
+
+    def initialize(self, optimizer):
+        self.W = np.random.uniform(-1, 1, (self.input_shape[0], self.n_units))
+        self.W_opt = optimizer
+
+    def forward_pass(self, X):
+        self.X = X
+        return X.dot(self.W)
+
+    def backward_pass(self, accum_grad):
+        W = self.W
+        self.W = self.W_opt.update(self.W, self.X.T.dot(accum_grad))
+        return accum_grad.dot(W.T)
+""",
+        "self.X.T.dot(accum_grad)",
+        "self.X.T.dot(accum_grad**2)",
+    ),
+    "parameters that fit() makes": (
+        """
+class Ridge:
+    def __init__(self, lam=0.1, n_iter=1000):
+        self.lam, self.n_iter, self.w, self.b = lam, n_iter, None, 0.0
+
+    def cost(self, X, y):
+        return 0.5 * np.mean((X @ self.w + self.b - y) ** 2) + 0.5 * self.lam * np.sum(self.w**2)
+
+    def gradient(self, X, y):
+        r = X @ self.w + self.b - y
+        return X.T @ r / len(y) + self.lam * self.w, r.mean()
+
+    def fit(self, X, y):
+        self.w = np.zeros(X.shape[1])
+        for _ in range(self.n_iter):
+            dw, db = self.gradient(X, y)
+            self.w -= 0.1 * dw
+            self.b -= 0.1 * db
+""",
+        "r.mean()",
+        "r.sum()",
+    ),
+    "parameters that the first forward makes, and a list that grows": (
+        """
+class Scale:
+    def __init__(self):
+        self.X, self.n, self.parameters, self.gradients = [], None, {"s": None}, {"s": None}
+
+    def flush_gradients(self):
+        self.X, self.gradients["s"] = [], np.zeros_like(self.parameters["s"])
+
+    def forward(self, X):
+        if self.n is None:
+            self.n = X.shape[1]
+            self.parameters["s"], self.gradients["s"] = np.ones(self.n), np.zeros(self.n)
+        self.X.append(X)
+        return np.tanh(X * self.parameters["s"])
+
+    def backward(self, dout):
+        X = self.X[0]
+        dz = dout * (1 - np.tanh(X * self.parameters["s"]) ** 2)
+        self.gradients["s"] += (dz * X).sum(axis=0)
+        return dz * self.parameters["s"]
+""",
+        "return dz * self.parameters",
+        "return dout * self.parameters",
+    ),
+    "pairs, one after the other": (
+        """
+class Network:
+    def __init__(self, sizes):
+        self.weights = [np.random.randn(y, x) for x, y in zip(sizes[:-1], sizes[1:])]
+
+    def update_mini_batch(self, mini_batch, eta):
+        nabla = [np.zeros(w.shape) for w in self.weights]
+        for x, y in mini_batch:
+            nabla = [n + d for n, d in zip(nabla, self.backprop(x, y))]
+        self.weights = [w - (eta / len(mini_batch)) * n for w, n in zip(self.weights, nabla)]
+
+    def backprop(self, x, y):
+        h = np.tanh(self.weights[0] @ x)
+        delta = self.cost_derivative(self.weights[1] @ h, y)
+        return [(self.weights[1].T @ delta * (1 - h**2)) @ x.T, delta @ h.T]
+
+    def cost(self, x, y):
+        return 0.5 * np.sum((self.weights[1] @ np.tanh(self.weights[0] @ x) - y) ** 2)
+
+    def cost_derivative(self, output_activations, y):
+        return output_activations - y
+""",
+        "(eta / len(mini_batch)) * n",
+        "(eta / len(mini_batch)) * (n + w)",
+    ),
+    "a loss that asks for nothing, after forward": (
+        """
+class Net:
+    def __init__(self, x, y):
+        self.x, self.y = x, y
+        self.weights = np.random.rand(x.shape[1], y.shape[1])
+
+    def feedforward(self):
+        self.output = np.tanh(self.x @ self.weights)
+
+    def loss(self):
+        return np.sum((self.y - self.output) ** 2)
+
+    def backprop(self):
+        self.weights += self.x.T @ (2 * (self.y - self.output) * (1 - self.output**2))
+
+
+if __name__ == "__main__":
+    net = Net(np.array([[0, 1], [1, 0], [1, 1]]), np.array([[1], [1], [0]]))
+    net.feedforward()
+    net.backprop()
+""",
+        " * (1 - self.output**2)",
+        "",
+    ),
+    "words, by a dictionary": (
+        """
+def skipgram(currentCenterWord, outsideWords, word2Ind, centerVectors, outsideVectors):
+    loss, grad_center, grad_outside = 0.0, np.zeros_like(centerVectors), np.zeros_like(outsideVectors)
+    c = word2Ind[currentCenterWord]
+    for word in outsideWords:
+        scores = outsideVectors @ centerVectors[c]
+        p = np.exp(scores) / np.sum(np.exp(scores))
+        loss -= np.log(p[word2Ind[word]])
+        p[word2Ind[word]] -= 1
+        grad_center[c] += outsideVectors.T @ p
+        grad_outside += np.outer(p, centerVectors[c])
+    return loss, grad_center, grad_outside
+""",
+        "grad_center[c] += outside",
+        "grad_center[c] = outside",
+    ),
+    "gradients first, and the cost": (
+        """
+def propagate(w, b, X, Y):
+    m = X.shape[1]
+    A = 1 / (1 + np.exp(-(np.dot(w.T, X) + b)))
+    cost = -1 / m * np.sum(Y * np.log(A) + (1 - Y) * np.log(1 - A))
+    dw = 1 / m * np.dot(X, (A - Y).T)
+    db = 1 / m * np.sum(A - Y)
+    grads = {"dw": dw, "db": db}
+    return grads, cost
+""",
+        "db = 1 / m * np.sum",
+        "db = np.sum",
+    ),
+    "as many columns as a default has entries": (
+        """
+def quantile_loss(y_pred, y_true, quantiles=(0.1, 0.5, 0.8, 0.9)):
+    # y_pred: (N, Q), y_true: (N,)
+    q = np.asarray(quantiles).reshape(1, -1)
+    e = y_true.reshape(-1, 1) - y_pred
+    loss = np.maximum(q * e, (q - 1) * e).sum(axis=1).mean()
+    return loss, np.where(e > 0, -q, 1 - q) / y_pred.shape[0]
+""",
+        "-q, 1 - q)",
+        "-q, q)",
+    ),
+    "a state and an input in one vector, with weights in a dictionary": (
+        """
+def cell_forward(xt, h_prev, params):
+    concat = np.vstack((xt, h_prev))
+    z = 1 / (1 + np.exp(-(params["Wz"] @ concat + params["bz"])))
+    h = (1 - z) * h_prev + z * np.tanh(params["Wh"] @ concat + params["bh"])
+    return h, (concat, z, h_prev, params, xt.shape[0])
+
+
+def cell_backward(dh, cache):
+    concat, z, h_prev, params, n = cache
+    t = np.tanh(params["Wh"] @ concat + params["bh"])
+    da, dz = dh * z * (1 - t**2), dh * (t - h_prev) * z * (1 - z)
+    d = params["Wh"].T @ da + params["Wz"].T @ dz
+    grads = {"dxt": d[:n], "dh_prev": d[n:] + dh * (1 - z), "dWz": dz @ concat.T, "dWh": da @ concat.T}
+    return {**grads, "dbz": dz.sum(axis=1, keepdims=True), "dbh": da.sum(axis=1, keepdims=True)}
+""",
+        "d[n:] + dh * (1 - z)",
+        "d[n:]",
+    ),
+    "weights that are kept in the module, by their names": (
+        """
+model = {"W1": np.random.RandomState(0).randn(4, 6), "W2": np.random.RandomState(1).randn(4)}
+
+
+def policy(x):
+    h = np.tanh(model["W1"] @ x)
+    return 1 / (1 + np.exp(-(model["W2"] @ h))), h
+
+
+def objective(epx, actions, advantage):
+    p = [policy(x)[0] for x in epx]
+    return sum(adv * np.log(q if a == 1 else 1 - q) for q, a, adv in zip(p, actions, advantage))
+
+
+def objective_gradient(epx, actions, advantage):
+    ps, hs = zip(*[policy(x) for x in epx])
+    d = np.array([(a - p) * adv for p, a, adv in zip(ps, actions, advantage)]).reshape(-1, 1)
+    hs = np.vstack(hs)
+    return {"W1": (d * model["W2"] * (1 - hs**2)).T @ np.vstack(epx), "W2": (d * hs).sum(axis=0)}
+""",
+        " * (1 - hs**2)",
+        "",
+    ),
+    "layers, then a loss by compile()": (
+        """
+class Dense:
+    def __init__(self, units, input_dim):
+        self.weights = [np.random.randn(input_dim, units)]
+        self.gradients = [np.zeros((input_dim, units))]
+
+    def __call__(self, x):
+        self.x = x
+        return x @ self.weights[0]
+
+    def backward(self, grad):
+        self.gradients[0] = self.x.T @ grad
+        return grad @ self.weights[0].T
+
+
+class MeanSquaredError:
+    def __call__(self, y_true, y_pred):
+        self.diff = y_pred - y_true
+        return np.mean(self.diff**2)
+
+    def backward(self):
+        return 2 * self.diff / self.diff.size
+
+
+class Sequential:
+    def __init__(self, layers):
+        self.layers = list(layers)
+
+    def add(self, layer):
+        self.layers.append(layer)
+
+    def compile(self, loss, lr=0.01):
+        self.loss, self.lr = loss, lr
+
+    def train_on_batch(self, x, y):
+        for layer in self.layers:
+            x = layer(x)
+        value, grad = self.loss(y, x), self.loss.backward()
+        for layer in reversed(self.layers):
+            grad = layer.backward(grad)
+            layer.weights[0] -= self.lr * (layer.gradients[0])
+        return value
+""",
+        "(layer.gradients[0])",
+        "(layer.gradients[0] + layer.weights[0])",
+    ),
 }
 
 

@@ -100,7 +100,11 @@ def of_form(report, wrong):
         mended = lines and repair(wrong[0], report, 1, lines=lines) or repair(wrong[0], report, 1, named=known)
     places = "\n    ".join(map(str, filter(None, (path, mended))))
     symptoms = {"only a part of the outputs counted", "disconnected"}
-    if mended and mended.kind in ("copied", "flipped", "order", "added") and {mistake.name for mistake in seen} <= symptoms:
+    if (
+        mended
+        and mended.kind in ("copied", "flipped", "order", "added")
+        and {mistake.name for mistake in seen} <= symptoms
+    ):
         seen = {}
     if not seen and mended:
         return [Finding(*KINDS[mended.kind], str(mended), {e.name: "" for e in wrong})]

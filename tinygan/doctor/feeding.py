@@ -174,7 +174,8 @@ def kind_of(array):
     if len(kinds) > 1 and kinds <= {-1.0, 1.0}:
         return "signs"
     if len(kinds) > 1 and kinds <= {0.0, 1.0}:
-        return "one-hot" if array.ndim > 1 and np.all(array.sum(axis=-1) == 1) else "hard"
+        rows, columns = (array.ndim > 1 and np.all(array.sum(axis=axis) == 1) for axis in (-1, 0))
+        return "one-hot" if rows else "one-hot columns" if columns else "hard"
     return "real" if array.min() <= 0 or len(kinds) == 1 else "chances" if array.max() < 1 else "positive"
 
 

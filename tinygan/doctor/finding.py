@@ -284,6 +284,9 @@ def values_for(gradient, stem, rest, losses):
         unknown = [n for n in known if n not in (*own, *targets) and not DOUT.fullmatch(n) and len(known) > 1]
         score -= 3 * len(unknown) * bool(LOSS.fullmatch(name))
         ranked.append((score + 3 * len(own) - 4 * len(targets), call, targets))
+    if not ranked and not stem and any(map(DOUT.fullmatch, known)):  # the only other method that returns something
+        fitting = [call for call in rest.values() if call.returns and call.needs]
+        ranked = [(0, call, []) for call in fitting if len(fitting) == 1]
     if not ranked and stem:  # vae_sample_backward(dz, logvar, eps) of vae_forward(mu, logvar, eps)
         own = {n for n in known if not DOUT.fullmatch(n)}
         fitting = [call for call in rest.values() if own and own <= set(call.needs)]
@@ -299,6 +302,9 @@ def values_for(gradient, stem, rest, losses):
         if is_loss(call.name) and len(set(call.needs) - set(known)) == 1 and unknown:  # y_hat, of linreg(X, w, b)
             made = [first for first in rest.values() if unknown <= set(first.needs) <= set(known)]
             alternatives += [(first, call) for first in made]
+        if is_loss(call.name) and any(map(CACHE.fullmatch, gradient.needs)):  # what forward(params, X) returns
+            first = [f for f in rest.values() if re.fullmatch(FORWARD, f.name.lower()) and not is_loss(f.name)]
+            alternatives += [(f, call) for f in first if set(f.needs) <= {*known, *call.needs}]
         if is_loss(call.name) and not call.needs and not gradient.needs:  # what it compares is kept in the object
             alternatives += [(first, call) for first in rest.values() if re.fullmatch(FORWARD, first.name.lower())]
         if not targets or len(gradient.needs) == len(call.needs) or any(map(DOUT.fullmatch, known)):

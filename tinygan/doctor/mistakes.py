@@ -453,7 +453,8 @@ def _(e):
 @mistake("silent broadcast", MAYBE)
 def _(e):
     n = e.subject.sizes["N"]
-    squares = [name for name, array in e.ingredients.items() if array.shape == (n, n)]
+    known = {array.shape for array in e.subject.slots.values()}
+    squares = [name for name, array in e.ingredients.items() if array.shape == (n, n) not in known]
     return e.is_loss and n > 1 and n not in e.x.shape[1:] and squares and f"{squares[0]} is {n} by {n}"
 
 

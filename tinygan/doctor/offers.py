@@ -20,6 +20,7 @@ from tinygan.layers import Dense, LeakyReLU, Sigmoid, Tanh
 from tinygan.network import Network
 
 PARAMETERS = re.compile(r"p|params?|parameters|weights|theta|phi|model|net")
+GENERATORS = r"seed|rng|random_state|generator|rs"
 NUMBERS = re.compile(r".*(size|height|width|stride|pad|rate|decay|eps|mode|num|kernel).*|.*_[hw]")
 SIZES = re.compile(r".*(in|out|hid|dim|feat|num|size|unit|class|chan|n_).*")
 
@@ -247,7 +248,7 @@ def initialized(target, name):
 
 def orders(function):
     """The sizes that a function may take: "IMO" one after the other, or [*"IMO"] as a list."""
-    given = [p for p in parameters(function) if p.name != "seed"]
+    given = [p for p in parameters(function) if not re.fullmatch(GENERATORS, p.name)]
     needs = [p for p in given if p.default is p.empty] or [p for p in given if isinstance(p.default, int)]
     in_turn = dict.fromkeys(order[: len(needs)] for order in ("IMO", "IOM", "MIO", "OIM", "IIM"))
     return [[*"IMO"], *in_turn] if len(needs) == 1 else in_turn
@@ -256,7 +257,8 @@ def orders(function):
 def made_by(function, part, order, sizes, rng):
     """Return what a function makes of these sizes, or (not None) a part of it."""
     lengths = [sizes[symbol] for symbol in order]
-    result = call(function, lengths) if isinstance(order, list) else call(function, *lengths)
+    drawn = {p: rng for p in required(function) if re.fullmatch(GENERATORS, p)}
+    result = call(function, lengths, **drawn) if isinstance(order, list) else call(function, *lengths, **drawn)
     return result if part is None else result[part]
 
 

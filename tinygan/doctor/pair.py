@@ -45,6 +45,11 @@ def is_value(part, loss):
     return np.size(part) == 1 and float(np.squeeze(part)) == float(np.squeeze(loss))
 
 
+def is_array(value):
+    """Is it an array of several numbers?"""
+    return isinstance(value, np.ndarray) and value.size > 1
+
+
 def player(path):
     """Return "D" or "G", if the names in a path say to which player it belongs, or ""."""
     names = [part for part in path if isinstance(part, str)]
@@ -215,7 +220,7 @@ class Pair(Subject):
         value, old = start.get(leaf.path, (None, None))
         changed = value is None or value is not leaf.value or not np.array_equal(old, leaf.value)
         called = any(map(is_gradient_name, leaf.path)) or any(fit(leaf.path, path) for path in self.slots)
-        kept = any(np.size(x) > 1 and np.array_equal(leaf.value, x) for x in self.args.values())  # g_z, of a generator
+        kept = any(is_array(x) and np.array_equal(leaf.value, x) for x in self.args.values())  # g_z, of a generator
         return leaf.path not in self.slots and (changed or called) and not kept
 
     def moved(self, start):

@@ -301,7 +301,8 @@ def reshaped(plan, found):
     yield replace(plan, given=plan.given | own)
     for name, role in feeding.roles(list(given)).items():  # two columns, a mean and a variance; not one: a sum
         shape = np.shape(found.get(name))
-        alike = 1 not in shape and len(shape) == len(getattr(given[name], "shape", "").split()) > 1
+        axes = given[name].shape.split() if isinstance(given[name], Draw) else []
+        alike = 1 not in shape and len(shape) == len(axes) > 1
         if role == "x" and name not in sure and alike:
             yield replace(plan, given=plan.given | {name: Draw(" ".join(map(str, shape)), given[name].values)})
     for name in guessed:

@@ -14,6 +14,7 @@ import ast
 import copy
 import inspect
 import re
+import types
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -197,8 +198,10 @@ class Subject:
         waiting = [self.function(step) for step in self.value] if self.target.owner is None else []
         space, names = vars(self.target.module), set()
         while waiting:
-            code = getattr(waiting.pop(), "__code__", None)
+            thing = waiting.pop()
+            code = getattr(thing, "__code__", thing if isinstance(thing, types.CodeType) else None)
             new = set(code.co_names if code else ()) - names
+            waiting += [part for part in (code.co_consts if code else ()) if isinstance(part, types.CodeType)]
             names |= new
             waiting += [space[name] for name in new if name in space]
         boxes = {k for k in names if self.form.kind == "step" or k in BOXES | {"model", "net", "network"}}
@@ -248,7 +251,8 @@ class Subject:
             self.current, result = step, self.in_order(self.result_of(step, named))
             if result is None and self.thing is not None:  # it has stored it
                 result = next((v for v in (getattr(self.thing, n, None) for n in STORED) if v is not None), None)
-            self.main = self.outputs(result)[0]
+            if i == len(self.value) - 1 or not isinstance(result, dict):
+                self.main = self.outputs(result)[0]
             if isinstance(result, tuple) or self.cache is None:
                 self.cache = result[-1] if isinstance(result, tuple) else result
             parts = zip(step.returns, result if isinstance(result, tuple) else (result,), strict=False)
