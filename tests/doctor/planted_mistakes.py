@@ -473,6 +473,18 @@ class AdamW:
             params[k] -= self.lr * m / (np.sqrt(v) + 1e-8)
 """,
 }
+LAYERS["Upsample"] = """
+class Upsample:
+    '''x: (N, C, H, W)'''
+
+    def forward(self, x):
+        self.shape = x.shape
+        return x.repeat(2, axis=2).repeat(2, axis=3)
+
+    def backward(self, dout):
+        n, c, h, w = self.shape
+        return dout.reshape(n, c, h, 2, w, 2).sum(axis=(3, 5))
+"""
 LAYERS["Polar"] = """
 class Polar:  # two outputs
     def forward(self, r, angle):
@@ -582,7 +594,8 @@ PLANTED = [  # (what is edited, what stands there, what is put there, the doctor
     ("Dense", "dout.sum(axis=0)", "dout[-1]", "not every sample counted"),
     ("Gain", "return dout * self.W", "return 1 * dout", "derivative missing"),
     ("Gain", "np.sum(self.x * dout, axis=0)", "dout.sum(axis=0)", "wrong product"),
-    ("Embedding", "np.add.at(self.dW, self.ids, dout)", "self.dW[self.ids] = dout", "only a part of the outputs counted"),
+    ("Upsample", ".sum(axis=(3, 5))", "[:, :, :, 0, :, 0]", "only a part of the outputs counted"),
+    ("Embedding", "np.add.at(self.dW, self.ids, dout)", "self.dW[self.ids] = dout", "overwritten"),
     ("Conv", "dxp[:, :, i : i + h, j : j + w] +=", "dxp[:, :, i : i + h, j : j + w] =", "overwritten"),
     ("Conv", "dxp[:, :, p : p + h, p : p + w]", "dxp[:, :, :h, :w]", "shifted"),
     # activations

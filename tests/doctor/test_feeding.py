@@ -588,6 +588,25 @@ def objective_gradient(epx, actions, advantage):
         " * (1 - hs**2)",
         "",
     ),
+    "a dout with one entry that is not 0": (
+        """
+class Softmax:
+    def forward(self, input):
+        self.t = np.exp(input)
+        return self.t / np.sum(self.t)
+
+    def backprop(self, d_L_d_out):
+        for i, gradient in enumerate(d_L_d_out):
+            if gradient == 0:
+                continue
+            S = np.sum(self.t)
+            d_out_d_t = -self.t[i] * self.t / S**2
+            d_out_d_t[i] = self.t[i] * (S - self.t[i]) / S**2
+            return gradient * d_out_d_t
+""",
+        "-self.t[i] * self.t / S**2",
+        "0 * self.t",
+    ),
     "layers, then a loss by compile()": (
         """
 class Dense:

@@ -353,6 +353,8 @@ def likeliest(attempt, setting, example=None):
     if gradient is not None and len(gradient.needs) == 1 and not subject.told:
         others.append(replace(subject.plan, by_output=True))
     larger = {m.path for m in found if m.x.size > 1}
+    stops = re.search(r"if \w+ == 0:\s+continue[\s\S]*\breturn\b", subject.target.text) and not subject.is_loss
+    others += [replace(subject.plan, alone=True)] * bool(stops)
     others += [replace(subject.plan, after=True)] * bool(getattr(subject, "of_both", False))
     if all(m.row.passed for m in found):
         return subject, found
@@ -378,6 +380,9 @@ def likeliest(attempt, setting, example=None):
                     place = where(subject.function(gradient or subject.value[0]))
                     raise Stopped(f"{place}: it is right for one sample, and for several a sum over them is missing")
                 return other.subject, again
+    if stops:
+        subject = Attempt(replace(subject.plan, alone=True), setting).subject
+        return subject, measure(subject)
     return subject, found
 
 

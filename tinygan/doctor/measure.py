@@ -60,6 +60,8 @@ def upstream(subject, out):
     if subject.is_loss:
         return np.ones(out.shape)
     rng = np.random.default_rng([subject.setting.seed, 1])
+    if subject.plan.alone:
+        return np.where(np.arange(out.size) == out.size // 2, 1.7, 0.0)
     return rng.permutation(np.resize([1.0, -1.0], out.size)) * rng.uniform(0.1, 2, out.size)
 
 

@@ -334,18 +334,22 @@ class Rule:
 
     def __init__(self, target, h, start, gradients):
         self.target, self.h, self.start, self.gradients = target, h, start, gradients
+        self.ways = {}  # {mistake: every published variant after it}
         self.kinds = next(kinds for pattern, kinds in KINDS.items() if re.search(pattern, target.name, re.I))
         self.tolerance = max(TOLERANCE, 10 * h["eps"] if h["eps"] < 1e-4 else 0)
 
     def nearest(self, moved, mistake=""):
         """Return (relative error, the way) of the published variant that is nearest to a way, after a mistake."""
-        found = []
-        for kind, style in product(self.kinds, STYLES):
+        if mistake not in self.ways:
             with np.errstate(all="ignore"):
-                wanted = follow(kind, style, self.h, self.start, self.gradients, mistake)
-            if wanted.shape == moved.shape:
-                found.append((np.linalg.norm(moved - wanted) / max(np.linalg.norm(wanted), 1e-300), wanted))
-        return min(found, key=lambda item: item[0])
+                ways = [
+                    follow(*way, self.h, self.start, self.gradients, mistake) for way in product(self.kinds, STYLES)
+                ]
+            self.ways[mistake] = np.array(ways)
+        ways = self.ways[mistake]
+        errors = np.linalg.norm(ways - moved, axis=1) / np.maximum(np.linalg.norm(ways, axis=1), 1e-300)
+        best = np.nanargmin(errors) if not np.all(np.isnan(errors)) else 0
+        return errors[best], ways[best]
 
     def followed(self, path):
         """Is this the way of a published variant?"""

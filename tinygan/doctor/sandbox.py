@@ -30,6 +30,7 @@ import traceback
 import types
 import warnings
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -47,6 +48,14 @@ CELLS = {}  # {path of a notebook: [first line of each cell, in the joined code]
 
 class Stopped(Exception):
     """Code under check cannot be run: one sentence that names the file and the line."""
+
+
+class Frame(NamedTuple):
+    """A place in a learner's file."""
+
+    filename: str
+    lineno: int
+    name: str
 
 
 class Unfilled(Stopped):
@@ -139,8 +148,9 @@ def in_library(path):
 
 def own_frames(error):
     """The frames of an error's way that are in a learner's file."""
-    frames = traceback.extract_tb(error.__traceback__)
-    return [f for f in frames if not in_library(f.filename) and os.path.exists(f.filename)]
+    frames = [(frame.f_code, line) for frame, line in traceback.walk_tb(error.__traceback__)]
+    known = [(code, line) for code, line in frames if not in_library(code.co_filename)]
+    return [Frame(code.co_filename, line, code.co_name) for code, line in known if os.path.exists(code.co_filename)]
 
 
 @contextlib.contextmanager
@@ -182,8 +192,14 @@ def spot(path, line):
 
 def short(path):
     """Return the path as one would type it here."""
+    return short_from(str(path), os.getcwd())
+
+
+@functools.lru_cache(1000)  # it is asked for by each attempt that fails
+def short_from(path, folder):
+    """Return the path as one would type it in this folder."""
     try:
-        relative = os.path.relpath(path)
+        relative = os.path.relpath(path, folder)
     except ValueError:  # another drive
         return str(path)
     return str(path) if relative.startswith("..") else relative

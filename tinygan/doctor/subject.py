@@ -83,6 +83,7 @@ class Plan:
     world: object
     choice: int = 0  # of the arguments that gradients without names may belong to
     by_output: bool = False  # a derivative that is given f(x) in place of x
+    alone: bool = False  # dout has but one entry that is not 0, as code expects that stops there
     after: bool = False  # a step of both players: this one meets the other as it is after its own update
 
 
@@ -286,16 +287,16 @@ class Subject:
     def outputs(self, result):
         """Return the arrays of floats in a result that are output, not cache; Stopped if there are none."""
         parts, step = self.parts(result), self.value[-1]
-        failed = self.form.kind in ("both", "step") or not parts or any(part.size == 0 for part in parts)
-        place = f"{where(self.function(step))}: {step.name} returns" if failed else ""
+        said, loss = "", LOSS.fullmatch(step.name) or self.form.kind == "step"
         if not parts or any(part.size == 0 for part in parts):
             what = "None" if result is None else f"a {type(result).__name__}"
-            raise Stopped(f"{place} {what}, and must return an array of floats, or a loss")
-        loss = LOSS.fullmatch(step.name) or self.form.kind == "step"
-        if self.form.kind in ("both", "step") and (parts[0].size > 1 or parts[0].ndim and not loss):
-            raise Stopped(f"{place} an array of shape {parts[0].shape} first, and must return (loss, gradient)")
-        if self.form.kind == "both" and len(result if isinstance(result, (tuple, list)) else ()) < 2:
-            raise Stopped(f"{place} one number, and must return (loss, gradient)")
+            said = f"{what}, and must return an array of floats, or a loss"
+        elif self.form.kind in ("both", "step") and (parts[0].size > 1 or parts[0].ndim and not loss):
+            said = f"an array of shape {parts[0].shape} first, and must return (loss, gradient)"
+        elif self.form.kind == "both" and len(result if isinstance(result, (tuple, list)) else ()) < 2:
+            said = "one number, and must return (loss, gradient)"
+        if said:
+            raise Stopped(f"{where(self.function(step))}: {step.name} returns {said}")
         return parts
 
     def parts(self, result):
