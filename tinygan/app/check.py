@@ -90,7 +90,7 @@ def examined(things, told):
     for name in things:
         with progress(f"checking {name} ..."):
             report = report_on(name)
-            if report.verdict is Verdict.UNCHECKED and report.settled_by_callers:
+            if report.settled_by_callers:
                 users = [other for other in things if other != name and uses(things[other], name)]
                 if right := next((other for other in users if report_on(other).passed), None):
                     report.settle(right)

@@ -123,9 +123,10 @@ def is_gradient_name(name):
 def named_after(gradient, name):
     """How well the name of a gradient fits that of an array: 3, 2 (nearly), 1 (by the first letter alone) or 0."""
     g, n = plain(gradient), plain(name)
+    behind = plain(re.sub("^[a-z]_", "", name)) if isinstance(name, str) else ""  # dLogVar of t_log_var
     if not isinstance(g, str) or not isinstance(n, str) or not n:
         return 0
-    for stem, score in ((n, 3), (n.rstrip("s"), 2), (re.sub("es$", "", n), 2), (n[0], 1)):
+    for stem, score in ((n, 3), (n.rstrip("s"), 2), (re.sub("es$", "", n), 2), (behind, 2), (n[0], 1)):
         if re.fullmatch(f"{BEFORE}{re.escape(stem)}s?|{re.escape(stem)}s?{AFTER}", g):
             return score
     short = re.fullmatch(f"{BEFORE}_?([a-z]+)", gradient.lower())  # d_log of log_noise

@@ -19,6 +19,7 @@ from tinygan.doctor.repair import WAYS_BACK
 from tinygan.doctor.source import node_of, parameters, required, text_about
 
 BINARY = ("__mul__", "__add__", "__sub__", "__truediv__", "__matmul__", "matmul", "dot", "mul", "add", "sub", "div")
+MEANT = r"broadcast|(bias|\bself\.b)\s*=\s*\w+\(np\."  # a bias that is an array
 PRODUCTS = ("__matmul__", "matmul", "dot")
 POWER = "__pow__"
 NO_OPERATION = ("backward", "zero_grad", "copy", "detach", "clone", "item", "numpy")
@@ -87,7 +88,7 @@ def operations(kind, module):
 
 def broadcasts(kind, name, module):
     """Is a row, a bias perhaps, added to all rows of a matrix by this operation, and does the file mean it to?"""
-    if name in PRODUCTS or not re.search(r"broadcast|bias|\bself\.b\b", getattr(module, "source_text", "")):
+    if name in PRODUCTS or not re.search(MEANT, getattr(module, "source_text", "")):
         return False
     try:
         return np.shape(inside(getattr(kind(np.ones((2, 3))), name)(kind(np.ones((1, 3)))))) == (2, 3)

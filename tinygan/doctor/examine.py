@@ -147,8 +147,7 @@ def examine_form(report, form, setting, example, definition):
     report.subjects.append(subject)
     take_down(report, subject, found)
     report.unchecked += [f"{name} with more than one entry: its gradient is one number" for name in attempt.shrunk]
-    own = {path: array for path, array in subject.slots.items() if path[0] == "self" and len(path) == 2}
-    matrices = [array for array in own.values() if array.ndim == 2]
+    matrices = [array for path, array in subject.slots.items() if array.ndim == 2 and len(path) == 2]
     if subject.plan.world.last == 2 and matrices and all(array.size == 1 for array in matrices):
         report.unchecked.append(ONE_BY_ONE)
     add(report, subject, found, definition)
@@ -301,6 +300,10 @@ def varied(report, subject, definition):
     for label, plan, setting in [] if definition or subject.form.kind not in ("pair", "both") else variations(subject):
         try:
             other = adapter(plan.form)(plan, setting)
+            first = other.out()
+            other.forward(other.other_args)
+            if not np.array_equal(first, other.out()):
+                continue  # it begins where it has ended
             found = guarded(other, [m for m in measure(other, label) if told(m)], label, [])
             found = averaged(report, other, found)
         except (Stopped, *SENSELESS):
@@ -358,7 +361,13 @@ def likeliest(attempt, setting, example=None):
     others += [replace(subject.plan, after=True)] * bool(getattr(subject, "of_both", False))
     if all(m.row.passed for m in found):
         return subject, found
-    guessed = () if example else readings(subject.plan, {m.path[0]: m.a for m in found})
+    given = {}
+    for m in found:
+        if len(m.path) == 2 and m.path[0] != "self":  # an entry of a dictionary, or a list
+            given.setdefault(m.path[0], {})[m.path[1]] = m.a
+        else:
+            given[m.path[0]] = m.a
+    guessed = () if example else readings(subject.plan, given)
     for plan in chain(others, guessed):
         other = Attempt(plan, setting)
         again = measure(other.subject) if other.progress[0] >= 4 else []

@@ -346,6 +346,8 @@ def for_call(name, world, role, text):
         and not re.search(r"\bexp\(|softmax|sigmoid|tanh|logit", text)
     ):
         kinds = ["chances", "real", "positive"]  # clipped, so that it would run for any number
+    if re.search(r"\blog\(", text) and re.search(rf"\bclip\(\s*{name}\b", text):
+        kinds = ["chances", "real", "positive"]
     like_x = [Draw(world.x, kind) for kind in kinds]
     named = next((candidates for pattern, candidates in CALL if re.fullmatch(pattern, name)), [])
     if role == "x":

@@ -209,7 +209,8 @@ def forms(functions, module):
             if not sides_of(call) and len(sides) == 2:  # a step of both players
                 found += [Form("step", ((sides[side],),), call) for side in sorted(sides)]
                 continue
-            if LOOP.intersection(call.needs):
+            adapts = call.node is not None and re.search(r"sqrt\(|momentum|beta_?[12]\b", ast.unparse(call.node))
+            if LOOP.intersection(call.needs) or adapts and found:  # an optimizer's step is not along the gradient
                 continue
             fitting = [(over_pairs(loss, call),) for loss in fitting if alike(loss, call) > -4]
             if both := losses_of_both(call):
@@ -287,7 +288,9 @@ def values_for(gradient, stem, rest, losses):
     if not ranked and not stem and any(map(DOUT.fullmatch, known)):  # the only other method that returns something
         fitting = [call for call in rest.values() if call.returns and call.needs]
         ranked = [(0, call, []) for call in fitting if len(fitting) == 1]
-    if not ranked and stem:  # vae_sample_backward(dz, logvar, eps) of vae_forward(mu, logvar, eps)
+    if (
+        not ranked and stem and not LOSS.fullmatch(gradient.name)
+    ):  # vae_sample_backward(dz, logvar, eps) of vae_forward(mu, logvar, eps)
         own = {n for n in known if not DOUT.fullmatch(n)}
         fitting = [call for call in rest.values() if own and own <= set(call.needs)]
         ranked = [(0, call, []) for call in fitting if len(fitting) == 1 < len(gradient.needs) > len(own)]

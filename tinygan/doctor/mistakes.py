@@ -426,7 +426,7 @@ def _(e):
     return np.any(e.a) and not even(e.n) and not (e.is_loss and np.ptp(e.rest) < 1e-6) and even(e.rest)
 
 
-@mistake("sum over the others missing", MAYBE)
+@mistake("sum over the others missing")
 def _(e):
     if e.is_loss or e.x.shape != e.out.shape or e.is_parameter:
         return False

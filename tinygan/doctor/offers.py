@@ -67,7 +67,9 @@ def candidates(target, names, value, gradient, world, example, instance):
             labels = ["labels"] * ("labels" in kinds and len(found[name].shape.split()) < 3 and kinds[0] != "real")
             first = dict.fromkeys((*labels, *first))
             space[name] = [found[name]._replace(values=kind) for kind in first] + offered
-        elif made := initialized(target, name) or instances(module, name, instance):
+        elif made := initialized(target, name, [key for key, _ in inside[name]] if keyed else ()) or instances(
+            module, name, instance
+        ):
             space[name] = [*made, *offered]
         elif inside[name]:
             for key, label in inside[name]:
@@ -231,17 +233,23 @@ def instances(module, name, instance, text=""):
     return [Make(lambda sizes, rng, kind=kind: instance(kind, sizes)[0]) for kind in reversed(fitting)]
 
 
-def initialized(target, name):
-    """Candidates for parameters that a function of the module makes: init(n_in, n_hidden, n_out), or init([...])."""
+def initialized(target, name, keys):
+    """Candidates for parameters that a function of the module makes: init(n_in, n_hidden, n_out), or init([...]).
+
+    keys  under which the code finds them in a dictionary
+    """
     found, own = [], {key: getattr(target.owner, key) for key in vars(target.owner or object) if key[:2] != "__"}
     for key, function in [*vars(target.module).items(), *own.items()]:
         makes = isinstance(function, types.FunctionType) and re.match(r"init|create|make|new|build", key)
         makes = makes and not any(
             re.fullmatch(f"{feeding.DATA}|{feeding.TARGETS.pattern}", p) for p in required(function)
         )
-        names = (returns(node_of(function)) or [()])[-1] if makes else ()
+        node = node_of(function) if makes else None
+        names = (returns(node) or [()])[-1] if makes else ()
+        written = [part.value for part in ast.walk(node) if isinstance(part, ast.Constant)] if node else []
         part = names.index(name) if len(names) > 1 and name in names else None  # return G, D
-        if makes and (PARAMETERS.fullmatch(name) or part is not None or names == (name,)):
+        same = keys and set(keys) <= {value for value in written if isinstance(value, str)}
+        if makes and (PARAMETERS.fullmatch(name) or part is not None or names == (name,) or same):
             found += [Make(partial(made_by, function, part, order)) for order in orders(function)]
     return found
 

@@ -231,7 +231,8 @@ def elsewhere(plan, example):
         return
     stop = time.process_time() + SECONDS / 2
     every = [w for w in worlds(target, form, value) if w.name != plan.world.name and not w.name.startswith("one")]
-    alone = not re.search(r"shape\[|len\(|size|axis|keepdims|mean\(|sum\(|/ *m\b|batch", target.text)
+    text = text_about(target.module, [step.node for step in (*value, form.gradient) if step is not None])
+    alone = not re.search(r"shape\[|len\(|size|axis|keepdims|mean\(|sum\(|/ *m\b|batch", text)
     alone = alone or plan.world.last  # nothing else runs
     every += [w._replace(sizes={"N": 1}, name="one sample") for w in every if w.name == "columns" and alone]
     for world in every:
@@ -299,6 +300,14 @@ def reshaped(plan, found):
     for name in [name for name in guessed if feeding.is_weight(name, list(given)) and batch in found[name].shape]:
         own[name] = given[name]  # a gradient for each sample, perhaps: what is missing then is a sum
     yield replace(plan, given=plan.given | own)
+    for name, parts in plan.given.items():  # an entry of params, which was stretched
+        if isinstance(parts, Several) and isinstance(found.get(name), dict):
+            keyed = parts.parts.items() if isinstance(parts.parts, dict) else enumerate(parts.parts)
+            new = {
+                k: part if k not in found[name] else Draw(" ".join(map(str, found[name][k].shape))) for k, part in keyed
+            }
+            whole = new if isinstance(parts.parts, dict) else type(parts.parts)(new.values())
+            yield replace(plan, given=plan.given | {name: Several(whole)})
     for name, role in feeding.roles(list(given)).items():  # two columns, a mean and a variance; not one: a sum
         shape = np.shape(found.get(name))
         axes = given[name].shape.split() if isinstance(given[name], Draw) else []

@@ -60,13 +60,19 @@ class Report:
 
     @property
     def settled_by_callers(self):
-        """Would it be enough to know that something else, which uses this, is right?"""
+        """Would it be enough to know that something else, which uses this, is right?
+
+        So it is where nothing could be run, and where every gradient of a function is wrong: for what we have fed.
+        """
+        if self.verdict is Verdict.WRONG:
+            return self.target.owner is None and not self.facts and not any(row.passed for row in self.rows)
         return not self.rows and bool(self.errors) or bool(self.unchecked) and set(self.unchecked) <= set(OF_CALLERS)
 
     def settle(self, caller):
         """Take note that a caller has been measured, and is right: so this is, as far as it is used there."""
         self.remarks.append(f"measured as a part of {caller}, which is right")
         self.unchecked, self.errors = [], []
+        self.rows = [row for row in self.rows if row.passed]
 
     @property
     def empty(self):

@@ -36,10 +36,11 @@ from tinygan.doctor.arrays import (
 from tinygan.doctor.feeding import SIZES, STATES, Descent, Draw, length, realize, roles, signed
 from tinygan.doctor.finding import CACHE, LOSS, RATE, TARGET, sides_in
 from tinygan.doctor.sandbox import Stopped, call, reset, snapshot, where
-from tinygan.doctor.source import node_of, own_classes, parameters, required
+from tinygan.doctor.source import flat, node_of, own_classes, parameters, required
 from tinygan.layers import Layer
 from tinygan.network import Network
 
+CUT = r"(weight_)?clip(_?(value|weights?|param|limit|c|at|range))?"
 STORED = ("output", "out", "outputs", "value", "loss", "y", "a", "A", "z", "Z", "result", "activation", "activations")
 
 
@@ -151,6 +152,8 @@ class Subject:
         if isinstance(thing, Layer):
             Network([thing], rng, np.float64)  # deals out W, b, dW, db
         self.complete(thing, rng)
+        for name in [name for name in getattr(thing, "__dict__", {}) if re.fullmatch(CUT, name)]:
+            thing.__dict__[name] = 1e9 if isinstance(thing.__dict__[name], float) else thing.__dict__[name]
         for leaf in leaves(thing):
             array = isinstance(leaf.value, np.ndarray)
             self.single = self.single or array and leaf.value.dtype == np.float32
@@ -273,6 +276,9 @@ class Subject:
         """Return {argument: value} of those of a function that are given otherwise than by default."""
         names, rng = [p.name for p in parameters(self.function(step))], np.random.default_rng([self.setting.seed, 9])
         given = [(name, value) for name, value in self.setting.given if name in names]
+        if self.form.kind == "step":  # a critic's weights are cut off behind its step
+            clipped = re.findall(r"clip\([^()]*-\s*(\w+),\s*(\w+)", self.target.text)
+            given += [(name, 1e9) for name in names if re.fullmatch(CUT, name) or (name, name) in clipped]
         return {name: realize(value, self.sizes, rng, self.setting.spread) for name, value in given}
 
     def in_order(self, result):
@@ -450,6 +456,11 @@ class Subject:
         """Return {path: gradient or None} for what was returned, in which names, and what else was written."""
         state = self.state()
         own = {leaf.path: leaf.value for leaf in state if leaf.path in self.slots and leaf.path[0] == "self"}
+        if len(returned) == 1 and len(own) > 1 and returned[0][1].shape == (sum(map(np.size, own.values())),):
+            ends = np.cumsum([np.size(value) for value in own.values()])  # all in one vector
+            parts = zip(own, np.split(returned[0][1], ends[:-1]), strict=True)
+            self.left, self.kept, self.types = [], {}, {}
+            return dict.fromkeys(self.slots) | {path: part.reshape(np.shape(own[path])) for path, part in parts}
         parameters_alone = {path: array for path, array in own.items() if isinstance(array, np.ndarray)}
         parts = [*returned, *((leaf.path, leaf.value) for leaf in state if isinstance(leaf.holder, tuple))]
         sure = {path: parts[j][1] for path, j in beside(parameters_alone, parts).items()}
@@ -508,7 +519,7 @@ class Both(Subject):
         names = self.names[1:]
         if len(rest) == 1 and isinstance(rest[0], (tuple, list, dict)):
             rest, names = rest[0], names[0] if names and isinstance(names[0], tuple) else ()
-        like = [isinstance(name, str) and bool(re.match(r"d\w|g|nabla|\w*grad|\w*_d$", name, re.I)) for name in names]
+        like = [bool(re.match(r"d\w|g|nabla|\w*grad|\w*_d$", str(flat((name,))[0]), re.I)) for name in names]
         other = {(i,) for i, name in enumerate(names) if any(like) and isinstance(name, str) and not like[i]}
         returned = [part for part in parts_of(rest) if part[0] not in other]  # (loss, dW, db, h): h is no gradient
         return {path: None if g is None else g * dout[0] for path, g in self.matched(returned, names, []).items()}
