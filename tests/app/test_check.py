@@ -632,3 +632,93 @@ def test_what_readers_did_wrong_is_said_in_words_about_it(judge, source, words):
     code, out, _ = judge(source)
     assert code == 1 and words in out, out
     assert out.count("look at: ") == 1 and "on a kink" not in out, out
+
+
+# ---- what others use -----------------------------------------------------------------------------
+
+POLICY = """
+import numpy as np
+
+W = np.random.RandomState(0).randn(7)
+
+
+def policy(x):
+    return 1 / (1 + np.exp(-(x @ W)))
+
+
+def policy_backward(episode, d_logits):
+    return {"W": np.vstack(episode).T @ np.array(d_logits).reshape(len(episode))}
+
+
+def objective(xs, actions):
+    return sum(np.log(policy(x) if a == 1 else 1 - policy(x)) for x, a in zip(xs, actions))
+
+
+def objective_gradient(xs, actions):
+    return policy_backward(list(xs), [a - policy(x) for x, a in zip(xs, actions)])
+"""
+
+
+def test_a_helper_that_cannot_be_run_alone_is_measured_in_what_uses_it_if_that_is_right(judge):
+    code, out, _ = judge(POLICY)
+    assert code == 0 and "policy_backward: measured as a part of objective_gradient, which is right" in out
+    code, out, _ = judge(POLICY.replace("a - policy(x) for", "policy(x) for"))
+    assert code == 1 and "measured as a part" not in out
+
+
+def test_a_helper_with_one_wrong_gradient_stays_wrong_though_what_uses_it_is_right(judge):
+    source = """
+import numpy as np
+
+
+def affine(x, W):
+    return x @ W
+
+
+def affine_backward(dout, x, W):
+    return 2 * dout @ W.T, x.T @ dout
+
+
+def loss(W, x, target):
+    return 0.5 * np.sum((affine(x, W) - target) ** 2)
+
+
+def loss_gradient(W, x, target):
+    return affine_backward(affine(x, W) - target, x, W)[1]
+"""
+    code, out, _ = judge(source)
+    assert code == 1 and "affine_backward (mine.py, line 9): WRONG" in out
+
+
+def test_overwriting_dout_is_settled_by_a_network_that_is_right_with_it(judge):
+    source = """
+import numpy as np
+
+
+class Relu:
+    def forward(self, x):
+        self.mask = x <= 0
+        return np.where(self.mask, 0, x)
+
+    def backward(self, dout):
+        dout[self.mask] = 0
+        return dout
+"""
+    assert judge(source)[0] == 2
+    net = """
+
+class Net:
+    def __init__(self, n_in, n_out):
+        self.W, self.relu = np.random.randn(n_in, n_out), Relu()
+
+    def forward(self, x):
+        self.x = x
+        return self.relu.forward(x @ self.W)
+
+    def backward(self, dout):
+        d = self.relu.backward(dout.copy())
+        self.dW = self.x.T @ d
+        return d @ self.W.T
+"""
+    code, out, _ = judge(source + net)
+    assert code == 0 and "measured as a part of Net" in out

@@ -182,3 +182,95 @@ def test_an_operation_that_forgets_what_comes_from_above_is_wrong(source, operat
 def test_a_class_of_numbers_without_gradients_is_no_engine():
     source = NUMBERS.replace("self.data, self.grad = data, 0", "self.data = data").replace(".grad", ".slope")
     assert not any("." in name for name in reports(source))
+
+
+GRAPH = """
+class Node:
+    def __init__(self, value, parents=(), slopes=()):
+        self.value, self.grad, self.parents, self.slopes = value, 0.0, parents, slopes
+
+    def __add__(self, other):
+        return Node(self.value + other.value, (self, other), (1.0, 1.0))
+
+    def __mul__(self, other):
+        return Node(self.value * other.value, (self, other), (other.value, self.value))
+
+
+def sin(a):
+    return Node(np.sin(a.value), (a,), (np.cos(a.value),))
+
+
+def backward(root):
+    order, seen = [], set()
+
+    def visit(node):
+        if id(node) not in seen:
+            seen.add(id(node))
+            for parent in node.parents:
+                visit(parent)
+            order.append(node)
+
+    visit(root)
+    root.grad = 1.0
+    for node in reversed(order):
+        for parent, slope in zip(node.parents, node.slopes):
+            parent.grad = parent.grad + slope * node.grad
+"""
+
+
+def test_an_engine_whose_way_back_is_a_function_is_checked_with_its_functions():
+    reports = {name: examine(target) for name, target in targets(run("mine.py", HEAD + GRAPH)).items()}
+    assert set(reports) == {"sin", "Node.__add__", "Node.__mul__"}
+    assert all(report.verdict is Verdict.RIGHT for report in reports.values())
+    wrong = targets(run("mine.py", HEAD + GRAPH.replace("np.cos(a.value)", "np.sin(a.value)")))
+    assert {name for name, target in wrong.items() if examine(target).verdict is Verdict.WRONG} == {"sin"}
+
+
+def test_a_way_back_from_the_leaves_is_turned_around():
+    found = targets(run("mine.py", HEAD + GRAPH.replace("reversed(order)", "order")))
+    assert "turned around" in str(examine(found["Node.__mul__"]).findings[0])
+
+
+TENSOR = """
+class Tensor:
+    def __init__(self, data, parents=()):
+        self.data, self.parents = np.array(data, dtype=float), parents
+        self.grad, self._backward = np.zeros_like(self.data), lambda: None
+
+    def __add__(self, other):  # a row is broadcast
+        out = Tensor(self.data + other.data, (self, other))
+
+        def _backward():
+            self.grad = self.grad + out.grad
+            rows = other.data.shape != out.grad.shape
+            other.grad = other.grad + (out.grad.sum(axis=0, keepdims=True) if rows else out.grad)
+
+        out._backward = _backward
+        return out
+
+    def backward(self):
+        order, seen = [], set()
+
+        def build(v):
+            if id(v) not in seen:
+                seen.add(id(v))
+                for parent in v.parents:
+                    build(parent)
+                order.append(v)
+
+        build(self)
+        self.grad = np.ones_like(self.data)
+        for v in reversed(order):
+            v._backward()
+"""
+
+
+@pytest.mark.parametrize("meant", [True, False])
+def test_a_row_that_is_broadcast_is_summed_if_the_file_means_it_to_be(meant):
+    wrong = TENSOR.replace("out.grad.sum(axis=0, keepdims=True) if rows else out.grad", "out.grad")
+    for source, verdict in ((TENSOR, Verdict.RIGHT), (wrong, Verdict.WRONG)):
+        source = source if meant else source.replace("  # a row is broadcast", "")
+        reports = {name: examine(target) for name, target in targets(run("mine.py", HEAD + source)).items()}
+        assert set(reports) == {"Tensor.__add__", *["Tensor.__add__ with a row"] * meant}
+        assert reports["Tensor.__add__"].verdict is Verdict.RIGHT
+        assert not meant or reports["Tensor.__add__ with a row"].verdict is verdict

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hypothesis
+import numpy as np
 import pytest
 from planted_mistakes import HEAD, run
 
 from tinygan.doctor import Verdict, examine, targets
+from tinygan.doctor.sandbox import in_library
 
 TAKES = {  # what it takes: (right code, what is replaced, by what, so that it is wrong)
     "a context that saves": (
@@ -697,3 +700,31 @@ def test_a_generator_that_is_drawn_from_once_is_right_and_one_that_is_drawn_from
 def test_the_shapes_of_all_gates_are_found_at_once(what, monkeypatch):
     monkeypatch.setattr("tinygan.doctor.planning.ATTEMPTS", 60)  # one argument after the other takes more
     assert verdict(TAKES[what][0])[0] is Verdict.RIGHT
+
+
+def test_what_is_installed_counts_as_no_line_of_a_learners():
+    assert all(in_library(module.__file__) for module in (hypothesis, np, pytest))
+    assert not in_library(__file__)
+
+
+def test_numbers_that_rounding_hides_are_not_wrong():
+    source = "def loss(w, x, y):\n    p = 1 / (1 + np.exp(-(x @ w)))\n"
+    source += "    return -np.mean(y * np.log(p) + (1 - y) * np.log(1 - p)), x.T @ (p - y) / len(y)\n"
+    assert verdict(source)[0] is not Verdict.WRONG
+
+
+def test_a_critic_whose_weights_are_cut_off_after_a_step_is_right():
+    source = """
+class Critic:
+    def __init__(self, n_in, clip_value=0.01):
+        self.W, self.clip_value = np.random.randn(n_in, 1), clip_value
+
+    def loss(self, real, fake):
+        return np.mean(fake @ self.W) - np.mean(real @ self.W)
+
+    def train_step(self, real, fake, lr=0.1):
+        self.W -= lr * (fake.mean(axis=0) - real.mean(axis=0))[:, None]
+        np.clip(self.W, -self.clip_value, self.clip_value, out=self.W)
+"""
+    assert verdict(source)[0] is Verdict.RIGHT
+    assert verdict(source.replace("- real.mean", "+ real.mean"))[0] is Verdict.WRONG

@@ -32,7 +32,8 @@ def targets(module):
     for name in [
         name for name, kind in kinds.items() if kind.__module__ == module.__name__ and is_engine(kind, module)
     ]:
-        found = {key: target for key, target in found.items() if key != name} | operations(kinds[name], module)
+        beside = (name, way_back(kinds[name], module).__name__)  # which every operation is measured with
+        found = {key: target for key, target in found.items() if key not in beside} | operations(kinds[name], module)
     return found
 
 

@@ -381,7 +381,8 @@ def roles(names):
     maybe = sure or [name for name in names if TARGETS.fullmatch(name)]
     maybe = maybe if len(maybe) < len(names) else maybe[1:]
     others = [name for name in names if name not in maybe]
-    first = next((name for name in others if re.fullmatch(DATA, name)), others[0] if others else None)
+    data = [name for name in others if not is_weight(name, names)] or others
+    first = next((name for name in data if re.fullmatch(DATA, name)), data[0] if data else None)
     return {name: "target" if name in maybe else "x" if name == first else "more" for name in names}
 
 
