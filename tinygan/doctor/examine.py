@@ -14,7 +14,7 @@ import numpy as np
 
 from tinygan.doctor import rules
 from tinygan.doctor.evidence import Evidence, NoEvidence
-from tinygan.doctor.excuses import against_definition, cut_off, definition_of, excused, guarded, takes_large
+from tinygan.doctor.excuses import against_definition, clipped, cut_off, definition_of, excused, guarded, takes_large
 from tinygan.doctor.feeding import BATCHES, DATA, TARGETS, roles
 from tinygan.doctor.finding import IMPLIED, LOSS, Form, Target, call_of, forms, of_class, of_function, targets
 from tinygan.doctor.measure import broken_promises, measure, of_ties, shared
@@ -281,6 +281,7 @@ def go_on(report, subject, spread, definition):
         return
     found = [m for m in measure(other, f"{spread} ") if told(m)]
     found = averaged(report, other, guarded(other, found, f"{spread} ", report.remarks))
+    found = [m for m in found if not clipped(m, report.remarks)]
     logarithm = subject.is_loss and "log(" in subject.target.text  # of 1 - p, where p is rounded to 1
     if not definition and (spread == "large" or logarithm):
         cut = [m.name for m in found if cut_off(m)]

@@ -86,12 +86,28 @@ def excused(m, remarks):
     if m.subject.tiny(m.path):
         remarks.append("at probabilities of 1e-9 value and gradient differ: an epsilon, or a clip, in the logarithm")
         return True
+    if m.subject.is_loss and re.search(r"log\((?:[^()]|\([^()]*\))*(eps|1e-|clip)", m.subject.target.text):
+        remarks.append("at numbers of ±800 value and gradient differ: an epsilon, or a clip, in the logarithm")
+        return True
     off = np.abs(m.a - m.n) > TOLERANCE * np.abs(m.n).max()
     flatter = np.all(m.a[off] * m.n[off] >= 0) and np.all(np.abs(m.n[off]) < np.abs(m.a[off]))
     flat = not np.any(m.n[off]) or flatter and re.search(r"eps|1e-|clip", m.subject.target.text)
     if flat:
         remarks.append("at numbers of ±30 and ±800 the value no longer changes, while the gradient says that it does")
     return flat
+
+
+def clipped(m, remarks):
+    """Is what is wrong cut off at one number, as the code says, ``np.clip(dW, -5, 5)``?"""
+    if m.row.passed or m.a.shape != m.n.shape or not re.search(r"clip\(", m.subject.target.text):
+        return False
+    off = np.abs(m.a - m.n) > TOLERANCE * np.abs(m.n).max()
+    got, true = m.a[off], m.n[off]
+    cut = np.ptp(np.abs(got)) == 0 < np.abs(got[0]) == np.abs(m.a).max() and np.all(got * true > 0)
+    if cut and np.all(np.abs(got) < np.abs(true)):
+        remarks.append(f"gradients of large numbers are cut off at {abs(got[0]):.6g}, as it is written")
+        return True
+    return False
 
 
 def cut_off(m):

@@ -20,6 +20,7 @@ from tinygan.gradcheck import compare, nudged, relative_error, remeasure
 
 STEP, TOLERANCE = 1e-5, 1e-7
 IN_SINGLE = 1e-2, 1e-3  # the same for code that computes in single precision
+LARGEST = 10_000_000  # entries of a Jacobian: 80 MB
 SECONDS = 2.0  # for the nudges of one pass; where they would take longer, entries are sampled
 
 
@@ -117,6 +118,9 @@ def compared(subject, name, path, a, x, out, dout, chosen):
     step, tolerance = IN_SINGLE if subject.single else (STEP, TOLERANCE)
     scale = 1 if subject.single else np.maximum(1, np.abs(x))
     steps = step * (x if subject.tiny(path) else scale * np.ones(x.shape))
+    if x.size * out.size > LARGEST:
+        said = f"{name} has {x.size:,} entries and the output {out.size:,}: more than can be measured"
+        raise Stopped(f"{where(subject.target.thing)}: {said}; make it smaller by an example")
     J = np.zeros((x.size, out.size))
     for i in chosen:
         index = np.unravel_index(i, x.shape)

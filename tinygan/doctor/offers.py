@@ -168,8 +168,10 @@ def constructing(target, world, instance):
     for p in parameters(target.thing):
         if re.fullmatch(r"opt|optim\w*", p.name) and p.default in (p.empty, None):
             space[f"init.{p.name}"] = [Make(lambda sizes, rng: feeding.Descent(source))]
-        if type(p.default) is int and p.default > 1 and SIZES.fullmatch(p.name):
-            space[f"init.{p.name}"] = [p.default, *(Size(s) for s in "IOM")]
+        large = type(p.default) is int and p.default > 70 and not re.search("seed|iter|epoch|step|state", p.name)
+        if large or type(p.default) is int and p.default > 1 and SIZES.fullmatch(p.name):
+            sizes = [Size(symbol) for symbol in "IMO"]  # of what is large it would take minutes
+            space[f"init.{p.name}"] = [*sizes, p.default] if large else [p.default, *sizes]
     return space
 
 

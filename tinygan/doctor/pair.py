@@ -104,6 +104,10 @@ class Pair(Subject):
         ]
         found = self.matched(returned, self.form.gradient.returns, changed)
         self.broken += self.exchanged(returned, found)
+        own = [path for path, g in found.items() if path[0] == "self" and g is not None]
+        if len(own) > 1 and not self.told and not self.is_loss and self.form.kind == "pair":
+            said = f"{self.form.name} takes no dout, and belongs to no loss that is written here"
+            raise Stopped(f"{where(self.function(self.form.gradient))}: {said}")
         if not self.told and not self.is_loss:  # a derivative is still to be multiplied by dout
             douts = self.split(dout)[0]
             found = {p: g * douts if g is not None and g.shape == douts.shape else g for p, g in found.items()}

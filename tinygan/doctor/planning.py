@@ -272,6 +272,11 @@ def readings(plan, found):
         if functions and value != plan.value and not LOSS.fullmatch(value[0].name):
             yield plan_for(plan.target, plan.form._replace(values=(value,)), Setting()).plan
     yield from reshaped(plan, found)
+    labels = [name for name, given in plan.given.items() if isinstance(given, Draw) and given == Draw("N", "labels")]
+    words = [name for name in labels if not TARGETS.fullmatch(name)]
+    for name in words:  # sentences, perhaps
+        masks = {other: Draw("N T", "mask") for other in plan.given if "mask" in other}
+        yield replace(plan, given={**plan.given, **masks, name: Draw("N T", "labels")})
     for name, role in feeding.roles([name for name in plan.given if name[:5] != "init."]).items():
         now = plan.given[name]
         data = role != "x" and name not in found and not plan.world.name.startswith("as used")
@@ -359,8 +364,12 @@ def instance_in(module):
             raise attempt.error
         return attempt
 
+    @lru_cache(100)
+    def is_alone(kind):  # neither forward nor backward, and nothing is asked for
+        return not any(form.kind == "pair" for form in of_class(kind, module).forms) and not required(kind)
+
     def instance(kind, sizes):
-        if not any(form.kind == "pair" for form in of_class(kind, module).forms) and not required(kind):
+        if is_alone(kind):
             return call(kind), False
         attempt = planned(kind, tuple(sizes.items()))
         plain = attempt.done and attempt.plan.world.x == "N I" and len(attempt.subject.args) == 1

@@ -141,6 +141,7 @@ def reset(generator, state):
         generator.set_state(state)
 
 
+@functools.lru_cache(10_000)
 def in_library(path):
     """Is this no learner's file?"""
     return path.startswith((*LIBRARIES, "<"))
