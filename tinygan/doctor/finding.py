@@ -288,9 +288,8 @@ def values_for(gradient, stem, rest, losses):
     if not ranked and not stem and any(map(DOUT.fullmatch, known)):  # the only other method that returns something
         fitting = [call for call in rest.values() if call.returns and call.needs]
         ranked = [(0, call, []) for call in fitting if len(fitting) == 1]
-    if (
-        not ranked and stem and not LOSS.fullmatch(gradient.name)
-    ):  # vae_sample_backward(dz, logvar, eps) of vae_forward(mu, logvar, eps)
+    if not ranked and stem and not LOSS.fullmatch(gradient.name):
+        # vae_sample_backward(dz, logvar, eps) of vae_forward(mu, logvar, eps)
         own = {n for n in known if not DOUT.fullmatch(n)}
         fitting = [call for call in rest.values() if own and own <= set(call.needs)]
         ranked = [(0, call, []) for call in fitting if len(fitting) == 1 < len(gradient.needs) > len(own)]

@@ -152,8 +152,9 @@ class Subject:
         if isinstance(thing, Layer):
             Network([thing], rng, np.float64)  # deals out W, b, dW, db
         self.complete(thing, rng)
-        for name in [name for name in getattr(thing, "__dict__", {}) if re.fullmatch(CUT, name)]:
-            thing.__dict__[name] = 1e9 if isinstance(thing.__dict__[name], float) else thing.__dict__[name]
+        own = getattr(thing, "__dict__", {}) if self.form.kind == "step" else {}
+        for name in [name for name, value in own.items() if re.fullmatch(CUT, name) and isinstance(value, float)]:
+            own[name] = 1e9  # a critic's weights are cut off behind its step
         for leaf in leaves(thing):
             array = isinstance(leaf.value, np.ndarray)
             self.single = self.single or array and leaf.value.dtype == np.float32
@@ -276,7 +277,7 @@ class Subject:
         """Return {argument: value} of those of a function that are given otherwise than by default."""
         names, rng = [p.name for p in parameters(self.function(step))], np.random.default_rng([self.setting.seed, 9])
         given = [(name, value) for name, value in self.setting.given if name in names]
-        if self.form.kind == "step":  # a critic's weights are cut off behind its step
+        if self.form.kind == "step":
             clipped = re.findall(r"clip\([^()]*-\s*(\w+),\s*(\w+)", self.target.text)
             given += [(name, 1e9) for name in names if re.fullmatch(CUT, name) or (name, name) in clipped]
         return {name: realize(value, self.sizes, rng, self.setting.spread) for name, value in given}
