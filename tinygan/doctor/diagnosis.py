@@ -25,6 +25,7 @@ VAGUE = (  # what code looks like that was given something else than it takes
     "only a part of the outputs counted",
     "disconnected",
     "one part disconnected",
+    "wrong slope on one side",
 )
 
 
@@ -99,17 +100,13 @@ def of_form(report, wrong):
     if not mended:
         mended = lines and repair(wrong[0], report, 1, lines=lines) or repair(wrong[0], report, 1, named=known)
     places = "\n    ".join(map(str, filter(None, (path, mended))))
-    symptoms = {"only a part of the outputs counted", "disconnected"}
-    if (
-        mended
-        and mended.kind in ("copied", "flipped", "order", "added")
-        and {mistake.name for mistake in seen} <= symptoms
-    ):
+    vague = {mistake.name for mistake in seen} <= set(VAGUE)
+    if vague and mended and mended.kind in ("copied", "flipped", "order", "added"):
         seen = {}
     if not seen and mended:
         return [Finding(*KINDS[mended.kind], str(mended), {e.name: "" for e in wrong})]
     return [
-        Finding(*mistake[:3], gradients, places, bool(places) or mistake.name not in VAGUE)
+        Finding(*mistake[:3], gradients, places, bool(mended) or not path and mistake.name not in VAGUE)
         for mistake, gradients in seen.items()
     ]
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from tinygan.doctor import rules
 from tinygan.doctor.evidence import Evidence, NoEvidence
-from tinygan.doctor.excuses import against_definition, clipped, cut_off, definition_of, excused, guarded, takes_large
+from tinygan.doctor.excuses import against_definition, cut_off, definition_of, excused, guarded, takes_large, uncut
 from tinygan.doctor.feeding import BATCHES, DATA, TARGETS, roles
 from tinygan.doctor.finding import IMPLIED, LOSS, Form, Target, call_of, forms, of_class, of_function, targets
 from tinygan.doctor.measure import broken_promises, measure, of_ties, shared
@@ -22,6 +22,7 @@ from tinygan.doctor.planning import SENSELESS, Attempt, adapter, all_documented,
 from tinygan.doctor.report import ONE_BY_ONE, OVERWRITES, Report, Verdict
 from tinygan.doctor.sandbox import Stopped, Unfilled, call, sandbox, where
 from tinygan.doctor.source import parameters, text_about, tree_of, walk_own
+from tinygan.doctor.steps import goes_along
 from tinygan.doctor.subject import Fact, Setting, display
 from tinygan.doctor.variations import unreached, variations
 from tinygan.gradcheck import compare
@@ -69,8 +70,11 @@ def examine(thing, example=None, definition=None, **setting):
                         report, form, Setting(**setting), call(given) if callable(given) else given, definition
                     )
                 except Stopped as error:
-                    report.errors.append(error)
-                    report.unchecked.append(form.name)
+                    if form.kind == "step" and goes_along(target, form, right_before(report, form)):
+                        report.remarks.append(f"{form.name} goes along the gradients that it calls, which are right")
+                    else:
+                        report.errors.append(error)
+                        report.unchecked.append(form.name)
     for subject in report.subjects if example is None and not hasattr(target.thing, "example") else ():
         doubt(report, subject)
     measured = {m.path for m in report.measured}
@@ -84,22 +88,20 @@ def examine(thing, example=None, definition=None, **setting):
 
 
 def doubt(report, subject):
-    """Call nothing wrong for arguments that were guessed where every gradient is, and no mistake explains all of it."""
+    """Call nothing wrong for guessed arguments, if most gradients are wrong with them and no mistake explains it."""
     plan, found = subject.plan, [m for m in report.measured if m.subject is subject]
     wrong = [m for m in found if not m.row.passed]
-    fitting = all(m.a.shape == m.n.shape for m in wrong)
     near = [m for m in report.measured if m.subject.setting == subject.setting and np.any(m.n)]
     some_right = 2 * sum(m.row.passed for m in near) >= len(near) and not plan.world.last
     sure = plan.world.name.startswith("as used") or all_documented(plan.target, plan.form, plan.value)
-    simple = fitting or len(found) == 1 and len(subject.args) < 3  # one array, and perhaps a target
-    rows = plan.world.name.startswith(("rows", "as documented")) and len(plan.value) == 1 and plan.form.kind != "step"
-    layer = fitting and plan.target.owner is not None and len(subject.args) == 1 and plan.form.kind == "pair"
-    plain = simple and rows or layer
     sure = sure or plan.form.kind == "both" and plan.value[-1].function is not None  # an operation of an engine
-    if not wrong or sure or some_right or plain or not isinstance(subject.target.thing, (type, types.FunctionType)):
+    if plan.world.name in ("rows", "as documented") and len(plan.value) == 1 and plan.form.kind != "step":
+        sure = sure or len(found) == 1 and len(subject.args) < 3  # one array, and perhaps a target
+    if not wrong or sure or some_right or not isinstance(subject.target.thing, (type, types.FunctionType)):
         return
     named = [finding for finding in report.findings if set(finding.seen) & {m.name for m in wrong}]
-    if not named or not all(finding.sure for finding in named):
+    telling = any(np.any(m.n) and m.n.size > 1 for m in wrong)  # of single numbers, or zeros, anything is made right
+    if not telling or not named or not all(finding.sure for finding in named):
         report.forget()
         report.doubted += [m.row for m in report.measured if m.subject.form is subject.form and not m.row.passed]
         arrays = {name: value for name, value in subject.args.items() if isinstance(value, np.ndarray)}
@@ -134,7 +136,8 @@ def examine_form(report, form, setting, example, definition):
         attempt = implied(attempt, setting)
     subject, found = likeliest(attempt, setting, example)
     if not found and not missing(subject, found, []):
-        if form.kind == "step":  # it may return the gradient that it does not apply
+        returned = [name for name in form.gradient.returns if not LOSS.fullmatch(str(name))]
+        if form.kind == "step" and returned:  # perhaps the gradient, which it does not apply
             return examine_form(report, Form("both", ((form.gradient,),), None), setting, example, definition)
         place = where(subject.function(form.gradient or form.values[0][0]))
         return pass_over(report, form, Stopped(f"{place}: {form.name} gives no gradient"))
@@ -144,6 +147,7 @@ def examine_form(report, form, setting, example, definition):
         )
         return pass_over(report, form, Stopped(f"{where(subject.function(form.gradient))}: {said}"))
     found = averaged(report, subject, guarded(subject, found, "", report.remarks))
+    found = [uncut(m, report.remarks) for m in found]
     report.subjects.append(subject)
     take_down(report, subject, found)
     report.unchecked += [f"{name} with more than one entry: its gradient is one number" for name in attempt.shrunk]
@@ -167,6 +171,17 @@ def examine_form(report, form, setting, example, definition):
         report.measured += (wrong := varied(report, subject, definition))
         report.rows += [m.row for m in wrong]
         report.unchecked += unreached(subject)
+
+
+def right_before(report, form):
+    """Return the subjects of gradients that are right, of the same class or of functions that a step calls."""
+    reports, target = [report], report.target
+    if target.owner is None:
+        called = {called_in(part) for part in walk_own(form.gradient.node)}
+        others = targets(target.module)
+        reports = [examine(others[name]) for name in others if name in called and name != form.name]
+    of_gradients = [(r, s) for r in reports for s in r.subjects if s.form.kind in ("pair", "both")]
+    return [s for r, s in of_gradients if r.rows and all(m.row.passed for m in r.measured if m.subject.form is s.form)]
 
 
 def averaged(report, subject, found):
@@ -281,7 +296,7 @@ def go_on(report, subject, spread, definition):
         return
     found = [m for m in measure(other, f"{spread} ") if told(m)]
     found = averaged(report, other, guarded(other, found, f"{spread} ", report.remarks))
-    found = [m for m in found if not clipped(m, report.remarks)]
+    found = [uncut(m, report.remarks) for m in found]
     logarithm = subject.is_loss and "log(" in subject.target.text  # of 1 - p, where p is rounded to 1
     if not definition and (spread == "large" or logarithm):
         cut = [m.name for m in found if cut_off(m)]
@@ -413,8 +428,14 @@ def implied(attempt, setting):
 
 def missing(subject, found, remarks):
     """Return {path: name} of parameters without a gradient; of the player that does not learn, a remark."""
+
+    def box(path):
+        """The dictionary that holds it: an argument, or, of a function, in the module."""
+        inside = path[1:-1] if path[0] == "self" and subject.target.owner is None else path[:-1]
+        return inside[0] if inside and inside[0] != "self" else None
+
     have, names = {m.path for m in found}, {}
-    others = {path[0] for path in subject.slots if len(path) > 1 and path[0] != "self"} - {path[0] for path in have}
+    others = {box(path) for path in subject.slots} - {box(path) for path in have} - {None}
     if any(len(path) > 1 for path in have):
         remarks += [f"no gradient of {name} is computed" for name in sorted(others)]
     else:
@@ -427,7 +448,7 @@ def missing(subject, found, remarks):
         )
         if (
             parameter
-            and path[0] not in others
+            and box(path) not in others
             and array.ndim
             and path not in have
             and not constant

@@ -86,7 +86,8 @@ def excused(m, remarks):
     if m.subject.tiny(m.path):
         remarks.append("at probabilities of 1e-9 value and gradient differ: an epsilon, or a clip, in the logarithm")
         return True
-    if m.subject.is_loss and re.search(r"log\((?:[^()]|\([^()]*\))*(eps|1e-|clip)", m.subject.target.text):
+    large = m.subject.is_loss and m.subject.setting.spread == "large"
+    if large and re.search(r"log\((?:[^()]|\([^()]*\))*(eps|1e-|clip)", m.subject.target.text):
         remarks.append("at numbers of ±800 value and gradient differ: an epsilon, or a clip, in the logarithm")
         return True
     off = np.abs(m.a - m.n) > TOLERANCE * np.abs(m.n).max()
@@ -97,17 +98,24 @@ def excused(m, remarks):
     return flat
 
 
-def clipped(m, remarks):
-    """Is what is wrong cut off at one number, as the code says, ``np.clip(dW, -5, 5)``?"""
-    if m.row.passed or m.a.shape != m.n.shape or not re.search(r"clip\(", m.subject.target.text):
-        return False
+CUT_IN_A_LOOP = (
+    r"for [^\n]*:[^\n]*\n\s+(\w+(\[\w+\])?\s*=\s*)?np\.clip\(|np\.clip\([^()]*\) for "  # all gradients alike
+)
+
+
+def uncut(m, remarks):
+    """Set aside what is cut off at one number, as the code says, ``np.clip(dW, -5, 5)``; near zero that must be all."""
+    near, text = m.subject.setting.spread == "near", m.subject.target.text
+    if m.row.passed or m.a.shape != m.n.shape or not re.search(CUT_IN_A_LOOP if near else r"clip\(", text):
+        return m
     off = np.abs(m.a - m.n) > TOLERANCE * np.abs(m.n).max()
     got, true = m.a[off], m.n[off]
-    cut = np.ptp(np.abs(got)) == 0 < np.abs(got[0]) == np.abs(m.a).max() and np.all(got * true > 0)
-    if cut and np.all(np.abs(got) < np.abs(true)):
-        remarks.append(f"gradients of large numbers are cut off at {abs(got[0]):.6g}, as it is written")
-        return True
-    return False
+    limit = np.abs(got).max()
+    if np.ptp(np.abs(got)) > 0 or limit < np.abs(m.a).max() or np.any(got * true <= 0) or np.any(limit >= np.abs(true)):
+        return m
+    remarks.append(f"gradients of large numbers are cut off at {limit:.6g}, as it is written")
+    n = np.where(off, m.a, m.n)
+    return m._replace(n=n, row=compare(m.name, m.a, n, TOLERANCE, off, m.rounding))
 
 
 def cut_off(m):
@@ -133,17 +141,20 @@ def guarded(subject, found, label, remarks):
 
 
 def without_penalty(subject, found, remarks):
-    """Let backward add the gradient of a penalty to that of the output, if a method such as kl() says which."""
+    """Let backward add the gradient of a penalty to that of the output, if kl(), or a number self.kl, says which."""
     wrong = [m for m in found if not m.row.passed]
     if not wrong or any(m.a.shape != m.n.shape for m in wrong) or subject.form.kind != "pair" or subject.thing is None:
         return found
     used = {step.name for step in (*subject.value, subject.form.gradient)}
     methods = {k: f for kind in type(subject.thing).__mro__ for k, f in vars(kind).items() if k[:2] != "__"}
-    for name in [k for k, f in methods.items() if k not in used and callable(f) and len(required(f)) == 1]:
+    penalties = [k for k, f in methods.items() if k not in used and callable(f) and len(required(f)) == 1]
+    penalties += [k for k, v in getattr(subject.thing, "__dict__", {}).items() if isinstance(v, np.floating)]
+    for name in penalties:
 
         def value(name=name):
             subject.out()
-            return call(getattr(subject.thing, name))
+            own = getattr(subject.thing, name)
+            return call(own) if callable(own) else own
 
         try:
             if not is_number(value()) or np.size(value()) > 1:
@@ -155,7 +166,7 @@ def without_penalty(subject, found, remarks):
         slope = np.concatenate([s.ravel() for s in slopes])
         c = (slope @ rest) / max(slope @ slope, 1e-300)
         if c > 0 and np.linalg.norm(rest - c * slope) < 1e-6 * np.linalg.norm(rest):
-            remarks.append(f"backward adds the gradient of {name}() to that of the output")
+            remarks.append(f"backward adds the gradient of {name} to that of the output")
             both = {m.path: m.n + c * s for m, s in zip(wrong, slopes, strict=True)}
             return [
                 m._replace(n=both[m.path], row=compare(m.name, m.a, both[m.path])) if m.path in both else m

@@ -196,8 +196,9 @@ BATCHES = r"(mini_?)?batch|data|samples|pairs"
 GAME = r"(d_|D_|x_|pred_|out_|logits?_|score_?s?_|c_|critic_)*(real|fake|gen)(_\w+)?|up|down"
 NUMBER = [0.3, 1.5]  # not 0.5, which is 1 - 0.5
 # fmt: off
+RANDOM = (r"rng|random_state|generator|rs|prng", [Make(lambda sizes, rng: np.random.default_rng(1)), Make(lambda sizes, rng: np.random.RandomState(1))])
 CONSTRUCTOR = [  # (what the name of an argument is, what it may stand for)
-    (r"rng|random_state|generator|rs", [Make(lambda sizes, rng: np.random.default_rng(1)), Make(lambda sizes, rng: np.random.RandomState(1))]),
+    RANDOM,
     (r".*seed", [0]),
     (r"mode", ["train"]),
     (r"f|func\w*|fn|activation_?f\w*|act_?fn|nonlinearity", [np.tanh]),
@@ -257,6 +258,7 @@ class Descent:
 WEIGHTS = "I O,O I,I I,I M,M M,M O,O O,I 4*M,M 4*M,I,O 1,M 1,M,O,I 1,M I,O M,O I 3 3,O I 3,3 3 I O,3 3 I".split(",")
 BIASES = ["O", "M", "I", "1 O", "O 1", "1 M", "M 1", "4*M", "1", "I 1", "1 I"]
 CALL = [
+    RANDOM,
     (r"ctx|context", [Make(lambda sizes, rng: Context())]),
     (r"lr|learning_?rate|eta|step_?size", [0.1]),
     (r"(train\w*|is_train\w*|training)", [True]),
@@ -264,6 +266,7 @@ CALL = [
         r"(w|theta|weights|coef\w*)",
         [
             Draw("I"),
+            Draw("I+1"),  # the last, or the first, is the bias
             *(Draw(shape) for shape in WEIGHTS),
             Make(lambda sizes, rng: unrolled(sizes, rng, True)),
             Make(lambda sizes, rng: unrolled(sizes, rng)),
@@ -397,7 +400,7 @@ def targets(name, x, text):
     column = rf"\b{name}(\.reshape\(\s*-\s*1\s*,\s*1\s*\)|\[:\s*,\s*(None|np\.newaxis)\s*\])"  # it has one axis, then
     dense = [Draw("N", kinds[0])] * bool(re.search(column, text))
     dense += [*(Draw(x, kind) for kind in kinds), Draw("N O", kinds[0]), Draw("O N", kinds[0])]
-    rest = [Draw("N", kinds[0]), Draw("N 1", kinds[0]), Draw(x, "chances"), Draw(x), Draw("N")]
+    rest = [Draw("N", kinds[0]), Draw("N 1", kinds[0]), Draw(x, "chances"), Draw(x), Draw("N"), Draw("N", "labels 2")]
     if re.search(r"\[\s*(np\.a)?range\(.*?\)\s*,|class indices|integer labels", text):
         return [*labels, *dense, *rest]
     return [*dense, *labels, *rest]

@@ -132,7 +132,8 @@ def compared(subject, name, path, a, x, out, dout, chosen):
     size = np.abs(out) if subject.setting.spread == "near" else np.maximum(np.abs(out), 1)  # log(1 - p) has that of 1
     rounding = 4 * np.finfo(float).eps * np.sum(np.abs(dout) * size) / steps
     n = np.where(np.abs(n) > rounding, n, 0.0)
-    if subject.setting.spread == "large" and a.shape == n.shape:  # no step is small enough for such a slope
+    if subject.setting.spread == "large" and a.shape == n.shape:
+        # With such a slope one step would move the output by a thousand times what it is: no step is small enough.
         aside |= np.abs(a) * steps > 1e3 * (1 + np.sum(np.abs(dout * out)))
     if a.shape == n.shape and subject.single:  # where two steps disagree there is a kink between
         _, doubt = finer(subject, x, n, np.abs(a - n) > 0.1 * tolerance * np.abs(n).max(), steps, dout)

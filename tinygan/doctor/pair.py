@@ -10,9 +10,9 @@ import numpy as np
 from tinygan.doctor.arrays import fit, generators_of, is_gradient_name, named_after, parts_of
 from tinygan.doctor.feeding import Descent
 from tinygan.doctor.finding import CACHE, DOUT, TARGET, gives_output
-from tinygan.doctor.sandbox import Stopped, call, snapshot, where
+from tinygan.doctor.sandbox import Stopped, call, reset, snapshot, where
 from tinygan.doctor.source import flat, required
-from tinygan.doctor.subject import Fact, Subject, display, main_argument, rated
+from tinygan.doctor.subject import Fact, Subject, display, is_array, main_argument, rated
 
 OUTPUT = re.compile(r"a|s|y|out\w*|act\w*|activation\w*|sig\w*")  # of d_sigmoid(out)
 SETS_TO_ZERO = (
@@ -43,11 +43,6 @@ def free_arguments(value, gradient, kind):
 def is_value(part, loss):
     """Is it the loss itself, returned beside its gradients?"""
     return np.size(part) == 1 and float(np.squeeze(part)) == float(np.squeeze(loss))
-
-
-def is_array(value):
-    """Is it an array of several numbers?"""
-    return isinstance(value, np.ndarray) and value.size > 1
 
 
 def player(path):
@@ -89,6 +84,8 @@ class Pair(Subject):
         start = {leaf.path: (leaf.value, np.array(leaf.value)) for leaf in self.state()}
         drawn = [str(snapshot(generator)) for generator, _ in self.generators]
         self.stage = 3
+        for generator, state in self.generators if self.form.kind == "step" else ():
+            reset(generator, state)  # so that it draws what its loss has drawn
         back = call(self.function(self.form.gradient), **named)
         if twice and any(re.fullmatch(RESETS, name) and name[:4] != "zero" for name in dir(self.thing)):
             raise Stopped("what it clears between two passes, the cache perhaps, is its own affair")
@@ -173,7 +170,8 @@ class Pair(Subject):
         for leaf in other.state():
             if leaf.path in self.slots and isinstance(leaf.value, np.ndarray):
                 leaf.value[...] = self.slots[leaf.path]
-        other.generators = [(g, snapshot(g)) for g in generators_of(other.thing, other.args)]
+        states = [state for _, state in self.generators]
+        other.generators = list(zip(generators_of(other.thing, other.args), states, strict=False))
         return other
 
     # ---- what the gradient is given ----

@@ -24,19 +24,7 @@ from tinygan.gradcheck import compare
 
 STEPS, TOLERANCE = 4, 1e-5
 NAMES = ("W1", "b1", "W2", "b2")
-HOLDS = (
-    "dict",
-    "dict, d",
-    "list",
-    "array",
-    "objects",
-    "owned",
-    "owned, by name",
-    "one by one",
-    "pairs",
-    "layer",
-    "net",
-)
+HOLDS = "dict|dict, d|list|array|objects|owned|owned, by name|one by one|pairs|layer|net".split("|")
 # fmt: off
 KINDS = {  # what the name says: the rules that it may mean
     r"adam_?w": ["adamw"], r"n_?adam": ["nadam"], r"ada_?max": ["adamax"], r"adam": ["adam", "adamw"],
@@ -152,11 +140,12 @@ class Parameter:
 
 
 def run(target, hold, state, start, gradients, hyper):
-    """Return (the parameters after each step, {name: number} where the hyperparameters stand); Stopped if it does not run.
+    """Return (the parameters after each step, {name: number} where the hyperparameters stand); Stopped if it cannot run.
 
     hold  how parameters and gradients are held: in a "dict" (or the gradients' keys begin with "d"), a "list", as one
-          "array", as "objects" with data and grad, as arrays "owned" by the optimizer (or "by name"), as "pairs" of both, in a "layer"
-          with weights, biases, dweights and dbiases, or in a "net" of layers with params and grads
+          "array", as "objects" with data and grad, as arrays "owned" by the optimizer (or "by name"), handed over "one
+          by one" or as "pairs" of both, in a "layer" with weights, biases, dweights and dbiases, or in a "net" of
+          layers with params and grads
     """
     known, thing, step = {}, None, target.thing
     params, own = [w.copy() for w in start], None

@@ -105,6 +105,11 @@ def main_argument(step, known):
     return next((n for n in step.needs if n not in known and not TARGET.fullmatch(n)), None)
 
 
+def is_array(value):
+    """Is it an array of several numbers?"""
+    return isinstance(value, np.ndarray) and value.size > 1
+
+
 class Subject:
     """Code under check, made and fed as a Plan says."""
 
@@ -210,6 +215,7 @@ class Subject:
             names |= new
             waiting += [space[name] for name in new if name in space]
         boxes = {k for k in names if self.form.kind == "step" or k in BOXES | {"model", "net", "network"}}
+        boxes |= {k for k in names if isinstance(v := space.get(k), dict) and v and all(map(is_array, v.values()))}
         kinds = {k: (np.ndarray, dict, list) if k in boxes else np.ndarray for k in names}
         return {k: v for k, v in space.items() if k in names and isinstance(v, kinds[k])}
 
@@ -233,13 +239,14 @@ class Subject:
 
     def forward(self, args):
         """Run the value's calls; return (the last result, {name: all that is known by now})."""
-        if self.form.kind != "step" or self.value[-1].name != self.form.gradient.name:
+        if self.value[-1].name not in [form.name for form in self.target.forms if form.kind == "step"]:
             return self.run(args)
         before = [(leaf, leaf.value, np.array(leaf.value)) for leaf in self.state(args)]
-        found = self.run(args)  # a step that returns its own loss
-        for leaf, value, old in before:
-            leaf.put_back(value, old)
-        return found
+        try:
+            return self.run(args)  # a step that returns its own loss
+        finally:
+            for leaf, value, old in before:
+                leaf.put_back(value, old)
 
     def run(self, args):
         """As ``forward``, and leave what has moved as it is."""
@@ -520,8 +527,10 @@ class Both(Subject):
         names = self.names[1:]
         if len(rest) == 1 and isinstance(rest[0], (tuple, list, dict)):
             rest, names = rest[0], names[0] if names and isinstance(names[0], tuple) else ()
-        like = [bool(re.match(r"d\w|g|nabla|\w*grad|\w*_d$", str(flat((name,))[0]), re.I)) for name in names]
-        other = {(i,) for i, name in enumerate(names) if any(like) and isinstance(name, str) and not like[i]}
+        texts = [str(flat((name,))[0]) for name in names]
+        like = [bool(re.match(r"(?!g_loss)(d\w|g|nabla|\w*grad|\w*_d$)", text, re.I)) for text in texts]
+        out = [not good and (any(like) or "loss" in text.lower()) for good, text in zip(like, texts, strict=True)]
+        other = {(i,) for i, name in enumerate(names) if isinstance(name, str) and out[i]}
         returned = [part for part in parts_of(rest) if part[0] not in other]  # (loss, dW, db, h): h is no gradient
         return {path: None if g is None else g * dout[0] for path, g in self.matched(returned, names, []).items()}
 

@@ -1,0 +1,126 @@
+"""A step that draws its own noise is watched: its parameters must fall along gradients that are right."""
+
+from __future__ import annotations
+
+import pytest
+from planted_mistakes import HEAD, run
+
+from tinygan.doctor import Verdict, examine, targets
+
+GAME = """
+class GAN:
+    def __init__(self, n_z, n_x, lr=0.1):
+        self.G, self.c = np.random.randn(n_z, n_x), np.zeros(n_x)
+        self.D, self.d = np.random.randn(n_x, 1), np.zeros(1)
+        self.lr = lr
+
+    def generate(self, z):
+        return z @ self.G + self.c
+
+    def score(self, x):
+        return np.tanh(x @ self.D + self.d)
+
+    def d_loss(self, x_real, x_fake):
+        return np.mean(self.score(x_fake)) - np.mean(self.score(x_real))
+
+    def grad_d(self, x_real, x_fake):
+        fake, real = (1 - self.score(x) ** 2 for x in (x_fake, x_real))
+        return {
+            "D": x_fake.T @ fake / len(x_fake) - x_real.T @ real / len(x_real),
+            "d": fake.mean(axis=0) - real.mean(axis=0),
+        }
+
+    def g_loss(self, z):
+        return -np.mean(self.score(self.generate(z)))
+
+    def grad_g(self, z):
+        back = -(1 - self.score(self.generate(z)) ** 2) @ self.D.T / len(z)
+        return {"G": z.T @ back, "c": back.sum(axis=0)}
+
+    def train_step(self, x_real, rng):
+        z = rng.standard_normal((len(x_real), len(self.G)))
+        x_fake = self.generate(z)
+        for name, g in self.grad_d(x_real, x_fake).items():
+            setattr(self, name, getattr(self, name) - self.lr * g)
+        for name, g in self.grad_g(z).items():
+            setattr(self, name, getattr(self, name) - self.lr * g)
+        return self.d_loss(x_real, x_fake), self.g_loss(z)
+"""
+FUNCTIONS = """
+P, Q = {"W": np.random.randn(3, 2), "b": np.zeros(2)}, {"v": np.random.randn(2)}
+
+
+def critic_loss_and_grads(x_real, z):
+    x_fake = z @ P["W"] + P["b"]
+    return np.mean(x_fake @ Q["v"]) - np.mean(x_real @ Q["v"]), {"v": x_fake.mean(0) - x_real.mean(0)}
+
+
+def generator_loss_and_grads(z):
+    g = -np.ones(len(z)) / len(z)
+    return -np.mean((z @ P["W"] + P["b"]) @ Q["v"]), {"W": z.T @ np.outer(g, Q["v"]), "b": g.sum() * Q["v"]}
+
+
+def train_step(x_real, z, lr=0.01, clip=0.1):
+    c_loss, grads = critic_loss_and_grads(x_real, z)
+    for k in Q:
+        Q[k] = np.clip(Q[k] - lr * grads[k], -clip, clip)
+    g_loss, grads = generator_loss_and_grads(z)
+    for k in P:
+        P[k] = P[k] - lr * grads[k]
+    return c_loss, g_loss
+"""
+SLIPS = {
+    "goes up": ("- self.lr * g)\n        return", "+ self.lr * g)\n        return"),
+    "leaves a parameter where it is": ("in self.grad_g(z).items()", "in list(self.grad_g(z).items())[:1]"),
+    "takes another power of it": ("- self.lr * g)\n        return", "- self.lr * g**3)\n        return"),
+    "weighs its parameters": ("- self.lr * g)\n        return", "- self.lr * g / g.size)\n        return"),
+}
+
+
+def reports(source):
+    """Return {name: Report} of all that is in a source."""
+    return {name: examine(target) for name, target in targets(run("mine.py", HEAD + source)).items()}
+
+
+def test_a_step_of_both_players_that_goes_along_right_gradients_is_right():
+    report = reports(GAME)["GAN"]
+    assert report.verdict is Verdict.RIGHT, str(report)
+    assert "train_step goes along the gradients that it calls" in str(report)
+
+
+@pytest.mark.parametrize("slip", SLIPS)
+def test_a_step_is_not_called_right_that(slip):
+    old, new = SLIPS[slip]
+    assert GAME.count(old) == 1
+    assert reports(GAME.replace(old, new))["GAN"].verdict is not Verdict.RIGHT
+
+
+def test_a_step_along_wrong_gradients_is_not_called_right():
+    wrong = reports(GAME.replace("back = -(1 -", "back = -(2 -"))["GAN"]
+    assert wrong.verdict is Verdict.WRONG
+    assert "goes along" not in str(wrong)
+
+
+def test_dictionaries_of_the_module_are_parameters_of_its_functions_and_of_its_step():
+    found = reports(FUNCTIONS)
+    assert all(found[name].passed for name in ("critic_loss_and_grads", "generator_loss_and_grads"))
+    assert found["train_step"].empty and "goes along" in found["train_step"].remarks[-1]
+    mistaken = reports(FUNCTIONS.replace('g.sum() * Q["v"]', 'Q["v"]'))
+    assert mistaken["generator_loss_and_grads"].verdict is Verdict.WRONG
+    assert "goes along" not in str(mistaken["train_step"])
+
+
+def test_a_step_that_takes_its_noise_from_a_generator_meets_the_noise_of_its_loss():
+    source = """
+class Denoiser:
+    def __init__(self, n):
+        self.W = np.random.randn(n, n)
+
+    def train_step(self, x, rng, lr=0.1):
+        noisy = x + rng.standard_normal(x.shape)
+        out = noisy @ self.W
+        self.W -= lr * (2 * noisy.T @ (out - x) / len(x))
+        return np.sum((out - x) ** 2) / len(x)
+"""
+    assert reports(source)["Denoiser"].verdict is Verdict.RIGHT
+    assert reports(source.replace("2 * noisy.T", "2 * x.T"))["Denoiser"].verdict is Verdict.WRONG

@@ -1,0 +1,108 @@
+"""Watch a training step that cannot be measured, because it draws its own noise: does it go along right gradients?"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import replace
+
+import numpy as np
+
+from tinygan.doctor.arrays import parts_of
+from tinygan.doctor.measure import upstream
+from tinygan.doctor.planning import SENSELESS, Attempt, plan_for
+from tinygan.doctor.sandbox import Stopped, call
+from tinygan.doctor.subject import Setting
+from tinygan.gradcheck import relative_error
+
+
+def goes_along(target, form, subjects):
+    """Does every parameter fall by a positive multiple of its gradient, one multiple for all that come together?
+
+    subjects  what the step may call for gradients, each measured and right
+    """
+    attempt = plan_for(target, form._replace(values=((form.gradient,),)), Setting())
+    known = {name: given for subject in subjects for name, given in subject.plan.given.items()}
+    given = {name: known.get(name, guess) for name, guess in attempt.plan.given.items()}
+    for subject in subjects[:1] if attempt.progress[0] < 2 else ():  # it takes what its gradients take
+        attempt = Attempt(replace(attempt.plan, given=given, world=subject.plan.world), Setting())
+    if attempt.progress[0] < 2:
+        return False
+    try:
+        places = {name_of(subject): places_of_gradients(subject) for subject in subjects}
+        moved, calls = watched(attempt.subject, places)
+    except (Stopped, *SENSELESS):
+        return False
+    called = {name for name, _ in calls}
+    fitting = {name for name, gradients in calls if along(moved, {p: gradients[at] for p, at in places[name].items()})}
+    parameters = {path for path in moved if any(path in subject.slots for subject in subjects)}
+    return bool(called) and fitting == called and parameters == set().union(*(places[name] for name in called))
+
+
+def along(moved, gradients):
+    """Are these gradients what the parameters were moved against?"""
+    if not gradients or not set(gradients) <= set(moved):
+        return False
+    step, gradient = (np.concatenate([np.ravel(of[path]) for path in gradients]) for of in (moved, gradients))
+    c = (step @ gradient) / (gradient @ gradient)
+    return c > 0 and relative_error(step, c * gradient) < 1e-6
+
+
+def name_of(subject):
+    """The name of the function that computes the gradients of a subject."""
+    return (subject.form.gradient or subject.value[0]).name
+
+
+def places_of_gradients(subject):
+    """Return {path of a parameter: where its gradient is after a call}: in what is returned, or in the object."""
+    with recorded(subject, [name_of(subject)]) as calls:
+        gradients = subject.gradients(upstream(subject, subject.out()))
+    _, arrays = calls[-1]
+    found = {}
+    for path, g in gradients.items():
+        if path[0] == "self" and g is not None:
+            at = [place for place, a in arrays.items() if a.size == g.size and np.array_equal(a.ravel(), g.ravel())]
+            found |= {path: at[0]} if at else {}
+    return found
+
+
+def watched(subject, names):
+    """Return ({path: how far a parameter fell}, what was recorded) of one step of a subject."""
+    before = [(leaf, leaf.value, np.array(leaf.value)) for leaf in subject.state()]
+    step = subject.form.gradient
+    named = {name: subject.args.get(name, subject.rate_of(name)) for name in step.needs}
+    try:
+        with recorded(subject, names) as calls:
+            call(subject.function(step), **named, **subject.extra(step))
+        after = {leaf.path: np.array(leaf.value) for leaf in subject.state()}
+        own = [(leaf.path, old) for leaf, _, old in before if leaf.path in subject.slots and leaf.path[0] == "self"]
+        return {path: old - after[path] for path, old in own if not np.array_equal(old, after[path])}, calls
+    finally:
+        for leaf, value, old in before:
+            leaf.put_back(value, old)
+
+
+@contextlib.contextmanager
+def recorded(subject, names):
+    """Yield a list that gets (name, {place: array}) of each call of these functions in here."""
+    space, calls = subject.target.module if subject.thing is None else subject.thing, []
+    kept = {name: getattr(space, name) for name in names}
+
+    def watch(name):
+        def run(*args, **named):
+            back = kept[name](*args, **named)
+            arrays = {("back", *path): np.array(part) for path, part in parts_of(back)}
+            calls.append((name, arrays | {leaf.path: np.array(leaf.value) for leaf in subject.state()}))
+            return back
+
+        return run
+
+    try:
+        for name in names:
+            setattr(space, name, watch(name))
+        yield calls
+    finally:
+        for name, function in kept.items():
+            if subject.thing is None:
+                setattr(space, name, function)
+            else:
+                delattr(space, name)
