@@ -218,7 +218,7 @@ def backward(root):
 """
 
 
-def test_an_engine_whose_way_back_is_a_function_is_checked_with_its_functions():
+def test_an_engine_whose_backward_is_a_function_is_checked_with_its_functions():
     reports = {name: examine(target) for name, target in targets(run("mine.py", HEAD + GRAPH)).items()}
     assert set(reports) == {"sin", "Node.__add__", "Node.__mul__"}
     assert all(report.verdict is Verdict.RIGHT for report in reports.values())
@@ -226,7 +226,7 @@ def test_an_engine_whose_way_back_is_a_function_is_checked_with_its_functions():
     assert {name for name, target in wrong.items() if examine(target).verdict is Verdict.WRONG} == {"sin"}
 
 
-def test_a_way_back_from_the_leaves_is_turned_around():
+def test_a_backward_function_from_the_leaves_is_turned_around():
     found = targets(run("mine.py", HEAD + GRAPH.replace("reversed(order)", "order")))
     assert "turned around" in str(examine(found["Node.__mul__"]).findings[0])
 
@@ -274,3 +274,251 @@ def test_a_row_that_is_broadcast_is_summed_if_the_file_means_it_to_be(meant):
         assert set(reports) == {"Tensor.__add__", *["Tensor.__add__ with a row"] * meant}
         assert reports["Tensor.__add__"].verdict is Verdict.RIGHT
         assert not meant or reports["Tensor.__add__ with a row"].verdict is verdict
+
+
+BOOK = """
+class Variable:
+    def __init__(self, data):
+        if not isinstance(data, np.ndarray):
+            raise TypeError(f"{type(data)} is not supported")
+        self.data, self.grad, self.creator = data, None, None
+
+    def backward(self):
+        f = self.creator
+        if f is not None:
+            f.input.grad = f.backward(self.grad)
+            f.input.backward()
+
+
+class Function:
+    def __call__(self, input):
+        self.input, self.output = input, Variable(np.asarray(self.forward(input.data)))
+        self.output.creator = self
+        return self.output
+
+    def forward(self, x):
+        raise NotImplementedError()
+
+    def backward(self, gy):
+        raise NotImplementedError()
+
+
+class Square(Function):
+    def forward(self, x):
+        return x**2
+
+    def backward(self, gy):
+        return 2 * self.input.data * gy
+
+
+class Exp(Function):
+    def forward(self, x):
+        return np.exp(x)
+
+    def backward(self, gy):
+        return np.exp(self.input.data) * gy
+
+
+def square(x):
+    return Square()(x)
+"""
+CHAIN = """
+import weakref
+
+
+class Variable:
+    def __init__(self, data):
+        self.data, self.grad, self.creator, self.generation = data, None, None, 0
+
+    def cleargrad(self):
+        self.grad = None
+
+    def backward(self, retain_grad=False):
+        if self.grad is None:
+            self.grad = np.ones_like(self.data)
+        waiting, seen = [self.creator], {self.creator}
+        while waiting:
+            waiting.sort(key=lambda f: f.generation)
+            f = waiting.pop()
+            gxs = f.backward(*[output().grad for output in f.outputs])
+            for x, gx in zip(f.inputs, gxs if isinstance(gxs, tuple) else (gxs,)):
+                x.grad = gx if x.grad is None else x.grad + gx
+                if x.creator is not None and x.creator not in seen:
+                    seen.add(x.creator)
+                    waiting.append(x.creator)
+            if not retain_grad:
+                for y in f.outputs:
+                    y().grad = None
+
+
+class Function:
+    def __call__(self, *inputs):
+        ys = self.forward([x.data for x in inputs])
+        outputs = [Variable(y) for y in ys]
+        self.generation = max(x.generation for x in inputs)
+        for output in outputs:
+            output.creator, output.generation = self, self.generation + 1
+        self.inputs, self.outputs = inputs, [weakref.ref(output) for output in outputs]
+        return outputs
+
+    def forward(self, xs):
+        raise NotImplementedError()
+
+    def backward(self, *gys):
+        raise NotImplementedError()
+
+
+class Add(Function):
+    def forward(self, xs):
+        return [xs[0] + xs[1]]
+
+    def backward(self, gy):
+        return gy, gy
+
+
+class Mul(Function):
+    def forward(self, xs):
+        return [xs[0] * xs[1]]
+
+    def backward(self, gy):
+        x0, x1 = self.inputs
+        return gy * x1.data, gy * x0.data
+
+
+class MatMul(Function):
+    def forward(self, xs):
+        return [xs[0] @ xs[1]]
+
+    def backward(self, gy):
+        x, W = self.inputs
+        return gy @ W.data.T, x.data.T @ gy
+
+
+class Pow(Function):
+    def __init__(self, c):
+        self.c = c
+
+    def forward(self, xs):
+        return [xs[0] ** self.c]
+
+    def backward(self, gy):
+        return gy * self.c * self.inputs[0].data ** (self.c - 1)
+
+
+def add(x0, x1):
+    return Add()(x0, x1)[0]
+
+
+def sphere(x, y):
+    return x**2 + y**2
+
+
+Variable.__add__ = add
+Variable.__mul__ = lambda x0, x1: Mul()(x0, x1)[0]
+Variable.__pow__ = lambda x, c: Pow(c)(x)[0]
+"""
+TAPE = """
+tape = []
+
+
+class Var:
+    __slots__ = ("val", "adj")
+
+    def __init__(self, val):
+        self.val = np.asarray(val, dtype=float)
+        self.adj = np.zeros_like(self.val)
+
+
+def record(val, *pairs):
+    out = Var(val)
+    tape.append((out, pairs))
+    return out
+
+
+def add(a, b):
+    return record(a.val + b.val, (a, 1.0), (b, 1.0))
+
+
+def mul(a, b):
+    return record(a.val * b.val, (a, b.val), (b, a.val))
+
+
+def relu(a):
+    return record(np.maximum(a.val, 0), (a, a.val > 0))
+
+
+def power(a, n):
+    return record(a.val**n, (a, n * a.val ** (n - 1)))
+
+
+def grad(out, wrt, seed=1.0):
+    out.adj = np.ones_like(out.val) * seed
+    while tape:
+        node, pairs = tape.pop()
+        for parent, local in pairs:
+            parent.adj = parent.adj + node.adj * local
+    return [w.adj for w in wrt]
+"""
+LINKS = """
+class Num:
+    def __init__(self, v, links=()):
+        self.v, self.links = v, links
+
+
+def plus(a, b):
+    return Num(a.v + b.v, [(a, 1.0), (b, 1.0)])
+
+
+def tanh(a):
+    t = np.tanh(a.v)
+    return Num(t, [(a, 1 - t**2)])
+
+
+def gradient(y, x):
+    return 1.0 if y is x else sum(local * gradient(parent, x) for parent, local in y.links)
+"""
+CHECKED = {
+    BOOK: ["Square", "Exp"],
+    CHAIN: ["Add", "Mul", "MatMul", "Pow"],
+    TAPE: ["add", "mul", "relu", "power"],
+    LINKS: ["plus", "tanh"],
+}
+PLANTED = [  # (source, what is wrong, what is replaced, by what)
+    (BOOK, ["Square"], "return 2 * self.input.data * gy", "return 2 * self.input.data"),
+    (BOOK, ["Exp"], "np.exp(self.input.data) * gy", "self.input.data * gy"),
+    (CHAIN, ["Add"], "return gy, gy\n", "return gy, -gy\n"),
+    (CHAIN, ["Mul"], "gy * x1.data, gy * x0.data", "gy * x0.data, gy * x1.data"),
+    (CHAIN, ["Mul"], "gy * x1.data, gy * x0.data", "gy * x1.data, x0.data"),
+    (CHAIN, ["MatMul"], "gy @ W.data.T", "gy @ W.data"),
+    (CHAIN, ["Pow"], "(self.c - 1)", "self.c"),
+    (CHAIN, CHECKED[CHAIN], "gx if x.grad is None else x.grad + gx", "gx"),  # what is used twice is wrong everywhere
+    (TAPE, ["add"], "(b, 1.0)", "(b, -1.0)"),
+    (TAPE, ["mul"], "(b, a.val)", "(b, b.val)"),
+    (TAPE, ["relu"], "(a, a.val > 0)", "(a, 1.0)"),
+    (TAPE, ["power"], "(a, n * a.val ** (n - 1))", "(a, a.val ** (n - 1))"),
+    (TAPE, CHECKED[TAPE], "parent.adj + node.adj * local", "node.adj * local"),
+    (LINKS, ["tanh"], "1 - t**2", "1 - t"),
+    (LINKS, ["tanh"], "local * gradient", "gradient"),
+]
+
+
+@pytest.mark.parametrize("source", CHECKED, ids=["book", "chain", "tape", "links"])
+def test_each_class_or_function_of_a_right_engine_is_right(source):
+    found = reports(source)
+    assert list(found) == CHECKED[source]
+    assert all(report.verdict is Verdict.RIGHT and report.rows for report in found.values())
+
+
+@pytest.mark.parametrize("source, names, old, new", PLANTED)
+def test_the_class_or_function_that_is_wrong_is_found(source, names, old, new):
+    assert set(wrong(source, old, new)) == set(names)
+
+
+def test_a_wrong_class_of_an_engine_is_mended():
+    (report,) = wrong(CHAIN, "gy @ W.data.T", "gy @ W.data").values()
+    assert "gy @ W.data.T, x.data.T @ gy)` in place" in str(report.findings)
+
+
+def test_what_never_meets_another_slope_than_1_is_not_called_right():
+    source = LINKS.replace("plus", "minus").replace("(b, 1.0)", "(b, -1.0)").replace("a.v + b.v", "a.v - b.v")
+    assert {report.verdict for report in reports(source).values()} == {Verdict.UNCHECKED}

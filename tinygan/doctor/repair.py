@@ -26,7 +26,8 @@ SECONDS = (3.0, 3.0)  # that the search may take, at each level
 TO_PLACE = 0.7  # where the mistake has its name already, and only the line is looked for
 
 
-WAYS_BACK = ("backward", "backprop", "gradients", "get_gradients", "grad")  # of an engine, as functions
+# of an engine
+BACKWARD_FUNCTIONS = ("backward", "backprop", "backpropagate", "gradient", "gradients", "get_gradients", "grad")
 FAILS = (
     Stopped,
     SyntaxError,
@@ -211,7 +212,8 @@ def involved(subject, forward=False):
         if "." in name:  # an operation of an engine, Value.tanh
             kind, name = name.split(".")
             method = getattr(module, kind)
-            waiting += [(method, "backward")] if hasattr(method, "backward") else [(False, n) for n in WAYS_BACK]
+            back = [(method, "backward")] if hasattr(method, "backward") else []
+            waiting += back or [(False, name) for name in BACKWARD_FUNCTIONS]
         if isinstance(method, type):
             holder = method
         else:
