@@ -69,6 +69,7 @@ class Value:
         for v in reversed(topo):
             v._backward()
 """
+TANH = NUMBERS[NUMBERS.index("    def tanh") : NUMBERS.index("    def backward")]
 ARRAYS = """
 class Tensor:
     def __init__(self, value, parents=()):
@@ -512,6 +513,13 @@ def test_each_class_or_function_of_a_right_engine_is_right(source):
 @pytest.mark.parametrize("source, names, old, new", PLANTED)
 def test_the_class_or_function_that_is_wrong_is_found(source, names, old, new):
     assert set(wrong(source, old, new)) == set(names)
+
+
+def test_a_number_is_measured_on_both_sides_of_zero():
+    relu = TANH.replace("tanh", "relu").replace("np.relu(self.data)", "max(self.data, 0)")
+    right = relu.replace("(1 - t**2)", "(t > 0)")
+    assert reports(NUMBERS.replace(TANH, right))["Value.relu"].verdict is Verdict.RIGHT
+    assert list(wrong(NUMBERS.replace(TANH, right), "(t > 0) * ", "")) == ["Value.relu"]
 
 
 def test_a_wrong_class_of_an_engine_is_mended():

@@ -31,6 +31,7 @@ MEANT = r"broadcast|(bias|\bself\.b)\s*=\s*\w+\(np\."  # a bias that is an array
 GRADIENT = r"_?(grad(ient)?|adj(oint)?|g|d|dv|bar|deriv(ative)?)"  # the attribute of a number
 NO_OPERATION = ("backward", "zero_grad", "copy", "detach", "stop_gradient", "clone", "item", "numpy")
 CONSTANT = 3  # the plain number that an operation may take, as a power does
+OPPOSITE = -0.6  # one number is measured on the other side of zero, too
 SEED = 1.75  # a gradient of the output that no engine begins with by itself
 
 
@@ -242,12 +243,19 @@ def program(engine, op, joins):
             raise TypeError(f"{op.name}: whether it broadcasts is not asked")
         if not (engine.seeded or joins):
             raise TypeError(f"{op.name}: what comes from above is always 1")
-        for graph in [weighted, lambda parts: mul(once(parts), once(parts))][: 1 if add or not mul else 2]:
-            parts = list(map(engine.number, given))
-            out = graph(parts)
+        graphs = [weighted, lambda parts: mul(once(parts), once(parts))][: 1 if add or not mul else 2]
+        for graph, scale in product(graphs, (1, OPPOSITE) if not any(map(np.ndim, given)) else (1,)):
+            parts = [engine.number(scale * a) for a in given]
+            try:
+                out = graph(parts)
+            except (ValueError, ArithmeticError):  # the logarithm of a number below zero
+                if scale == 1:
+                    raise
+                continue
             seed = weights(out) if engine.seeded else np.ones(np.shape(engine.inside(out)))
-            slopes = [old + g for old, g in zip(slopes, engine.gradients(out, parts, seed), strict=False)]
-            value += float(np.sum(seed * engine.inside(out)))
+            total, found = float(np.sum(seed * engine.inside(out))), engine.gradients(out, parts, seed)
+            if scale == 1 or np.isfinite(total):
+                value, slopes = value + total, [old + scale * g for old, g in zip(slopes, found, strict=False)]
         return value, *slopes
 
     return run
