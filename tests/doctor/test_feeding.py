@@ -708,9 +708,11 @@ def test_what_is_installed_counts_as_no_line_of_a_learners():
 
 
 def test_numbers_that_rounding_hides_are_not_wrong():
-    source = "def loss(w, x, y):\n    p = 1 / (1 + np.exp(-(x @ w)))\n"
-    source += "    return -np.mean(y * np.log(p) + (1 - y) * np.log(1 - p)), x.T @ (p - y) / len(y)\n"
-    assert verdict(source)[0] is not Verdict.WRONG
+    source = "def loss(w, x, y):\n    p = 1 / (1 + np.exp(-0.4 * (x @ w)))\n"
+    source += "    return -np.mean(y * np.log(p) + (1 - y) * np.log(1 - p)), 0.4 * x.T @ (p - y) / len(y)\n"
+    found, text = verdict(source)
+    assert found is Verdict.RIGHT and "too few digits of log(1 - p)" in text, text
+    assert verdict(source.replace("0.4 * x.T", "x.T"))[0] is Verdict.WRONG
 
 
 def test_a_critic_whose_weights_are_cut_off_after_a_step_is_right():

@@ -93,7 +93,11 @@ def doubt(report, subject):
     wrong = [m for m in found if not m.row.passed]
     near = [m for m in report.measured if m.subject.setting == subject.setting and np.any(m.n)]
     some_right = 2 * sum(m.row.passed for m in near) >= len(near) and not plan.world.last
-    sure = plan.world.name.startswith("as used") or all_documented(plan.target, plan.form, plan.value)
+    sure = (
+        plan.world.name.startswith("as used")
+        and len(plan.value) == 1
+        or all_documented(plan.target, plan.form, plan.value)
+    )
     sure = sure or plan.form.kind == "both" and plan.value[-1].function is not None  # an operation of an engine
     if plan.world.name in ("rows", "as documented") and len(plan.value) == 1 and plan.form.kind != "step":
         sure = sure or len(found) == 1 and len(subject.args) < 3  # one array, and perhaps a target

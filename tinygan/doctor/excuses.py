@@ -10,7 +10,7 @@ from itertools import product
 import numpy as np
 
 from tinygan.doctor.arrays import is_number
-from tinygan.doctor.measure import TOLERANCE, measure
+from tinygan.doctor.measure import CUT_IN_A_LOOP, TOLERANCE, measure
 from tinygan.doctor.sandbox import Stopped, call
 from tinygan.doctor.source import required
 from tinygan.doctor.subject import Fact
@@ -86,6 +86,10 @@ def excused(m, remarks):
     if m.subject.tiny(m.path):
         remarks.append("at probabilities of 1e-9 value and gradient differ: an epsilon, or a clip, in the logarithm")
         return True
+    near = m.subject.setting.spread == "near"
+    if m.subject.is_loss and not near and re.search(r"log\(\s*1(\.0*)?\s*-", m.subject.target.text):
+        remarks.append("where p is nearly 1, too few digits of log(1 - p) are left to measure its slope")
+        return True
     large = m.subject.is_loss and m.subject.setting.spread == "large"
     if large and re.search(r"log\((?:[^()]|\([^()]*\))*(eps|1e-|clip)", m.subject.target.text):
         remarks.append("at numbers of ±800 value and gradient differ: an epsilon, or a clip, in the logarithm")
@@ -96,11 +100,6 @@ def excused(m, remarks):
     if flat:
         remarks.append("at numbers of ±30 and ±800 the value no longer changes, while the gradient says that it does")
     return flat
-
-
-CUT_IN_A_LOOP = (
-    r"for [^\n]*:[^\n]*\n\s+(\w+(\[\w+\])?\s*=\s*)?np\.clip\(|np\.clip\([^()]*\) for "  # all gradients alike
-)
 
 
 def uncut(m, remarks):
@@ -148,7 +147,8 @@ def without_penalty(subject, found, remarks):
     used = {step.name for step in (*subject.value, subject.form.gradient)}
     methods = {k: f for kind in type(subject.thing).__mro__ for k, f in vars(kind).items() if k[:2] != "__"}
     penalties = [k for k, f in methods.items() if k not in used and callable(f) and len(required(f)) == 1]
-    penalties += [k for k, v in getattr(subject.thing, "__dict__", {}).items() if isinstance(v, np.floating)]
+    own = {} if subject.is_loss else getattr(subject.thing, "__dict__", {})  # a loss itself is no penalty
+    penalties += [k for k, v in own.items() if isinstance(v, np.floating)]
     for name in penalties:
 
         def value(name=name):

@@ -241,6 +241,18 @@ class Context:
         self.saved_tensors = self.saved_values = self.saved_variables = values
 
 
+class Sampler:
+    """A dataset all whose methods return a word: ``dataset.sampleTokenIdx()``."""
+
+    def __init__(self, words):
+        self.words, self.rng = words, np.random.default_rng(0)
+
+    def __getattr__(self, name):
+        if name[:2] == "__":
+            raise AttributeError(name)
+        return lambda *args: int(self.rng.integers(self.words))
+
+
 class Descent:
     """An optimizer whose step is the gradient itself, for layers that keep one: ``layer.initialize(optimizer)``.
 
@@ -259,6 +271,7 @@ WEIGHTS = "I O,O I,I I,I M,M M,M O,O O,I 4*M,M 4*M,I,O 1,M 1,M,O,I 1,M I,O M,O I
 BIASES = ["O", "M", "I", "1 O", "O 1", "1 M", "M 1", "4*M", "1", "I 1", "1 I"]
 CALL = [
     RANDOM,
+    (r"dataset|sampler", [Make(lambda sizes, rng: Sampler(sizes["O"]))]),
     (r"ctx|context", [Make(lambda sizes, rng: Context())]),
     (r"lr|learning_?rate|eta|step_?size", [0.1]),
     (r"(train\w*|is_train\w*|training)", [True]),

@@ -39,7 +39,7 @@ from tinygan.doctor.source import (
 
 # fmt: off
 GRADIENT = re.compile(r"(?P<before>.*?)_?(backward(_?pass|_?propagat\w+|_?prop)?|back_?prop\w*|back(?![a-z])|pull(?![a-z])|bprop|bwd|(sub)?gradient(s|en)?|grads?|prime|deriv(ative|ation)?s?(?![a-z])|adjoint|vjp|pullback|bptt|ableitung(en)?|r(ue|ü)ckw(ae|ä)rts)_?(?P<after>.*)", re.I)
-FORWARD = r"(forward(_?pass|_?propagat\w+|_?prop)?|fprop|fwd|feed(_?forward)?|vorw(ae|ä)rts|__call__|call|predict|loss|cost|comp\w*|calc\w*|func\w*|fn|)"
+FORWARD = r"(forward(_?pass|_?propagat\w+|_?prop)?|fprop|fwd|feed(_?forward)?|vorw(ae|ä)rts|__call__|call|predict|value|loss|cost|comp\w*|calc\w*|func\w*|fn|)"
 LOSS = re.compile(r".*(loss|cost|error|objective|criterion|energy|nll|entropy|mse|bce|penalty|divergence|likelihood|elbo|energ\w*|kosten|verlust|fehler).*", re.I)
 STEP = re.compile(r"(?!.*(forward|backward|cell))(.*_)?(step|update)(_.*)?|train_?(d|g|disc\w*|gen\w*|critic|on_batch|batch|one(_?\w+)?|one_batch|\w*step)|sgd|learn(_one)?|fit_one", re.I)
 RULE = re.compile(r"(?!.*(loss|layer)).*?(sgd|momentum|nesterov|nag|ada_?grad|rms_?prop|ada_?delta|adam\w*|gradient_?descent|optimi[sz]er|nadam)(_?\w*)", re.I)
@@ -73,8 +73,10 @@ def of_classes(loss):
     """Return the same loss for targets that may be whole numbers as well, (N,), the places of the ones."""
 
     def of(out, target):
-        classes = np.ndim(target) < np.ndim(out) and np.asarray(target).dtype.kind in "iu"
-        return loss(out, np.eye(out.shape[-1])[target] if classes else target)
+        if np.ndim(target) < np.ndim(out) and np.asarray(target).dtype.kind in "iu":
+            out = out.T if len(target) == out.shape[-1] != len(out) else out  # samples in columns
+            target = np.eye(out.shape[-1])[target]
+        return loss(out, target)
 
     return of
 
@@ -194,6 +196,8 @@ def forms(functions, module):
             done
             or not (call.needs or LOSS.fullmatch(name))
             or GRADIENTS.intersection(call.needs)
+            or STEP.fullmatch(name)
+            and is_handed_gradients(call)
             or name in gradients
             and not both
             and any(map(DOUT.fullmatch, call.needs))
@@ -222,6 +226,11 @@ def forms(functions, module):
     return found
 
 
+def is_handed_gradients(step):
+    """Does it take a parameter and its gradient, ``update(W, dW)``? Then it computes none."""
+    return any(named_after(g, name) == 3 for g in step.needs for name in step.needs if g != name)
+
+
 def over_pairs(loss, step):
     """The loss as a step sees it that goes over pairs, ``for x, y in mini_batch``: the mean of those of the pairs."""
     for part in ast.walk(step.node) if step.node is not None else ():
@@ -248,9 +257,12 @@ def stem_of(name, calls):
     """What a function's name says that it is the gradient of, "" for backward; None if it is no gradient."""
     if re.match(r"(forward|fwd)_?(and_?)?(backward|bwd|backprop)|(loss|cost)_?and_?grad", name):
         return None  # both in one
+    if re.search("descent|ascent", name, re.I):
+        return None
     if match := GRADIENT.fullmatch(name):
         rest = match["before"] or match["after"]
-        return "" if rest in ("d", "compute", "get", "calc", "calculate", "fn", "func", "pass") else rest.strip("_")
+        rest = re.sub(r"(_out(put)?)?_to$", "", rest.strip("_"))  # sigmoid_output_to_derivative
+        return "" if rest in ("d", "compute", "get", "calc", "calculate", "fn", "func", "pass") else rest
     without = re.sub(r"^[dg]_?", "", name)
     return without if without != name and (without in calls or f"{without}_forward" in calls) else None
 

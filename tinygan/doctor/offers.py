@@ -39,6 +39,11 @@ def candidates(target, names, value, gradient, world, example, instance):
     made = {}
     if world.name.startswith("as used"):
         made, own, _, given = used(target, (*value, gradient))
+        meant = [name for name in made if feeding.TARGETS.fullmatch(name) and name not in names]
+        if (
+            value[-1].function is not None and len(meant) == 1
+        ):  # y of the gradient is the target of a loss that is implied
+            made, given = ({"target": of[meant[0]]} | of for of in (made, given))
         space |= {name: [own[name], *offered] for name, offered in space.items() if name in own}
     for name in space:
         if name[5:] in ours:
@@ -78,6 +83,8 @@ def candidates(target, names, value, gradient, world, example, instance):
         else:
             weight = nth[name] == "more" and offered[0] in [Draw(s) for s in (*feeding.WEIGHTS, *feeding.BIASES)]
             space[name] = feeding.recurrent(name, offered) if stateful and weight else offered
+    for n, name in enumerate([name for name in names if any(c == 1 and type(c) is int for c in space.get(name, ()))]):
+        space[name] = [(1 + n) % 3 if type(c) is int and c == 1 else c for c in space[name]]  # i and j are not the same
     for p in [p for step in value if step.function is None for p in parameters_of(target, step)]:
         if p.name in space and isinstance(p.default, float):
             space[p.name] = [p.default, *space[p.name]]
@@ -152,7 +159,7 @@ def constructing(target, world, instance):
         names = [name for name in names if name != "layers"]
         space["init.*"] = [Make(lambda sizes, rng: layers_of(target, sizes, instance))]
     for name in names:
-        space[f"init.{name}"] = feeding.for_constructor(name, position)
+        space[f"init.{name}"] = [*words(target.module, name), *feeding.for_constructor(name, position)]
         position += isinstance(space[f"init.{name}"][0], Size)
         if target.owner is None or not issubclass(target.owner, Network):
             space[f"init.{name}"] = [*space[f"init.{name}"], *instances(target.module, name, instance, target.text)]

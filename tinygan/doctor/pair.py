@@ -45,6 +45,13 @@ def is_value(part, loss):
     return np.size(part) == 1 and float(np.squeeze(part)) == float(np.squeeze(loss))
 
 
+def times(dout, gradient):
+    """A derivative times dout: entry by entry, or, of one output for each sample, sample by sample."""
+    if gradient.shape[: dout.ndim] != dout.shape:
+        return gradient
+    return gradient * dout.reshape(dout.shape + (1,) * (gradient.ndim - dout.ndim))
+
+
 def player(path):
     """Return "D" or "G", if the names in a path say to which player it belongs, or ""."""
     names = [part for part in path if isinstance(part, str)]
@@ -107,7 +114,7 @@ class Pair(Subject):
             raise Stopped(f"{where(self.function(self.form.gradient))}: {said}")
         if not self.told and not self.is_loss:  # a derivative is still to be multiplied by dout
             douts = self.split(dout)[0]
-            found = {p: g * douts if g is not None and g.shape == douts.shape else g for p, g in found.items()}
+            found = {path: g if g is None else times(douts, g) for path, g in found.items()}
         return self.with_moves(found, self.moved(start), back)
 
     @property

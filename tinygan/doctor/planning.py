@@ -51,6 +51,7 @@ class Attempt:
                 squares = [len(shape) == 2 and shape[0] == shape[1] > 1 for shape in self.subject.shapes]
                 self.square = bool(LOSS.fullmatch(plan.value[-1].name)) and any(squares)  # np.dot(Y, np.log(A).T)
                 fit = fit and not self.square
+                fit = fit and not self.subject.left  # a gradient that belongs to nothing
                 self.progress = (5 if fit and felt else 4 if shapes else 3.5, sum(g == x for g, x in shapes), 0)
                 return
             except (Stopped, *SENSELESS) as error:
@@ -85,7 +86,7 @@ def plan_for(target, form, setting, example=None):
         if pairs:  # nothing runs: once more, in the world where most of it did
             alternatives.sort(key=lambda a: a != (best.plan.value, best.plan.world))
         for value, world in alternatives[: 1 if pairs else None]:
-            runs = best is not None and best.progress[0] >= 3.5
+            runs = best is not None and best.progress[0] >= 3.5 and not best.subject.left
             everything_fits = runs and (world.name.startswith("one") or "one output" in world.name and not best.square)
             if pairs or world.last == last and not everything_fits:
                 attempt = search(target, form, value, world, setting, example, stop, pairs)

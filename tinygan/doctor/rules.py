@@ -265,7 +265,8 @@ def hyperparameters(found):
     for name, value in found.items():
         if isinstance(value, (tuple, list)) and len(value) == 2 and all(isinstance(v, float) for v in value):
             value = {"beta1": value[0], "beta2": value[1]}
-        flat |= value if isinstance(value, dict) else {name: value}
+        memory = isinstance(value, dict) and not set(NAMES).isdisjoint(value)  # b1 is a bias there
+        flat |= {} if memory else value if isinstance(value, dict) else {name: value}
     flat = {k: v for k, v in flat.items() if isinstance(v, (int, float)) and not isinstance(v, bool)}
 
     def pick(patterns, default):

@@ -399,6 +399,7 @@ class Subject:
             like = any(map(is_gradient_name, path)) or any(named_after(path[-1], name) > 1 for name in names)
             like = like or not GRADIENTS.isdisjoint(map(plain, path))
             like = like or path[-1] in ("mask", "out", "x") or path[-1] in self.args
+            like = like or names.count(path[-1]) > 1 and not np.any(array)  # the memory of an optimizer
             if like and not self.matters(array):
                 del slots[path]
             elif array.flags.writeable:
