@@ -194,6 +194,7 @@ STATES = r"(h|c|s|hx|cx|hidden|cell|[hcs]_?0|(prev|last)_?\w+|\w+_?prev|\w+_old)
 DATA = r"x|X|X_\w+|x_\w+|inputs?|input_data|data|features|images?|A_prev|a_prev"
 BATCHES = r"(mini_?)?batch|data|samples|pairs"
 GAME = r"(d_|D_|x_|pred_|out_|logits?_|score_?s?_|c_|critic_)*(real|fake|gen)(_\w+)?|up|down"
+CLASSES = r"n(um)?_?(labels|classes)"
 NUMBER = [0.3, 1.5]  # not 0.5, which is 1 - 0.5
 # fmt: off
 RANDOM = (r"rng|random_state|generator|rs|prng", [Make(lambda sizes, rng: np.random.default_rng(1)), Make(lambda sizes, rng: np.random.RandomState(1))])
@@ -287,7 +288,7 @@ CALL = [
     ),
     (r"(?i:input|visible|n_in)_?\w*(?i:size|dim|units|nodes)", [Size("I")]),
     (r"(n_?)?hid(den)?\w*(?i:size|dim|units|nodes)|n_hidden", [Size("M")]),
-    (r"num_labels|n(um)?_?classes|output_?\w*(size|dim|units|nodes)", [Size("O")]),
+    (rf"{CLASSES}|output_?\w*(size|dim|units|nodes)", [Size("O")]),
     (r"sparsity\w*", [0.3]),
     (r"\w*_params|unrolled\w*", [Make(lambda sizes, rng: unrolled(sizes, rng))]),
     (r"(params?|parameters|phi|state|config|cfg|hparams|opts?|\w+_param|layers)", [Several({})]),

@@ -22,6 +22,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tinygan.doctor.arrays import named_after
+from tinygan.doctor.feeding import CLASSES
 from tinygan.doctor.feeding import TARGETS as TARGET
 from tinygan.doctor.source import (
     flat,
@@ -135,7 +136,9 @@ def call_of(name, function, own=True):
     node, needs = node_of(function), [n for n in required(function) if n not in ("self", "cls")]
     for p in parameters(function):
         rate = p.default is not p.empty and RATE.fullmatch(p.name) and p.name != "alpha"
-        needs += [p.name] * bool(rate or p.default is None and TARGET.fullmatch(p.name))  # lr=0.1; loss(X, y=None)
+        classes = is_loss(name) and type(p.default) is int and re.fullmatch(CLASSES, p.name)  # 10: as many as there are
+        target = p.default is None and TARGET.fullmatch(p.name)
+        needs += [p.name] * bool(rate or classes or target)  # lr=0.1; loss(X, y=None)
     names = (returns(node) or [()])[-1]
     fields = getattr(vars(sys.modules[function.__module__]).get(made_at_the_end(node)), "_fields", None)
     return Call(name, tuple(needs), fields or in_documented_order(names, node), node, None if own else function)
