@@ -188,6 +188,7 @@ def forms(functions, module):
     for name, call in calls.items():
         flags = [p.name for p in parameters(functions[name]) if p.default is False and FLAG.fullmatch(p.name)]
         values = ((call,),) if flags else values_for(call, gradients[name], rest, losses) if name in gradients else ()
+        values = [v for v in values if not is_of_another(v, gradients[name], stems)] or values
         values = [tuple(with_optional(step, call.returns, functions) for step in value) for value in values]
         if values:
             found.append(Form("pair", tuple(values), call._replace(flag=flags[0]) if flags else call))
@@ -276,7 +277,7 @@ def values_for(gradient, stem, rest, losses):
     ranked, alternatives, low = [], [], stem.lower()
     for call in rest.values():
         name = call.name.lower()
-        exact = name == low or re.fullmatch(rf"{re.escape(low)}_?{FORWARD}|{FORWARD}_?{re.escape(low)}", name)
+        exact = is_exact(name, low)
         if stem and (exact or core(call.name) == core(gradient.name) != set()):
             score = (8 if exact else 7) + 3 * is_loss(name)
         elif is_loss(name) and gradient.needs and set(call.needs) >= set(gradient.needs):
@@ -327,6 +328,17 @@ def values_for(gradient, stem, rest, losses):
         if not targets or len(gradient.needs) == len(call.needs) or any(map(DOUT.fullmatch, known)):
             alternatives.append((call,))
     return alternatives
+
+
+def is_exact(name, stem):
+    """Is it what a stem is the gradient of, by its whole name: linear, or linear_forward?"""
+    return name == stem or re.fullmatch(rf"{re.escape(stem)}_?{FORWARD}|{FORWARD}_?{re.escape(stem)}", name)
+
+
+def is_of_another(value, stem, stems):
+    """Is linear_activation_forward for linear_backward the value of another gradient, by its whole name?"""
+    name, others = value[0].name.lower(), {other.lower() for other in stems if other} - {stem.lower()}
+    return len(value) == 1 and bool(stem) and any(is_exact(name, other) for other in others)
 
 
 def core(name):

@@ -7,6 +7,7 @@ import copy
 import re
 import types
 from functools import partial
+from itertools import product
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from tinygan.doctor.arrays import leaves
 from tinygan.doctor.feeding import Draw, Make, Several, Size
 from tinygan.doctor.finding import of_class
 from tinygan.doctor.sandbox import Stopped, call
-from tinygan.doctor.source import node_of, own_classes, parameters, required, returns, walk_own, words
+from tinygan.doctor.source import node_of, own_classes, parameters, required, returns, text_about, walk_own, words
 from tinygan.layers import Dense, LeakyReLU, Sigmoid, Tanh
 from tinygan.network import Network
 
@@ -72,8 +73,10 @@ def candidates(target, names, value, gradient, world, example, instance):
             labels = ["labels"] * ("labels" in kinds and len(found[name].shape.split()) < 3 and kinds[0] != "real")
             first = dict.fromkeys((*labels, *first))
             space[name] = [found[name]._replace(values=kind) for kind in first] + offered
-        elif made := initialized(target, name, [key for key, _ in inside[name]] if keyed else ()) or instances(
-            module, name, instance
+        elif made := (
+            initialized(target, name, [key for key, _ in inside[name]] if keyed else ())
+            or instances(module, name, instance)
+            or numbered(nodes, name)
         ):
             space[name] = [*made, *offered]
         elif inside[name]:
@@ -152,6 +155,7 @@ def constructing(target, world, instance):
     if not isinstance(target.thing, type):
         return {}
     space, position, names = {}, 0, list(required(target.thing))
+    init = text_about(target.module, [node_of(target.thing.__init__)])
     if issubclass(target.thing, Network) and "layers" in names:
         names.remove("layers")
         space["init.layers"] = [Make(some_layers)]
@@ -161,6 +165,8 @@ def constructing(target, world, instance):
     for name in names:
         space[f"init.{name}"] = [*words(target.module, name), *feeding.for_constructor(name, position)]
         position += isinstance(space[f"init.{name}"][0], Size)
+        if re.search(rf"\b{name}\[[^\]]*:", init):  # zip(lengths[:-1], lengths[1:])
+            space[f"init.{name}"] = [Several([Size("I"), Size("M"), Size("O")]), *space[f"init.{name}"]]
         if target.owner is None or not issubclass(target.owner, Network):
             space[f"init.{name}"] = [*space[f"init.{name}"], *instances(target.module, name, instance, target.text)]
     plain = [key for key in space if [c for c in space[key] if isinstance(c, Size)] == space[key][:3]]
@@ -277,6 +283,27 @@ def made_by(function, part, order, sizes, rng):
     drawn = {p: rng for p in required(function) if re.fullmatch(GENERATORS, p)}
     result = call(function, lengths, **drawn) if isinstance(order, list) else call(function, *lengths, **drawn)
     return result if part is None else result[part]
+
+
+def numbered(nodes, name):
+    """Candidates for the parameters of three layers that are numbered, ``name["W" + str(l)]``, from 1 or from 0."""
+    key = rf"\b{name}\[f?'([a-zA-Z_]+)(?:' \+|{{|%d')"
+    stems = sorted({stem for node in nodes for stem in re.findall(key, ast.unparse(node))}, key=str.lower)
+    if len(stems) != 2 or not re.fullmatch("b|bias", stems[0], re.I):
+        return []
+    found = []
+    for first, weight, bias in product((1, 0), ("{1} {0}", "{0} {1}"), ("{1} 1", "1 {1}", "{1}")):
+        layers = list(enumerate([("I", "T"), ("T", "M"), ("M", "O")], first))
+        shapes = zip(stems, (bias, weight), strict=True)
+        named = {f"{stem}{i}": text.format(*ends) for stem, text in shapes for i, ends in layers}
+        found.append(Make(partial(small, named)))
+    return found
+
+
+def small(shapes, sizes, rng):
+    """Arrays of these shapes, of small numbers: behind several layers a sigmoid must not be all 0 or 1."""
+    lengths = {key: [feeding.length(word, sizes) for word in shape.split()] for key, shape in shapes.items()}
+    return {key: feeding.signed(rng, shape) / 3 for key, shape in lengths.items()}
 
 
 def inner(label, world):
