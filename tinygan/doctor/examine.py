@@ -118,7 +118,8 @@ def doubt(report, subject):
 def serves(form, target):
     """Is it a part of another form of the class, and measured with it?"""
     pairs = [other for other in target.forms if other.kind == "pair" and target.owner is not None]
-    nodes = [step.node for other in pairs for step in (other.gradient, *other.values[0]) if step.node is not None]
+    steps = [step for other in pairs for step in (other.gradient, *other.values[0]) if step is not form.gradient]
+    nodes = [step.node for step in steps if step.node is not None]  # backward calls those of layers, and not itself
     calls = [part.func for node in nodes for part in walk_own(node) if isinstance(part, ast.Call)]
     called = [getattr(function, "attr", "") for function in calls]
     if not form.values or form.name not in called:

@@ -188,7 +188,7 @@ def forms(functions, module):
     for name, call in calls.items():
         flags = [p.name for p in parameters(functions[name]) if p.default is False and FLAG.fullmatch(p.name)]
         values = ((call,),) if flags else values_for(call, gradients[name], rest, losses) if name in gradients else ()
-        values = [v for v in values if not is_of_another(v, gradients[name], stems)] or values
+        values = [v for v in values if not is_of_another(v, gradients.get(name, ""), stems)] or values
         values = [tuple(with_optional(step, call.returns, functions) for step in value) for value in values]
         if values:
             found.append(Form("pair", tuple(values), call._replace(flag=flags[0]) if flags else call))
