@@ -773,6 +773,44 @@ class Netz:
         "self.backward((A - Y) / m)",
         "self.backward(A - Y)",
     ),
+    "a sequence of columns, and a cell with them": (
+        """
+def rnn_cell_forward(xt, a_prev, parameters):
+    Wax, Waa, ba = parameters["Wax"], parameters["Waa"], parameters["ba"]
+    a_next = np.tanh(np.dot(Wax, xt) + np.dot(Waa, a_prev) + ba)
+    return a_next, (a_next, a_prev, xt, parameters)
+
+
+def rnn_forward(x, a0, parameters):
+    caches, a = [], []
+    n_x, m, T_x = x.shape
+    for t in range(T_x):
+        a0, cache = rnn_cell_forward(x[:, :, t], a0, parameters)
+        a.append(a0)
+        caches.append(cache)
+    return np.stack(a, axis=2), (caches, x)
+
+
+def rnn_cell_backward(da_next, cache):
+    a_next, a_prev, xt, parameters = cache
+    dtanh = (1 - a_next**2) * da_next
+    dx, da = np.dot(parameters["Wax"].T, dtanh), np.dot(parameters["Waa"].T, dtanh)
+    dba = np.sum(dtanh, axis=1, keepdims=True)
+    return {"dxt": dx, "da_prev": da, "dWax": np.dot(dtanh, xt.T), "dWaa": np.dot(dtanh, a_prev.T), "dba": dba}
+
+
+def rnn_backward(da, caches):
+    (caches, x), grads, dx, da0 = caches, {}, np.zeros_like(caches[1]), 0
+    for t in reversed(range(x.shape[2])):
+        step = rnn_cell_backward(da[:, :, t] + da0, caches[t])
+        da0, dx[:, :, t] = step["da_prev"], step["dxt"]
+        for key in ("dWax", "dWaa", "dba"):
+            grads[key] = grads.get(key, 0) + step[key]
+    return {"dx": dx, "da0": da0, **grads}
+""",
+        "np.dot(dtanh, a_prev.T)",
+        "np.dot(dtanh, a_next.T)",
+    ),
 }
 
 

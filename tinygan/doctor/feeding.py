@@ -61,6 +61,7 @@ WORLDS = [
     World("channels", "N I T", {"N": 2, "I": 4, "T": 9}),
     World("images, channels last", "N Y X I", {"N": 2, "I": 4, "O": 3}),
     World("columns", "I N", {}, 1),
+    World("sequences of columns", "I N T", {"T": 4}, 1),
     World("square images", "N I Y Y", {"N": 2, "I": 4, "O": 3}, 2),
     World("columns, one output", "I N", {"O": 1}, 1),
     World("one axis", "N", {"I": 1, "O": 1}, 2),
@@ -190,8 +191,8 @@ IDS = r"(i\w*|x|ids|tok\w*|words?|inputs?|seq\w*)"
 PLAIN_IDS = r"(\w+_)?(ids?|idx|idxs|index|indices|tokens?|words?)|[a-z]\w*(Idx|Ind|Index|Indices|Words?)"
 PLACE = r"\w+_(id|idx|index)|[a-z]\w*(Idx|Ind|Index|Word)"
 DICTIONARY = r"\w*2(ind|idx|id|i|ix|index)\w*|\w+_to_(ind|idx|id|i|ix|index)"
-STATES = r"(h|c|s|hx|cx|hidden|cell|[hcs]_?0|(prev|last)_?\w+|\w+_?prev|\w+_old)"
-DATA = r"x|X|X_\w+|x_\w+|inputs?|input_data|data|features|images?|A_prev|a_prev"
+STATES = r"(h|c|s|hx|cx|hidden|cell|[hcsa]_?0|(prev|last)_?\w+|\w+_?prev|\w+_old)"
+DATA = r"x|X|xt|X_\w+|x_\w+|inputs?|input_data|data|features|images?|A_prev|a_prev"
 BATCHES = r"(mini_?)?batch|data|samples|pairs"
 GAME = r"(d_|D_|x_|pred_|out_|logits?_|score_?s?_|c_|critic_)*(real|fake|gen)(_\w+)?|up|down"
 CLASSES = r"n(um)?_?(labels|classes)"
@@ -381,10 +382,10 @@ def for_call(name, world, role, text):
 
 
 def recurrent(name, candidates):
-    """The same candidates, beside a state (N, M): W leads from x to it, U and Wh from one state to the next."""
+    """The same candidates, beside a state (N, M): W leads from x to it, U, Wh and Waa from one state to the next."""
     first = (
         ["M M", "M 4*M", "M 3*M"]
-        if re.fullmatch(r"[UVR]\w*|\w*h\w*|w_?hh|\w*rec\w*", name)
+        if re.fullmatch(r"[UVR]\w*|\w*h\w*|\w*([a-z])\1|\w*rec\w*", name)
         else ["I M", "I 4*M", "I 3*M", "M M"]
     )
     first += ["M I+M", "I+M M", "4*M I+M", "I+M 4*M"]  # where [x, h] is one vector

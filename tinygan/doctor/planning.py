@@ -179,6 +179,7 @@ def search(target, form, value, world, setting, example, stop, pairs=False):
         gated(space, 3),
         joined(space, ("M I+M", "M 1", "M N")),
         joined(space, ("I+M M", "M", "N M")),
+        in_columns(space),
     )
     for others in together:
         other = start | {name: place for name, place in others.items() if name not in known}
@@ -263,6 +264,16 @@ def joined(space, shapes):
         if name != next(iter(space)) and shape in own:
             found[name] = own.index(shape)
     return found if any("+" in space[name][i].shape for name, i in found.items()) else {}
+
+
+def in_columns(space):
+    """Return {name: place in its candidates} for a cell whose samples stand in columns: W is (M, I) there."""
+    turned, found = {"I M": "M I", "M M": "M M", "M": "M 1", "N M": "M N"}, {}
+    for name, of in space.items():
+        own = [c.shape if isinstance(c, Draw) else None for c in of]
+        if turned.get(own[0], "") in own:
+            found[name] = own.index(turned[own[0]])
+    return found if any(re.fullmatch(feeding.STATES, name) for name in found) else {}
 
 
 def readings(plan, found):
