@@ -811,6 +811,55 @@ def rnn_backward(da, caches):
         "np.dot(dtanh, a_prev.T)",
         "np.dot(dtanh, a_next.T)",
     ),
+    "gradients in the order of params()": (
+        """
+class Part:
+    def __init__(self, n_in, n_out):
+        self.W, self.b = np.random.randn(n_in, n_out), np.zeros(n_out)
+
+    def params(self):
+        return [self.W, self.b]
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W + self.b
+
+    def backward(self, dout):
+        return dout @ self.W.T, [self.x.T @ dout, dout.sum(axis=0)]
+
+
+class Both:
+    def __init__(self, n_in, n_out):
+        self.left, self.right, self.scale = Part(n_in, n_out), Part(n_in, n_out), np.ones(n_out)
+
+    def params(self):
+        return self.right.params() + [self.scale] + self.left.params()
+
+    def forward(self, x):
+        self.y = np.tanh(self.left.forward(x)) + self.right.forward(x**2)
+        return self.y * self.scale
+
+    def backward(self, dout):
+        dx, left = self.left.backward(dout * self.scale * (1 - np.tanh(self.left.x @ self.left.W + self.left.b) ** 2))
+        dz, right = self.right.backward(dout * self.scale)
+        return dx + 2 * self.left.x * dz, right + [np.sum(dout * self.y, axis=0)] + left
+""",
+        "right + [np.sum(dout * self.y, axis=0)] + left",
+        "left + [np.sum(dout * self.y, axis=0)] + right",
+    ),
+    "the logarithm of a temperature": (
+        """
+def clip_loss(img, txt, log_temp):
+    n, logits = len(img), np.exp(log_temp) * img @ txt.T
+    p = np.exp(logits - logits.max(axis=1, keepdims=True))
+    p /= p.sum(axis=1, keepdims=True)
+    loss, dlogits = -np.trace(np.log(p)) / n, (p - np.eye(n)) / n
+    d_log_temp = np.sum(dlogits * logits)
+    return loss, np.exp(log_temp) * dlogits @ txt, np.exp(log_temp) * dlogits.T @ img, d_log_temp
+""",
+        "np.sum(dlogits * logits)",
+        "np.sum(dlogits)",
+    ),
 }
 
 

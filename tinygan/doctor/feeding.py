@@ -302,7 +302,10 @@ CALL = [
     (r"(beta|gamma|shift|scale|gain|g)", [Draw("I"), *(Draw(shape) for shape in BIASES)]),
     (r"([bB]\d*|bias\w*|b[a-z])", [*(Draw(shape) for shape in BIASES), 0.3]),
     (r"([wWuUvVkK]\w{0,2}|\w*weights?|w_\w+|W_\w+|kernel|A|B|\w+_w|\w+_W)", [Draw(shape) for shape in WEIGHTS]),
-    (r"(margin|lam\w*|reg|tau|temp\w*|alpha|delta|t|eps\w*|n|m|k|p|q|sigma|strength|gamma|scale|coef\w*)", NUMBER),
+    (
+        r"(margin|lam\w*|reg|(log_?)?(tau|temp\w*)|logit_scale|alpha|delta|t|eps\w*|n|m|k|p|q|sigma|strength|gamma|scale|coef\w*)",
+        NUMBER,
+    ),
 ]
 CHANCES = re.compile(r"(p|q|p\d|q\d|prob\w*|\w*_probs?|y_?hat|yhat|p_\w+|teacher\w*)", re.I)
 DISTANCE = re.compile(r"(d|dist\w*|sigma|std|var|variance|rate)")

@@ -473,6 +473,7 @@ class Subject:
         parameters_alone = {path: array for path, array in own.items() if isinstance(array, np.ndarray)}
         parts = [*returned, *((leaf.path, leaf.value) for leaf in state if isinstance(leaf.holder, tuple))]
         sure = {path: parts[j][1] for path, j in beside(parameters_alone, parts).items()}
+        sure |= self.listed(parameters_alone, returned)
         given = [id(v) for v in sure.values()] + [id(v) for v in parameters_alone.values()]
         rest = {path: array for path, array in self.slots.items() if path not in sure and not self.of_other(path)}
         returned = [part for part in returned if id(part[1]) not in given] if sure else returned
@@ -490,6 +491,18 @@ class Subject:
         found = {path: np.array(pairs[path], dtype=float) if path in pairs else None for path in self.slots}
         self.kept = {path: g.shape for path, g in found.items() if g is not None and self.fits(path, g)}
         return found | {path: found[path].reshape(self.slots[path].shape) for path in self.kept}
+
+    def listed(self, slots, returned):
+        """Return {path: gradient} of what is returned in a list as long as that of ``params()``, in its order."""
+        methods = [getattr(self.thing, name, None) for name in ("params", "parameters", "get_params")]
+        method = next((m for m in methods if isinstance(m, types.MethodType) and not required(m)), None)
+        arrays = call(method) or () if method else ()
+        places = [[path for path, own in slots.items() if own is array] for array in arrays]
+        lists = {path[:-1] for path, _ in returned if len(path) == 2 and isinstance(path[1], int)}
+        for gradients in [[value for path, value in returned if path[:-1] == start] for start in lists]:
+            if len(gradients) == len(places) > 1 and all(places):
+                return {path: gradient for (path, *_), gradient in zip(places, gradients, strict=True)}
+        return {}
 
     def of_other(self, path):
         """Does an array belong to D, where this is a loss of G, by their names, or the other way round?"""
