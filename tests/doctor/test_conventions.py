@@ -302,6 +302,26 @@ def test_one_gradient_of_another_shape_is_wrong_where_the_others_are_right():
     assert verdicts(source)[0] == {"linear_backward": WRONG}
 
 
+CLIPPED = """
+class CrossEntropy:
+    def loss(self, y, p):
+        p = np.clip(p, 1e-15, 1 - 1e-15)
+        return -y * np.log(p) - (1 - y) * np.log(1 - p)
+
+    def acc(self, y, p):
+        return np.mean(np.argmax(y, axis=1) == np.argmax(p, axis=1))
+
+    def gradient(self, y, p):
+        p = np.clip(p, 1e-15, 1 - 1e-15)
+        return -(y / p) + (1 - y) / (1 - p)
+"""
+
+
+def test_maxima_are_not_tied_where_only_the_place_of_one_is_asked_for():
+    assert verdicts(CLIPPED)[0] == {"CrossEntropy": RIGHT}
+    assert verdicts(CLIPPED.replace("(1 - y) / (1 - p)", "(1 - y) * (1 - p)"))[0] == {"CrossEntropy": WRONG}
+
+
 # ---- no argument is given the shape that makes a wrong gradient right -----------------------------------------
 
 AFFINE = """
