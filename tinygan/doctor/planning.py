@@ -271,7 +271,7 @@ def in_columns(space):
     turned, found = {"I M": "M I", "M M": "M M", "M": "M 1", "N M": "M N"}, {}
     for name, of in space.items():
         own = [c.shape if isinstance(c, Draw) else None for c in of]
-        if turned.get(own[0], "") in own:
+        if own[0] in turned and turned[own[0]] in own:
             found[name] = own.index(turned[own[0]])
     return found if any(re.fullmatch(feeding.STATES, name) for name in found) else {}
 
