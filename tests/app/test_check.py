@@ -305,6 +305,13 @@ def test_a_loss_that_returns_something_else_is_told_what_to_return(judge, body, 
         assert code == 2 and out == "" and f"mine.py, line 2: mine returns {what}" in err and "must return" in err
 
 
+def test_a_class_whose_step_cannot_be_run_does_not_end_the_check(judge):
+    source = "import numpy as np\nclass Net:\n    def __init__(self, n, m):\n        self.W = np.ones((n, m))\n"
+    source += "    def update_weights(self, delta, n_records):\n        self.W += delta['W'].real / n_records\n"
+    code, out, err = judge(source)
+    assert code == 2 and "Net (mine.py, line 2): could not be checked" in out and "in update_weights" in out and not err
+
+
 # ---- a learner's broken file ---------------------------------------------------------------------
 
 

@@ -860,6 +860,36 @@ def clip_loss(img, txt, log_temp):
         "np.sum(dlogits * logits)",
         "np.sum(dlogits)",
     ),
+    "samples in turn, whose shares a method of its own applies": (
+        """
+class NeuralNetwork:
+    def __init__(self, input_nodes, hidden_nodes, output_nodes, learning_rate):
+        self.W, self.V = np.random.randn(input_nodes, hidden_nodes), np.random.randn(hidden_nodes, output_nodes)
+        self.lr = learning_rate
+
+    def train(self, features, targets):
+        dW, dV = np.zeros(self.W.shape), np.zeros(self.V.shape)
+        for X, y in zip(features, targets):
+            hidden = np.tanh(X @ self.W)
+            dW, dV = self.backpropagation(hidden @ self.V, hidden, X, y, dW, dV)
+        self.update_weights(dW, dV, len(features))
+
+    def backpropagation(self, out, hidden, X, y, dW, dV):
+        error = y - out
+        dW += self.V @ error * (1 - hidden**2) * X[:, None]
+        dV += error * hidden[:, None]
+        return dW, dV
+
+    def update_weights(self, dW, dV, n_records):
+        self.W += self.lr * dW / n_records
+        self.V += self.lr * dV / n_records
+
+    def run(self, features):
+        return np.tanh(features @ self.W) @ self.V
+""",
+        "(1 - hidden**2)",
+        "(1 - hidden)",
+    ),
 }
 
 

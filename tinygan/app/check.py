@@ -95,8 +95,12 @@ def examined(things, told):
                 if right := next((other for other in users if report_on(other).passed), None):
                     report.settle(right)
             words = [*map(str, report.findings)] or report.pattern
-        if report.helper and not report.rows and len(things) == 1:
-            raise report.helper
+        if report.helper and not report.rows and len(things) == 1:  # there is nothing that it could be a helper of
+            if report.target.owner is None:
+                raise report.helper
+            report.errors.append(report.helper)
+            report.unchecked.append(report.target.name)
+            report.helper = None
         if report.helper and told:
             say(f"{name}: passed over, for it does not run as a loss ({report.helper})\n")
         if report.empty:
@@ -118,12 +122,10 @@ def checked(thing):
     try:
         report = examine(thing)
         _ = report.findings
-    except (Stopped, KeyboardInterrupt):
-        raise
     except Exception as error:
         report = Report(as_target(thing))
-        said = f"{type(error).__name__}: {error}"
-        report.errors.append(Stopped(f"the check itself failed, and not the code ({said})"))
+        said = Stopped(f"the check itself failed, and not the code ({type(error).__name__}: {error})")
+        report.errors.append(error if isinstance(error, Stopped) else said)
         report.unchecked.append(report.target.name)
     return report
 

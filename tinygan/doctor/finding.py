@@ -227,7 +227,25 @@ def forms(functions, module):
             found.append(Form("step", (*fitting[:2], (call,)), call))
         elif gives_both(call, module):
             found.append(Form("both", ((with_optional(call, call.returns, functions),),), None))
-    return found
+    return found if any(form.kind != "step" for form in found) else training(calls, losses) or found
+
+
+def training(calls, losses):
+    """The Form of ``train(x, y)`` that adds up over samples, and has a method move the weights; [] if there is none.
+
+    It goes down a loss beside the class, or a usual one, of what another method makes of x.
+    """
+    train = calls.get("train")
+    own = any(loss.function is None for loss in losses)  # and the class has a loss, which is another matter
+    if own or train is None or train.node is None or not any(map(TARGET.fullmatch, train.needs)):
+        return []
+    beside = [loss for loss in losses if not all(map(TARGET.fullmatch, loss.needs))]  # mse(y, Y) does not say which
+    beside = beside or [call_of(name, loss, False) for name, loss in IMPLIED.items()]
+    called = {getattr(part.func, "attr", "") for part in walk_own(train.node) if isinstance(part, ast.Call)}
+    first = [call for name, call in calls.items() if call.needs in [(n,) for n in train.needs] and call.returns]
+    moves = any(STEP.fullmatch(name) for name in called & set(calls)) and not LOOP.intersection(train.needs)
+    values = [(call, loss) for call in first for loss in beside]
+    return [Form("step", tuple(values), train)] * bool(moves and values)
 
 
 def is_handed_gradients(step):

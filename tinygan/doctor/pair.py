@@ -70,7 +70,7 @@ class Pair(Subject):
         if fresh and self.target.owner is not None:
             return self.fresh().gradients(dout)
         made_up = [n for n in self.value[-1].needs if n not in self.form.gradient.needs]
-        if self.form.kind == "step" and made_up and not rated(made_up):
+        if self.form.kind == "step" and len(self.value) == 1 and made_up and not rated(made_up):
             said = f"{self.value[-1].name} takes {made_up[0]}, which {self.form.gradient.name} makes itself"
             raise Stopped(f"{where(self.function(self.form.gradient))}: {said}")
         for path, old in self.elsewhere.items():
