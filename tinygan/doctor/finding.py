@@ -227,7 +227,13 @@ def forms(functions, module):
             found.append(Form("step", (*fitting[:2], (call,)), call))
         elif gives_both(call, module):
             found.append(Form("both", ((with_optional(call, call.returns, functions),),), None))
-    return found if any(form.kind != "step" for form in found) else training(calls, losses) or found
+    whole = [form for form in found if form.kind != "step" and not (form.gradient and adds(form.gradient))]
+    return found if whole else training(calls, losses) or found
+
+
+def adds(call):
+    """Does it take what it returns, dW and db, and add its own share to it?"""
+    return len(set(call.needs) & set(call.returns)) > 1
 
 
 def training(calls, losses):
