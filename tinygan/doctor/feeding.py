@@ -303,7 +303,7 @@ CALL = [
     (r"([bB]\d*|bias\w*|b[a-z])", [*(Draw(shape) for shape in BIASES), 0.3]),
     (r"([wWuUvVkK]\w{0,2}|\w*weights?|w_\w+|W_\w+|kernel|A|B|\w+_w|\w+_W)", [Draw(shape) for shape in WEIGHTS]),
     (
-        r"(margin|lam\w*|reg|(log_?)?(tau|temp\w*)|logit_scale|alpha|delta|t|eps\w*|n|m|k|p|q|sigma|strength|gamma|scale|coef\w*)",
+        r"(margin|lam\w*|reg|(log_?)?(tau|temp\w*)|logit_scale|alpha|delta|t|eps\w*|[nmkpq]|sigma|strength|gamma|scale|coef\w*)",
         NUMBER,
     ),
 ]

@@ -248,9 +248,9 @@ def training(calls, losses):
     beside = [loss for loss in losses if not all(map(TARGET.fullmatch, loss.needs))]  # mse(y, Y) does not say which
     beside = beside or [call_of(name, loss, False) for name, loss in IMPLIED.items()]
     called = {getattr(part.func, "attr", "") for part in walk_own(train.node) if isinstance(part, ast.Call)}
-    first = [call for name, call in calls.items() if call.needs in [(n,) for n in train.needs] and call.returns]
+    data = [(name,) for name in train.needs if not TARGET.fullmatch(name)]
+    values = [(call, loss) for call in calls.values() if call.needs in data and call.returns for loss in beside]
     moves = any(STEP.fullmatch(name) for name in called & set(calls)) and not LOOP.intersection(train.needs)
-    values = [(call, loss) for call in first for loss in beside]
     return [Form("step", tuple(values), train)] * bool(moves and values)
 
 

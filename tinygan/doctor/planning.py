@@ -48,7 +48,8 @@ class Attempt:
                 shapes = [(g.shape, self.subject.slots[path].shape) for path, g in gradients.items() if g is not None]
                 fit, x = shapes and all(g == x for g, x in shapes), self.subject.main_input()
                 felt = x is None or self.subject.matters(x)
-                n, few = self.subject.sizes["N"], [shape for shape in self.subject.shapes if 0 < len(shape) < 3]
+                n = self.subject.sizes["N"] if "N" in plan.world.x.split() else 1
+                few = [shape for shape in self.subject.shapes if 0 < len(shape) < 3]
                 squares = [len(shape) == 2 and shape[0] == shape[1] > 1 for shape in few]
                 squares += [max(shape) > 1 and all(length % n for length in shape) for shape in few]  # over samples
                 self.square = bool(LOSS.fullmatch(plan.value[-1].name)) and any(squares)  # np.dot(Y, np.log(A).T)
