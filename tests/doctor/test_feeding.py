@@ -941,6 +941,12 @@ def test_what_has_a_gradient_of_its_own_name_is_not_tried_for_another():
     assert [call.name for value in form.values for call in value] == ["linear_forward"]
 
 
+def test_parameters_may_be_a_number_and_no_list():
+    source = TAKES["gradients in the order of params()"][0].partition("class Both")[0]
+    source = source.replace("return [self.W, self.b]", "return self.W.size + self.b.size")
+    assert verdict(source)[0] is Verdict.RIGHT
+
+
 def test_what_is_installed_counts_as_no_line_of_a_learners():
     assert all(in_library(module.__file__) for module in (hypothesis, np, pytest))
     assert not in_library(__file__)

@@ -499,7 +499,8 @@ class Subject:
         """Return {path: gradient} of what is returned in a list as long as that of ``params()``, in its order."""
         methods = [getattr(self.thing, name, None) for name in ("params", "parameters", "get_params")]
         method = next((m for m in methods if isinstance(m, types.MethodType) and not required(m)), None)
-        arrays = call(method) or () if method else ()
+        arrays = call(method) if method else ()  # or their number
+        arrays = arrays if isinstance(arrays, (list, tuple)) else ()
         places = [[path for path, own in slots.items() if own is array] for array in arrays]
         lists = {path[:-1] for path, _ in returned if len(path) == 2 and isinstance(path[1], int)}
         for gradients in [[value for path, value in returned if path[:-1] == start] for start in lists]:
