@@ -246,9 +246,9 @@ def in_order(slots, gradients):
     gradients  [shape], in the order of their arrays; fewer, perhaps
     """
     best, found = None, [{}]
-    role = roles([path[0] for path in slots if len(path) == 1])
-    inner_first = sorted(slots, key=lambda path: len(path) == 1)  # ([(dW, db), ...], dx)
-    for paths, chosen in product((list(slots), inner_first), in_rising_order(len(slots), len(gradients))):
+    role = roles([path[0] for path in slots if len(path) == 1])  # ([(dW, db), ...], dx), or (dx, [dW, db])
+    orders = [list(slots), *(sorted(slots, key=lambda path: (len(path) == 1) == last) for last in (True, False))]
+    for paths, chosen in product(orders, in_rising_order(len(slots), len(gradients))):
         score = sum(slots[paths[i]] == shape for i, shape in zip(chosen, gradients, strict=False))
         score -= sum(1.5 * (role.get(paths[i][0]) == "target") for i in chosen)
         pairs = {paths[i]: j for j, i in enumerate(chosen)}
