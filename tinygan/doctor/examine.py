@@ -93,11 +93,8 @@ def doubt(report, subject):
     wrong = [m for m in found if not m.row.passed]
     near = [m for m in report.measured if m.subject.setting == subject.setting and np.any(m.n)]
     some_right = 2 * sum(m.row.passed for m in near) >= len(near) and not plan.world.last
-    sure = (
-        plan.world.name.startswith("as used")
-        and len(plan.value) == 1
-        or all_documented(plan.target, plan.form, plan.value)
-    )
+    used = plan.world.name.startswith("as used") and len(plan.value) == 1
+    sure = used or all_documented(plan.target, plan.form, plan.value)
     sure = sure or plan.form.kind == "both" and plan.value[-1].function is not None  # an operation of an engine
     if plan.world.name in ("rows", "as documented") and len(plan.value) == 1 and plan.form.kind != "step":
         sure = sure or len(found) == 1 and len(subject.args) < 3  # one array, and perhaps a target
@@ -441,6 +438,7 @@ def missing(subject, found, remarks):
         return inside[0] if inside and inside[0] != "self" else None
 
     have, names = {m.path for m in found}, {}
+    optional = {p.name for p in parameters(subject.target.thing) if isinstance(p.default, (tuple, list))}
     others = {box(path) for path in subject.slots} - {box(path) for path in have} - {None}
     if any(len(path) > 1 for path in have):
         remarks += [f"no gradient of {name} is computed" for name in sorted(others)]
@@ -448,16 +446,14 @@ def missing(subject, found, remarks):
         others = set()
     for path, array in subject.slots.items() if subject.form.kind != "step" else ():
         parameter = path[0] == "self" or len(path) > 1 and not re.fullmatch(BATCHES, str(path[0]))
-        constant = re.fullmatch(f"{CONSTANTS}|{DATA}|{TARGETS.pattern}", str(path[-1]))
-        constant = (
-            constant or re.fullmatch("[A-Z]", str(path[-1])) and re.search("adj|laplac|graph", subject.target.text)
-        )
+        constant = re.fullmatch(f"{CONSTANTS}|{DATA}|{TARGETS.pattern}", str(path[-1])) or path[-1] in optional
+        graph = re.fullmatch("[A-Z]", str(path[-1])) and re.search("adj|laplac|graph", subject.target.text)
         if (
             parameter
             and box(path) not in others
             and array.ndim
             and path not in have
-            and not constant
+            and not (constant or graph)
             and not subject.of_other(path)
             and subject.matters(array)
         ):

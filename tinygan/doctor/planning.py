@@ -18,7 +18,7 @@ from tinygan.doctor.games import Penalty, Step
 from tinygan.doctor.offers import by_position, candidates, constructor_names, documented, parameters_of, used
 from tinygan.doctor.pair import Pair, free_arguments
 from tinygan.doctor.sandbox import Stopped, Unfilled, call, counted_lines, in_library
-from tinygan.doctor.source import required, text_about, tree_of
+from tinygan.doctor.source import parameters, required, text_about, tree_of
 from tinygan.doctor.subject import Both, Plan, Setting
 
 ATTEMPTS = 300  # that the search in one world may make; counted, so that the answer is the same on every machine
@@ -124,7 +124,8 @@ def worlds(target, form, value):
     data = [name for name in names if not feeding.is_weight(name, names)]
     if first := next((found[name].shape for name in data if name in found), "N I" if found else None):
         like = next((w.sizes for w in result if len(w.x.split()) == len(first.split()) and not w.last), {})
-        own = [p.default for step in value for p in parameters_of(target, step) if isinstance(p.default, (tuple, list))]
+        all_parameters = [*parameters(target.thing), *(p for step in value for p in parameters_of(target, step))]
+        own = [p.default for p in all_parameters if isinstance(p.default, (tuple, list))]
         for length in dict.fromkeys(map(len, own)):  # (N, Q), beside quantiles=(0.1, 0.5, 0.9)
             result.insert(0, World("as documented, as long as a default", first, {**like, "I": length}))
         result.insert(0, World("as documented", first, like))
