@@ -587,6 +587,9 @@ def objective_gradient(epx, actions, advantage):
     d = np.array([(a - p) * adv for p, a, adv in zip(ps, actions, advantage)]).reshape(-1, 1)
     hs = np.vstack(hs)
     return {"W1": (d * model["W2"] * (1 - hs**2)).T @ np.vstack(epx), "W2": (d * hs).sum(axis=0)}
+
+
+objective_gradient(list(np.random.randn(5, 6)), [1, 0, 1, 1, 0], np.random.randn(5))
 """,
         " * (1 - hs**2)",
         "",
@@ -890,6 +893,328 @@ class NeuralNetwork:
         "(1 - hidden**2)",
         "(1 - hidden)",
     ),
+    "a weight with the bias in its last place": (
+        """
+class Poisson:
+    def __init__(self, alpha=0.1):
+        self.alpha = alpha
+
+    def loss(self, coef, X, y):
+        eta = X @ coef[:-1] + coef[-1]
+        return np.mean(np.exp(eta) - y * eta) + 0.5 * self.alpha * np.sum(coef[:-1] ** 2)
+
+    def gradient(self, coef, X, y):
+        r = np.exp(X @ coef[:-1] + coef[-1]) - y
+        return np.append(X.T @ r / len(y) + self.alpha * coef[:-1], r.mean())
+""",
+        "r.mean()",
+        "r.sum()",
+    ),
+    "labels 0 and 1 of scores with one axis": (
+        """
+class SigmoidWithLoss:
+    def forward(self, x, t):
+        self.t, self.y = t, 1 / (1 + np.exp(-x))
+        p = np.c_[1 - self.y, self.y]
+        return -np.sum(np.log(p[np.arange(len(p)), t])) / len(p)
+
+    def backward(self, dout=1):
+        return (self.y - self.t) * dout / len(self.t)
+""",
+        "(self.y - self.t) * dout",
+        "(self.y - self.t) * self.y * dout",
+    ),
+    "a penalty that is kept as a number": (
+        """
+class Sampling:
+    def __init__(self, latent_dim, rng=None):
+        self.latent_dim, self.rng = latent_dim, rng or np.random.default_rng()
+
+    def forward(self, enc, eps=None):
+        self.mu, self.logvar = enc[:, : self.latent_dim], enc[:, self.latent_dim :]
+        self.eps = self.rng.standard_normal(self.mu.shape) if eps is None else eps
+        self.kl = 0.5 * np.sum(self.mu**2 + np.exp(self.logvar) - self.logvar - 1) / len(enc)
+        return self.mu + np.exp(self.logvar / 2) * self.eps
+
+    def backward(self, dz):
+        d_logvar = 0.5 * dz * np.exp(self.logvar / 2) * self.eps + 0.5 * (np.exp(self.logvar) - 1) / len(dz)
+        return np.concatenate([dz + self.mu / len(dz), d_logvar], axis=1)
+""",
+        "dz + self.mu / len(dz)",
+        "dz - self.mu / len(dz)",
+    ),
+    "gradients that are all cut off in a loop": (
+        """
+class RNN:
+    def __init__(self, n_in, n_out, n_hidden=6):
+        self.W, self.U = np.random.randn(n_hidden, n_in), np.random.randn(n_hidden, n_hidden)
+        self.V = np.random.randn(n_out, n_hidden)
+
+    def forward(self, inputs):
+        self.inputs, self.hs = inputs, [np.zeros((len(self.W), 1))]
+        for x in inputs:
+            self.hs.append(np.tanh(self.W @ x + self.U @ self.hs[-1]))
+        return self.V @ self.hs[-1]
+
+    def backprop(self, d_y, lr=0.02):
+        dW, dU, dV = np.zeros_like(self.W), np.zeros_like(self.U), d_y @ self.hs[-1].T
+        dh = self.V.T @ d_y
+        for t in reversed(range(len(self.inputs))):
+            dz = (1 - self.hs[t + 1] ** 2) * dh
+            dW += dz @ self.inputs[t].T
+            dU += dz @ self.hs[t].T
+            dh = self.U.T @ dz
+        for d in [dW, dU, dV]:
+            np.clip(d, -0.1, 0.1, out=d)
+        self.W, self.U, self.V = self.W - lr * dW, self.U - lr * dU, self.V - lr * dV
+""",
+        "dU += dz @ self.hs[t].T",
+        "dU += dz @ self.hs[t + 1].T",
+    ),
+    "the memory of an optimizer beside its parameters": (
+        """
+class Net:
+    def __init__(self, n_in, n_out):
+        self.params = {"W": np.random.randn(n_in, n_out), "b": np.zeros(n_out)}
+        self.m = {k: np.zeros_like(v) for k, v in self.params.items()}
+        self.grads = {}
+
+    def loss(self, X, y):
+        self.X, self.d = X, X @ self.params["W"] + self.params["b"] - y
+        return 0.5 * np.sum(self.d**2)
+
+    def backward(self):
+        g = self.grads
+        g["W"], g["b"] = self.X.T @ self.d, self.d.sum(0)
+        return g
+""",
+        "self.d.sum(0)",
+        "self.d.mean(0)",
+    ),
+    "a derivative for each sample": (
+        """
+def log_target(z):
+    return -0.5 * ((np.sqrt((z**2).sum(axis=1)) - 2) / 0.4) ** 2
+
+
+def log_target_grad(z):
+    r = np.sqrt((z**2).sum(axis=1, keepdims=True))
+    return -(r - 2) / 0.16 * z / r
+""",
+        "-(r - 2)",
+        "(r - 2)",
+    ),
+    "a loss of value and derivative, with quantiles by default": (
+        """
+class Pinball:
+    "y_hat (N, Q), y (N, 1)"
+
+    def __init__(self, taus=(0.1, 0.5, 0.9)):
+        self.taus = np.array(taus)[None, :]
+
+    def value(self, y_hat, y):
+        e = y - y_hat
+        return np.sum(np.maximum(self.taus * e, (self.taus - 1) * e)) / len(y)
+
+    def derivative(self, y_hat, y):
+        return np.where(y > y_hat, -self.taus, 1 - self.taus) / len(y)
+""",
+        "-self.taus, 1 - self.taus)",
+        "1 - self.taus, -self.taus)",
+    ),
+    "a function of NumPy, and its derivative from the output": (
+        """
+class Cell:
+    def state(self, x):
+        self.g = np.tanh(x)
+
+    def slope(self):
+        return tanh_derivative(self.g)
+
+
+def tanh_derivative(values):
+    return 1.0 - values**2
+""",
+        "1.0 - values**2",
+        "1.0 - values",
+    ),
+    "the name of an activation": (
+        """
+class TanH:
+    def __call__(self, x):
+        return np.tanh(x)
+
+    def gradient(self, x):
+        return 1 - np.tanh(x) ** 2
+
+
+activation_functions = {"tanh": TanH}
+
+
+class Activation:
+    def __init__(self, name):
+        self.function = activation_functions[name]()
+
+    def forward(self, x):
+        self.x = x
+        return self.function(x)
+
+    def backward(self, dout):
+        return dout * self.function.gradient(self.x)
+""",
+        "dout * self.function.gradient(self.x)",
+        "dout + self.function.gradient(self.x)",
+    ),
+    "a loss that leaves gradients behind": (
+        """
+class Classifier:
+    def __init__(self, n_in, n_classes):
+        self.W, self.b = np.random.randn(n_in, n_classes), np.zeros(n_classes)
+
+    def loss_and_backward(self, x, labels):
+        s = x @ self.W + self.b
+        p = np.exp(s) / np.exp(s).sum(axis=1, keepdims=True)
+        rows = np.arange(len(labels))
+        loss = -np.log(p[rows, labels]).mean()
+        p[rows, labels] -= 1
+        self.W_grad = x.T @ p / len(x)
+        self.b_grad = p.sum(axis=0) / len(x)
+        return loss
+""",
+        "p.sum(axis=0)",
+        "p.mean(axis=0)",
+    ),
+    "the output beside the data": (
+        """
+def model(X, W, b):
+    A = 1 / (1 + np.exp(-(X.dot(W) + b)))
+    return A
+
+
+def predict(X, W, b):
+    return model(X, W, b) >= 0.5
+
+
+def log_loss(A, y):
+    return -np.sum(y * np.log(A) + (1 - y) * np.log(1 - A)) / len(y)
+
+
+def update(dW, db, W, b, learning_rate):
+    return W - learning_rate * dW, b - learning_rate * db
+
+
+def gradients(A, X, y):
+    dW = X.T.dot(A - y) / len(y)
+    db = np.sum(A - y) / len(y)
+    return dW, db
+
+
+X, y, W, b = np.random.randn(8, 2), np.eye(2)[[0, 1] * 4][:, :1], np.random.randn(2, 1), np.random.randn(1)
+dW, db = gradients(model(X, W, b), X, y)
+""",
+        "X.T.dot(A - y) / len(y)",
+        "X.T.dot(A - y)",
+    ),
+    "a dataset that draws words": (
+        """
+def loss_and_gradient(center, outside_idx, vectors, dataset, K=4):
+    words = [outside_idx] + [dataset.sampleTokenIdx() for _ in range(K)]
+    signs = np.array([1] + [-1] * K)
+    p = 1 / (1 + np.exp(-signs * (vectors[words] @ center)))
+    d = -signs * (1 - p)
+    grad_vectors = np.zeros_like(vectors)
+    np.add.at(grad_vectors, words, np.outer(d, center))
+    grad_center = vectors[words].T @ d
+    return -np.sum(np.log(p)), grad_center, grad_vectors
+""",
+        "np.add.at(grad_vectors, words, np.outer(d, center))",
+        "grad_vectors[words] += np.outer(d, center)",
+    ),
+    "two items that are not the same": (
+        """
+class Ranking:
+    def __init__(self, n_users, n_items, lr=0.1):
+        self.U, self.I = np.random.randn(n_users, 3), np.random.randn(n_items, 3)
+        self.lr = lr
+
+    def score(self, u, i):
+        return np.dot(self.U[u], self.I[i])
+
+    def loss(self, u, i, j):
+        x = self.score(u, i) - self.score(u, j)
+        return np.log1p(np.exp(-x))
+
+    def update(self, u, i, j):
+        d = 1 / (1 + np.exp(self.score(u, i) - self.score(u, j)))
+        user = self.U[u].copy()
+        self.U[u] += self.lr * d * (self.I[i] - self.I[j])
+        self.I[i] += self.lr * d * user
+        self.I[j] -= self.lr * d * user
+""",
+        "self.I[j] -= ",
+        "self.I[j] += ",
+    ),
+    "labels in columns, as the file gives them": (
+        """
+def forward_prop(W, b, X):
+    Z = W.dot(X) + b
+    A = np.exp(Z) / np.exp(Z).sum(axis=0)
+    return Z, A
+
+
+def one_hot(Y):
+    made = np.zeros((Y.size, 4))
+    made[np.arange(Y.size), Y] = 1
+    return made.T
+
+
+X, Y = np.random.rand(3, 9), np.random.randint(0, 4, 9)
+W, b = np.random.rand(4, 3) - 0.5, np.random.rand(4, 1) - 0.5
+Z, A = forward_prop(W, b, X)
+
+
+def backward_prop(Z, A, W, X, Y):
+    dZ = A - one_hot(Y)
+    dW = dZ.dot(X.T) / Y.size
+    db = dZ.sum(axis=1, keepdims=True) / Y.size
+    return dW, db
+
+
+dW, db = backward_prop(Z, A, W, X, Y)
+""",
+        "dZ.sum(axis=1, keepdims=True)",
+        "dZ.mean(axis=1, keepdims=True)",
+    ),
+    "a direction, which is no gradient of ir": (
+        """
+class Parameter:
+    def __init__(self, value):
+        self.value, self.grad = value, np.zeros_like(value)
+
+    def zero_grad(self):
+        self.grad[...] = 0
+
+
+class WeightNorm:
+    def __init__(self, n_in, n_out):
+        self.v, self.g = Parameter(np.random.randn(n_out, n_in)), Parameter(np.ones(n_out))
+
+    def __call__(self, x):
+        self.x, self.norm = x, np.linalg.norm(self.v.value, axis=1, keepdims=True)
+        self.dir = self.v.value / self.norm
+        self.w = self.g.value[:, None] * self.dir
+        return x @ self.w.T
+
+    def backward(self, dy):
+        dw = dy.T @ self.x
+        dg = (dw * self.dir).sum(axis=1)
+        self.g.grad += dg
+        self.v.grad += self.g.value[:, None] / self.norm * (dw - dg[:, None] * self.dir)
+        return dy @ self.w
+""",
+        "(dw - dg[:, None] * self.dir)",
+        "(dw + dg[:, None] * self.dir)",
+    ),
 }
 
 
@@ -950,6 +1275,37 @@ def test_parameters_may_be_a_number_and_no_list():
 def test_what_is_installed_counts_as_no_line_of_a_learners():
     assert all(in_library(module.__file__) for module in (hypothesis, np, pytest))
     assert not in_library(__file__)
+
+
+def test_a_loss_is_no_penalty_of_its_own():
+    source = """
+class Loss:
+    def forward(self, out, target):
+        self.d = out - target
+        self.loss = np.sum(self.d**2) / len(out)
+        return self.loss
+
+    def backward(self):
+        return 2 * self.d
+"""
+    assert verdict(source.replace("2 * self.d", "2 * self.d / len(self.d)"))[0] is Verdict.RIGHT
+    assert verdict(source)[0] is Verdict.WRONG
+
+
+def test_a_momentum_that_is_not_kept_is_wrong_beside_a_bias_called_b1():
+    source = """
+class Momentum:
+    def __init__(self, learning_rate=0.01, mu=0.9):
+        self.learning_rate, self.mu, self.velocity = learning_rate, mu, {}
+
+    def update(self, params, grads):
+        for key, g in grads.items():
+            self.velocity.setdefault(key, 0.0)
+            v = self.velocity[key] = self.mu * self.velocity[key] - self.learning_rate * g
+            params[key] += v
+"""
+    assert verdict(source)[0] is Verdict.RIGHT
+    assert verdict(source.replace("v = self.velocity[key] = ", "v = "))[0] is Verdict.WRONG
 
 
 def test_numbers_that_rounding_hides_are_not_wrong():

@@ -17,6 +17,7 @@ import numpy as np
 from tinygan.doctor.feeding import roles
 
 BOXES = {"params", "parameters", "param", "p", "weights", "theta", "data", "value", "val", "self", "trainable"}
+BOXES |= {"parametres", "parametros", "parameter"}
 GRADIENTS = {"grads", "grad", "gradients", "gradient", "g", "d", "dparams", "derivatives", "deltas", "grad_params"}
 LIKE = re.compile(r"d[A-Z_].*|d[a-z]{1,2}\d*|(.*_)?(grads?|gradients?)(_.*)?|grad\w*|\w+Grad|nabla.*|delta_?\w+")
 INPUT_GRADIENT = re.compile(r"d_?inputs?|dx|input_grad(ient)?|grad_?inputs?|d_?in", re.I)

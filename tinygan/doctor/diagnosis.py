@@ -105,8 +105,9 @@ def of_form(report, wrong):
         seen = {}
     if not seen and mended:
         return [Finding(*KINDS[mended.kind], str(mended), {e.name: "" for e in wrong})]
+    told = mended or path and not wrong[0].subject.plan.world.last  # by more than a name
     return [
-        Finding(*mistake[:3], gradients, places, bool(mended) or not path and mistake.name not in VAGUE)
+        Finding(*mistake[:3], gradients, places, bool(told or not path and mistake.name not in VAGUE))
         for mistake, gradients in seen.items()
     ]
 

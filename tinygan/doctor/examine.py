@@ -92,11 +92,14 @@ def doubt(report, subject):
     plan, found = subject.plan, [m for m in report.measured if m.subject is subject]
     wrong = [m for m in found if not m.row.passed]
     near = [m for m in report.measured if m.subject.setting == subject.setting and np.any(m.n)]
-    some_right = 2 * sum(m.row.passed for m in near) >= len(near) and not plan.world.last
+    right = [m for m in near if m.row.passed]
+    some_right = 2 * len(right) >= len(near) and plan.world.last < 2
+    if all(m.a.shape == m.n.shape for m in wrong) and not plan.world.last:
+        some_right = some_right or any(m.n.size > 1 for m in right)
     used = plan.world.name.startswith("as used") and len(plan.value) == 1
     sure = used or all_documented(plan.target, plan.form, plan.value)
     sure = sure or plan.form.kind == "both" and plan.value[-1].function is not None  # an operation of an engine
-    if plan.world.name in ("rows", "as documented") and len(plan.value) == 1 and plan.form.kind != "step":
+    if plan.world.name.startswith(("rows", "as documented")) and len(plan.value) == 1 and plan.form.kind != "step":
         sure = sure or len(found) == 1 and len(subject.args) < 3  # one array, and perhaps a target
     if not wrong or sure or some_right or not isinstance(subject.target.thing, (type, types.FunctionType)):
         return

@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tinygan.doctor.arrays import named_after
+from tinygan.doctor.arrays import is_gradient_name, named_after
 from tinygan.doctor.feeding import CLASSES
 from tinygan.doctor.feeding import TARGETS as TARGET
 from tinygan.doctor.source import (
@@ -53,7 +53,7 @@ CACHE = re.compile(r"\w*cache\w*|ctx|context|saved\w*|memory|tape|mem|aux|residu
 NO_LOSS = re.compile(r".*forward.*|(init|_(?!loss|cost)|make|load|split|im2col|param|get_|fit|train|run|main|sample|generate).*|.*(shape|size).*")
 COMMON_WORDS = set("""loss cost function fn func nll objective error value compute calc calculate get eval forward backward gradient
 gradients grad grads derivative deriv prime d of the""".split())
-NO_GRADIENT = re.compile(r"no_?grad|tangent.*|save.*|param\w*_grads?|.*(num|check|test|clip|zero|norm|finite|approx|estimat|reset|flush|plot|print|init|get_|set_|compare|descen[td]|ascent).*", re.I)
+NO_GRADIENT = re.compile(r"no_?grad|tangent.*|save.*|param\w*_grads?|.*(num|check|test|clip|zero|norm|finite|approx|estimat|reset|flush|apply|plot|print|init|get_|set_|compare|descen[td]|ascent).*", re.I)
 LOOP = {"epochs", "n_epochs", "num_epochs", "epoch", "iterations", "n_iter", "num_iterations", "num_iters", "max_iter"}
 IMPLIED = {  # what a backward pass may mean that names no loss; the target may be given as classes, too
     "half the sum of squares": lambda out, target: 0.5 * np.sum((out - target) ** 2),
@@ -225,10 +225,17 @@ def forms(functions, module):
                 found += [Form("step", ((loss,),), call) for loss in both]
                 continue
             found.append(Form("step", (*fitting[:2], (call,)), call))
-        elif gives_both(call, module):
+        elif gives_both(call, module) or LOSS.fullmatch(name) and stores_gradients(call):
             found.append(Form("both", ((with_optional(call, call.returns, functions),),), None))
     whole = [form for form in found if form.kind != "step" and not (form.gradient and adds(form.gradient))]
     return found if whole else training(calls, losses) or found
+
+
+def stores_gradients(call):
+    """Does it leave gradients in its object, ``self.dW = ...``, and return one thing, the loss?"""
+    stored = [part.targets[0] for part in walk_own(call.node) if isinstance(part, ast.Assign)] if call.node else []
+    names = [part.attr for part in stored if isinstance(part, ast.Attribute)]
+    return len(call.returns) == 1 and any(is_gradient_name(name) and "grad" in name for name in names)
 
 
 def adds(call):
@@ -344,6 +351,9 @@ def values_for(gradient, stem, rest, losses):
         if is_loss(call.name) and len(set(call.needs) - set(known)) == 1 and unknown:  # y_hat, of linreg(X, w, b)
             made = [first for first in rest.values() if unknown <= set(first.needs) <= set(known)]
             alternatives += [(first, call) for first in made]
+        if is_loss(call.name) and unknown:  # gradients(A, X, y), with A = model(X, w, b) and loss(A, y)
+            made = {first.name: first for first in rest.values() if set(flat(first.returns)) & set(known)}
+            alternatives += [(first, call) for first in made.values() if unknown <= set(first.needs) - set(call.needs)]
         if is_loss(call.name) and any(map(CACHE.fullmatch, gradient.needs)):  # what forward(params, X) returns
             first = [f for f in rest.values() if re.fullmatch(FORWARD, f.name.lower()) and not is_loss(f.name)]
             alternatives += [(f, call) for f in first if set(f.needs) <= {*known, *call.needs}]
@@ -351,6 +361,8 @@ def values_for(gradient, stem, rest, losses):
             alternatives += [(first, call) for first in rest.values() if re.fullmatch(FORWARD, first.name.lower())]
         if not targets or len(gradient.needs) == len(call.needs) or any(map(DOUT.fullmatch, known)):
             alternatives.append((call,))
+    if not alternatives and isinstance(ufunc := getattr(np, low, None), np.ufunc) and ufunc.nin == 1:
+        alternatives.append((Call(low, ("x",), (None,), None, lambda x: ufunc(x)),))  # tanh_derivative of np.tanh
     return alternatives
 
 
@@ -531,6 +543,7 @@ def is_gradient(name, function):
 def is_rule(name, needs):
     """Is a function with these arguments one step of an optimizer?"""
     given = GRADIENTS.intersection(map(str.lower, needs)) and len(needs) > 1
+    given = given and sum(named_after(g, name) == 3 for g in needs for name in needs if g != name) < 2  # W, b, dW, db
     return bool(given and (RULE.fullmatch(name) or "update" in name) and not LOSS.fullmatch(name))
 
 

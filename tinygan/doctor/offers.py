@@ -23,6 +23,7 @@ from tinygan.network import Network
 PARAMETERS = re.compile(r"p|params?|parameters|weights|theta|phi|model|net")
 GENERATORS = r"seed|rng|random_state|generator|rs"
 NUMBERS = re.compile(r".*(size|height|width|stride|pad|rate|decay|eps|mode|num|kernel).*|.*_[hw]")
+LAYERS = r"layers|mod(ule)?s|blocks|stages|children|couches|schichten|capas|camadas"
 SIZES = re.compile(r".*(in|out|hid|dim|feat|num|size|unit|class|chan|n_).*")
 
 
@@ -160,7 +161,7 @@ def constructing(target, world, instance):
         names.remove("layers")
         space["init.layers"] = [Make(some_layers)]
     elif is_container(target.thing):
-        names = [name for name in names if name != "layers"]
+        names = [name for name in names if not re.fullmatch(LAYERS, name)]
         space["init.*"] = [Make(lambda sizes, rng: layers_of(target, sizes, instance))]
     for name in names:
         space[f"init.{name}"] = [*words(target.module, name), *feeding.for_constructor(name, position)]
@@ -206,7 +207,7 @@ def some_layers(sizes, rng):
 
 def is_container(kind):
     """Is it made of layers, Sequential(*layers) or Model(layers)?"""
-    return any(re.fullmatch(r"layers|mod(ule)?s|blocks|stages|children", p.name) for p in parameters(kind))
+    return any(re.fullmatch(LAYERS, p.name) for p in parameters(kind))
 
 
 def layers_of(container, sizes, instance):

@@ -162,8 +162,7 @@ class Pair(Subject):
                 call(method)
         elif self.adds_up or re.search(SETS_TO_ZERO, getattr(self.target.module, "source_text", "")):
             for leaf in self.state():
-                called = any(map(is_gradient_name, leaf.path)) or any(fit(leaf.path, path) for path in self.slots)
-                gradient = called and isinstance(leaf.value, np.ndarray)
+                gradient = any(fit(leaf.path, path) for path in self.slots) and isinstance(leaf.value, np.ndarray)
                 if leaf.path not in self.slots and (gradient or "grad" in str(leaf.path[-1])):
                     leaf.put_back(leaf.value, 0) if gradient else leaf.put(0.0)
 

@@ -11,6 +11,7 @@ and a gradient in two calls (forward and backward, f and f_prime, a loss and a t
 from __future__ import annotations
 
 import ast
+import contextlib
 import copy
 import inspect
 import re
@@ -33,7 +34,7 @@ from tinygan.doctor.arrays import (
     parts_of,
     plain,
 )
-from tinygan.doctor.feeding import SIZES, STATES, Descent, Draw, length, realize, roles, signed
+from tinygan.doctor.feeding import SIZES, STATES, Descent, Draw, Size, for_constructor, length, realize, roles, signed
 from tinygan.doctor.finding import CACHE, LOSS, RATE, TARGET, sides_in
 from tinygan.doctor.sandbox import Stopped, call, reset, snapshot, where
 from tinygan.doctor.source import flat, node_of, own_classes, parameters, required
@@ -187,10 +188,13 @@ class Subject:
         for method in filter(callable, methods):
             node, needs = node_of(method), required(method)
             if node is not None and node not in steps and used & set(attributes(node, ast.Store)):
-                drawn = {k: realize(v, self.sizes, rng, "near") for k, v in self.plan.given.items() if k in needs}
-                given = {k: v for k, v in {**known, **drawn}.items() if k in needs}
+                sizes = {k: offered[0] for k in needs if isinstance((offered := for_constructor(k, 0))[0], Size)}
+                drawn = {k: v for k, v in {**sizes, **self.plan.given}.items() if k in needs}
+                drawn = {k: realize(v, self.sizes, rng, "near") for k, v in drawn.items()}
+                given = {k: v for k, v in {**drawn, **known}.items() if k in needs}
                 if len(given) == len(needs):
-                    call(method, **given)
+                    with contextlib.suppress(Stopped):  # it makes nothing, perhaps, but needs what is missing
+                        call(method, **given)
 
     def has_gradient(self, path):
         """Does the code speak of a gradient of this number? Then it is a parameter, like the slope of a PReLU."""
@@ -310,7 +314,7 @@ class Subject:
             self.form.kind in ("both", "step") and not on_the_way and (parts[0].size > 1 or parts[0].ndim and not loss)
         ):
             said = f"an array of shape {parts[0].shape} first, and must return (loss, gradient)"
-        elif self.form.kind == "both" and len(result if isinstance(result, (tuple, list)) else ()) < 2:
+        elif self.form.kind == "both" and not self.target.owner and not isinstance(result, (tuple, list)):
             said = "one number, and must return (loss, gradient)"
         if said:
             raise Stopped(f"{where(self.function(step))}: {step.name} returns {said}")
@@ -379,7 +383,7 @@ class Subject:
         """
         self.generators = [(g, snapshot(g)) for g in generators_of(self.thing, self.args)]
         self.forward(self.other_args)
-        before = {leaf.path: np.array(leaf.value) for leaf in self.state()}
+        before = {leaf.path: (leaf.value, np.array(leaf.value)) for leaf in self.state()}
         self.zero()  # what grows with every forward would else keep its first entry
         result, _ = self.forward(self.args)
         self.stage = 2
@@ -387,7 +391,8 @@ class Subject:
         slots = {}
         for leaf in self.state():
             argument, shared = leaf.holder is self.args, any(np.shares_memory(leaf.value, s) for s in slots.values())
-            kept = argument or np.array_equal(leaf.value, before.get(leaf.path)) and not shared
+            old, copy_of_old = before.get(leaf.path, (None, None))  # what forward makes anew is no parameter
+            kept = argument or leaf.value is old and np.array_equal(leaf.value, copy_of_old) and not shared
             if kept and np.size(leaf.value) and isinstance(leaf.value, np.ndarray):
                 if not any(isinstance(part, str) and CACHE.fullmatch(part) for part in leaf.path[1:]):
                     slots[leaf.path] = leaf.value
@@ -541,8 +546,8 @@ class Both(Subject):
         return result
 
     def gradients(self, dout, **how):
-        rest = list(self.forward(self.args)[0][1:])
-        names = self.names[1:]
+        result, names = self.forward(self.args)[0], self.names[1:]
+        rest = list(result[1:]) if isinstance(result, (tuple, list)) else []
         if len(rest) == 1 and isinstance(rest[0], (tuple, list, dict)):
             rest, names = rest[0], names[0] if names and isinstance(names[0], tuple) else ()
         texts = [str(flat((name,))[0]) for name in names]
@@ -550,7 +555,9 @@ class Both(Subject):
         out = [not good and (any(like) or "loss" in text.lower()) for good, text in zip(like, texts, strict=True)]
         other = {(i,) for i, name in enumerate(names) if isinstance(name, str) and out[i]}
         returned = [part for part in parts_of(rest) if part[0] not in other]  # (loss, dW, db, h): h is no gradient
-        return {path: None if g is None else g * dout[0] for path, g in self.matched(returned, names, []).items()}
+        left = [leaf for leaf in self.state() if leaf.path not in self.slots and any(map(is_gradient_name, leaf.path))]
+        found = self.matched(returned, names, [] if rest else left)
+        return {path: None if g is None else g * dout[0] for path, g in found.items()}
 
 
 def container(kind, parts, given):
