@@ -230,9 +230,10 @@ def test_a_column_that_never_changes_does_not_say_who_is_near():
 def test_waves_are_not_correlated_and_yet_depend_on_each_other():
     x = waves(50_000, rng())
     assert np.abs(np.corrcoef(x.T) - np.eye(8)).max() < 0.03
-    known = np.ones_like(x)
+    some = x[:2_000]
+    known = np.ones_like(some)
     known[:, 3] = 0
-    assert np.std((fill_waves(x, known) - x)[:, 3]) < 0.2 * x[:, 3].std()
+    assert np.std((fill_waves(some, known) - some)[:, 3]) < 0.2 * some[:, 3].std()
 
 
 def test_the_best_filling_is_the_mean_over_all_t_that_fit():

@@ -1028,3 +1028,28 @@ class LabelSmoothing:
 def test_an_argument_called_like_the_class_is_not_made_of_the_class_itself():
     assert verdict(LABEL_SMOOTHING)[0] is Verdict.RIGHT
     assert verdict(LABEL_SMOOTHING.replace("- self.target)", "- 1.1 * self.target)"))[0] is Verdict.WRONG
+
+
+def test_what_returns_gradients_is_not_passed_over_where_it_cannot_be_run():
+    source = """
+def sigmoid_prime(x):
+    return np.cosh(x / 2) ** -2 / 4
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def learn(a, W):
+    value, W_update = 0, np.zeros_like(W)
+    for pair in a.pairs():
+        value, W_update = value + pair.left, W_update + pair.right
+    return value, W_update
+"""
+    found = targets(planted_mistakes.run("mine.py", HEAD + source))
+    assert examine(found["sigmoid_prime"]).verdict is Verdict.RIGHT
+    for gradient in ("W_update", "dW"):
+        found = targets(planted_mistakes.run("mine.py", HEAD + source.replace("W_update", gradient)))
+        assert examine(found["learn"]).verdict is Verdict.UNCHECKED and examine(found["learn"]).helper is None
+        found = targets(planted_mistakes.run("mine.py", HEAD + source.replace("W_update", "speed")))
+        assert examine(found["learn"]).helper is not None

@@ -13,6 +13,7 @@ from itertools import chain
 import numpy as np
 
 from tinygan.doctor import rules
+from tinygan.doctor.arrays import is_gradient_name, named_after
 from tinygan.doctor.evidence import Evidence, NoEvidence
 from tinygan.doctor.excuses import against_definition, cut_off, definition_of, excused, guarded, takes_large, uncut
 from tinygan.doctor.feeding import BATCHES, DATA, TARGETS, roles
@@ -21,7 +22,7 @@ from tinygan.doctor.measure import broken_promises, measure, of_ties, shared
 from tinygan.doctor.planning import SENSELESS, Attempt, adapter, all_documented, elsewhere, plan_for, readings
 from tinygan.doctor.report import ONE_BY_ONE, OVERWRITES, Report, Verdict
 from tinygan.doctor.sandbox import Stopped, Unfilled, call, sandbox, where
-from tinygan.doctor.source import parameters, text_about, tree_of, walk_own
+from tinygan.doctor.source import flat, parameters, text_about, tree_of, walk_own
 from tinygan.doctor.steps import goes_along
 from tinygan.doctor.subject import Fact, Setting, display
 from tinygan.doctor.variations import unreached, variations
@@ -141,8 +142,8 @@ def examine_form(report, form, setting, example, definition):
         attempt = implied(attempt, setting)
     subject, found = likeliest(attempt, setting, example)
     if not found and not missing(subject, found, []):
-        returned = [name for name in form.gradient.returns if not LOSS.fullmatch(str(name))]
-        if form.kind == "step" and returned:  # perhaps the gradient, which it does not apply
+        if form.kind == "step" and not all(LOSS.fullmatch(str(name)) for name in form.gradient.returns):
+            # It may return the gradient that it does not apply.
             return examine_form(report, Form("both", ((form.gradient,),), None), setting, example, definition)
         place = where(subject.function(form.gradient or form.values[0][0]))
         return pass_over(report, form, Stopped(f"{place}: {form.name} gives no gradient"))
@@ -233,6 +234,12 @@ def pass_over(report, form, error):
     """Note that what may be a helper, and no loss and no step, cannot be checked; of anything else raise the error."""
     step = form.kind == "step" and len(form.values) == 1 and not re.fullmatch(TRAINING, form.name)
     helper = step or form.kind == "both" and not LOSS.fullmatch(form.name)
+    call = form.gradient or form.values[0][0]
+    known = {*call.needs, *vars(report.target.module)}
+    names = [name for name in flat(call.returns or ()) if isinstance(name, str)]
+    gradients = [n for n in names if n.endswith("_update") and n.removesuffix("_update") in known]
+    gradients += [n for n in names if is_gradient_name(n) and any(named_after(n, other) == 3 for other in call.needs)]
+    helper = helper and not gradients  # it returns W_update, or dW, of W
     if not helper or isinstance(error, Unfilled):
         raise error
     report.helper = error
