@@ -162,9 +162,10 @@ class Pair(Subject):
                 call(method)
         elif self.adds_up or re.search(SETS_TO_ZERO, getattr(self.target.module, "source_text", "")):
             for leaf in self.state():
-                gradient = any(fit(leaf.path, path) for path in self.slots) and isinstance(leaf.value, np.ndarray)
-                if leaf.path not in self.slots and (gradient or "grad" in str(leaf.path[-1])):
-                    leaf.put_back(leaf.value, 0) if gradient else leaf.put(0.0)
+                called, array = "grad" in str(leaf.path[-1]), isinstance(leaf.value, np.ndarray)
+                if leaf.path in self.slots or not (called or array and any(fit(leaf.path, p) for p in self.slots)):
+                    continue
+                leaf.put_back(leaf.value, 0) if array else leaf.put(0.0)
 
     def fresh(self):
         """The same subject with a new object, whose parameters are the same."""
