@@ -1053,3 +1053,60 @@ def learn(a, W):
         assert examine(found["learn"]).verdict is Verdict.UNCHECKED and examine(found["learn"]).helper is None
         found = targets(planted_mistakes.run("mine.py", HEAD + source.replace("W_update", "speed")))
         assert examine(found["learn"]).helper is not None
+
+
+def test_a_cost_that_may_be_given_in_place_of_the_default_is_not_called_right_unseen():
+    source = """
+class CrossEntropyCost:
+    @staticmethod
+    def delta(z, a, y):
+        return a - y
+
+
+class QuadraticCost:
+    @staticmethod
+    def delta(z, a, y):
+        return (a - y) * a * (1 - a)
+
+
+class Network:
+    def __init__(self, n_in, n_out, cost=CrossEntropyCost):
+        self.W, self.cost = np.random.randn(n_out, n_in), cost
+
+    def feedforward(self, x):
+        return 1 / (1 + np.exp(-(self.W @ x)))
+
+    def backprop(self, x, y):
+        a = self.feedforward(x)
+        return self.cost.delta(self.W @ x, a, y) @ x.T
+"""
+    for old, new, expected in (("", "", Verdict.RIGHT), ("a * (1 - a)", "a * (2 - a)", Verdict.UNCHECKED)):
+        report = examine(targets(planted_mistakes.run("mine.py", HEAD + source.replace(old, new)))["Network"])
+        assert report.verdict is expected, str(report)
+    assert "cost=QuadraticCost" in str(report)
+
+
+def test_what_adds_to_gradients_is_not_passed_over_where_it_cannot_be_run():
+    source = """
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def sigmoid_prime(x):
+    return sigmoid(x) * (1 - sigmoid(x))
+
+
+class Node:
+    def __init__(self, param):
+        self.param = param
+
+    def bottom_data_is(self, x):
+        self.x = x
+        return sigmoid(self.param.w @ x), self.param.size()
+
+    def top_diff_is(self, diff):
+        self.param.w_diff += np.outer(diff * sigmoid_prime(self.param.w @ self.x), self.x)
+        return self.param.w.T @ diff, self.param.size()
+"""
+    found = targets(planted_mistakes.run("mine.py", HEAD + source))
+    assert examine(found["Node"]).verdict is Verdict.UNCHECKED and examine(found["Node"]).unchecked

@@ -105,9 +105,10 @@ def of_form(report, wrong):
         seen = {}
     if not seen and mended:
         return [Finding(*KINDS[mended.kind], str(mended), {e.name: "" for e in wrong})]
-    told = mended or path and not wrong[0].subject.plan.world.last  # by more than a name
+    last = wrong[0].subject.plan.world.last
+    told = mended or path and not last  # by more than a name
     return [
-        Finding(*mistake[:3], gradients, places, bool(told or not path and mistake.name not in VAGUE))
+        Finding(*mistake[:3], gradients, places, bool(told or not path and last < 2 and mistake.name not in VAGUE))
         for mistake, gradients in seen.items()
     ]
 

@@ -17,7 +17,18 @@ from tinygan.doctor.arrays import is_gradient_name, named_after
 from tinygan.doctor.evidence import Evidence, NoEvidence
 from tinygan.doctor.excuses import against_definition, cut_off, definition_of, excused, guarded, takes_large, uncut
 from tinygan.doctor.feeding import BATCHES, DATA, TARGETS, roles
-from tinygan.doctor.finding import IMPLIED, LOSS, Form, Target, call_of, forms, of_class, of_function, targets
+from tinygan.doctor.finding import (
+    IMPLIED,
+    LOSS,
+    Form,
+    Target,
+    adds_to_gradients,
+    call_of,
+    forms,
+    of_class,
+    of_function,
+    targets,
+)
 from tinygan.doctor.measure import broken_promises, measure, of_ties, shared
 from tinygan.doctor.planning import SENSELESS, Attempt, adapter, all_documented, elsewhere, plan_for, readings
 from tinygan.doctor.report import ONE_BY_ONE, OVERWRITES, Report, Verdict
@@ -92,7 +103,7 @@ def doubt(report, subject):
     """Call nothing wrong for guessed arguments, if most gradients are wrong with them and no mistake explains it."""
     plan, found = subject.plan, [m for m in report.measured if m.subject is subject]
     wrong = [m for m in found if not m.row.passed]
-    near = [m for m in report.measured if m.subject.setting == subject.setting and np.any(m.n)]
+    near = [m for m in found if np.any(m.n)]
     right = [m for m in near if m.row.passed]
     some_right = 2 * len(right) >= len(near) and plan.world.last < 2
     if all(m.a.shape == m.n.shape for m in wrong) and not plan.world.last:
@@ -100,13 +111,15 @@ def doubt(report, subject):
     used = plan.world.name.startswith("as used") and len(plan.value) == 1
     sure = used or all_documented(plan.target, plan.form, plan.value)
     sure = sure or plan.form.kind == "both" and plan.value[-1].function is not None  # an operation of an engine
-    if plan.world.name.startswith(("rows", "as documented")) and len(plan.value) == 1 and plan.form.kind != "step":
-        sure = sure or len(found) == 1 and len(subject.args) < 3  # one array, and perhaps a target
+    plain = plan.world.name.startswith(("rows", "as documented")) and len(plan.value) == 1 and plan.form.kind != "step"
+    plain = plain and len(found) == 1 and len(subject.args) < 3  # one array, and perhaps a target
+    layer = re.match("forward|__call__", plan.value[0].name) and re.match("back", plan.form.name)
+    sure = sure or plain and bool(plan.target.owner is None or layer)
     if not wrong or sure or some_right or not isinstance(subject.target.thing, (type, types.FunctionType)):
         return
-    named = [finding for finding in report.findings if set(finding.seen) & {m.name for m in wrong}]
+    told = set().union(*(finding.seen for finding in report.findings if finding.sure))
     telling = any(np.any(m.n) and m.n.size > 1 for m in wrong)  # of single numbers, or zeros, anything is made right
-    if not telling or not named or not all(finding.sure for finding in named):
+    if not telling or not {m.name for m in wrong if m.subject.setting == subject.setting} <= told:
         report.forget()
         report.doubted += [m.row for m in report.measured if m.subject.form is subject.form and not m.row.passed]
         arrays = {name: value for name, value in subject.args.items() if isinstance(value, np.ndarray)}
@@ -239,7 +252,8 @@ def pass_over(report, form, error):
     names = [name for name in flat(call.returns or ()) if isinstance(name, str)]
     gradients = [n for n in names if n.endswith("_update") and n.removesuffix("_update") in known]
     gradients += [n for n in names if is_gradient_name(n) and any(named_after(n, other) == 3 for other in call.needs)]
-    helper = helper and not gradients  # it returns W_update, or dW, of W
+    function = getattr(report.target.owner or report.target.module, call.name, None)
+    helper = helper and not gradients and not adds_to_gradients(function)  # it returns W_update, or dW, of W
     if not helper or isinstance(error, Unfilled):
         raise error
     report.helper = error
@@ -344,11 +358,22 @@ def varied(report, subject, definition):
         wrong = [m for m in wrong if m.row.error < np.inf]
         if wrong and not np.array_equal(other.out(), subject.out()):
             return wrong
+        kind = setting.given[0][1] if setting.given else None
+        if wrong and isinstance(kind, type) and not fits_a_loss(plan, setting):
+            report.unchecked.append(f"{subject.form.name} with {label.strip()}, which is the gradient of no usual loss")
         report.remarks += [f"with {label}the output is the same, and the gradient another"] * bool(wrong)
         if time.process_time() > stop:
             report.remarks.append(f"no time was left to vary more than {label.strip()}")
             break
     return []
+
+
+def fits_a_loss(plan, setting):
+    """Is it right for one of the losses that a backward pass may mean?"""
+    try:
+        return all(m.row.passed for m in measure(implied(Attempt(plan, setting), setting).subject))
+    except (Stopped, *SENSELESS):
+        return False
 
 
 def of_modes(subject, remarks):

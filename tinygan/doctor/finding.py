@@ -510,7 +510,7 @@ def left_over(found, own, module):
         known = names_used(found[name].forms if name in found else (), bodies) if kind else everywhere
         own_kinds = {form.kind for form in found[name].forms} <= {"pair", "both", "step"} if name in found else True
         methods = {} if is_base(thing, module) or not own_kinds else vars(thing) if kind else {name: thing}
-        left = tuple(k for k, f in methods.items() if k not in known and is_gradient(k, f))
+        left = tuple(k for k, f in methods.items() if k not in known and (is_gradient(k, f) or adds_to_gradients(f)))
         if left:
             target = found.get(name, Target(name, thing, thing if kind else None, (), module, ""))
             found[name] = target._replace(left=left)
@@ -538,6 +538,14 @@ def is_gradient(name, function):
     """Is it a function that computes a gradient, by its name, and not by nudging?"""
     node = node_of(function) if isinstance(function, types.FunctionType) else None
     return bool(node and not is_empty(node) and GRADIENT.fullmatch(name) and not NO_GRADIENT.fullmatch(name))
+
+
+def adds_to_gradients(function):
+    """Does it add to what is called a gradient: ``self.param.W_diff += ...``?"""
+    node = node_of(function) if isinstance(function, types.FunctionType) else None
+    parts = [part.target for part in (walk_own(node) if node else ()) if isinstance(part, ast.AugAssign)]
+    names = [getattr(part, "attr", getattr(part, "id", "")) for part in parts]
+    return any(re.fullmatch(r"\w+_(diff|grad)", name) for name in names)
 
 
 def is_rule(name, needs):

@@ -22,7 +22,7 @@ STEP, TOLERANCE = 1e-5, 1e-7
 IN_SINGLE = 1e-2, 1e-3  # the same for code that computes in single precision
 LARGEST = 10_000_000  # entries of a Jacobian: 80 MB
 # Of all gradients alike, in a loop or a comprehension: for d in (dW, db): np.clip(d, -5, 5, out=d).
-CUT_IN_A_LOOP = r"for [^\n]*:[^\n]*\n\s+(\w+(\[\w+\])?\s*=\s*)?np\.clip\(|np\.clip\([^()]*\) for "
+CUT_IN_A_LOOP = r"for [^\n]*:[^\n]*\n(\s*#[^\n]*\n)*\s+(\w+(\[\w+\])?\s*=\s*)?np\.clip\(|np\.clip\([^()]*\) for "
 SECONDS = 2.0  # for the nudges of one pass; where they would take longer, entries are sampled
 
 

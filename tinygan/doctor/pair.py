@@ -15,8 +15,9 @@ from tinygan.doctor.source import flat, required
 from tinygan.doctor.subject import Fact, Subject, display, is_array, main_argument, rated
 
 OUTPUT = re.compile(r"a|s|y|out\w*|act\w*|activation\w*|sig\w*")  # of d_sigmoid(out)
-SETS_TO_ZERO = (
+SETS_TO_ZERO = (  # somewhere in the file; or gradients add up in objects, as they do in torch
     r"def \w*(zero|reset|clear)\w*\(|(?<!self)\.grad\w*(\[[^\]]*\])?\s*=\s*(0|None)\b|\.fill\(0|\[(\.\.\.|:)\]\s*=\s*0"
+    r"|\w\.\w+\.grad\s*\+="
 )
 RESETS = r"(zero|reset|clear|flush)_?(?!.*(param|weight|init))\w*"
 PLAYERS = {"D": r"(.*_)?(d|disc\w*|critic\w*)(_.*)?", "G": r"(.*_)?(g|gen\w*)(_.*)?"}

@@ -12,7 +12,7 @@ from dataclasses import replace
 from tinygan.doctor import feeding
 from tinygan.doctor.feeding import TARGETS, Draw
 from tinygan.doctor.offers import used
-from tinygan.doctor.source import parameters, words
+from tinygan.doctor.source import own_classes, parameters, words
 
 # fmt: off
 LEFT_ALONE = re.compile(
@@ -40,7 +40,8 @@ def variations(subject):
     for name, value in defaults(subject):
         theirs = [c for c in [(own | given).get(name)] if isinstance(c, (bool, int, float, str, Draw)) and c != value]
         for other in [*theirs, *alternatives(subject, name.removeprefix("init."), value)]:
-            label = f"{name.removeprefix('init.')}={'given' if isinstance(other, Draw) else other} "
+            shown = "given" if isinstance(other, Draw) else getattr(other, "__name__", other)
+            label = f"{name.removeprefix('init.')}={shown} "
             yield label, plan, replace(setting, given=((name, other),))
 
 
@@ -57,7 +58,7 @@ def defaults(subject):
         own = {p.name: p.default for p in parameters(subject.function(step)) if p.default is not p.empty}
         remembers = known is None or subject.told and len(step.returns) > 1  # in the object, or in a cache
         found |= {name: value for name, value in own.items() if remembers or name in known}
-    plain = (bool, int, float, str, type(None))
+    plain = (bool, int, float, str, type(None), type)
     return [
         (k, v)
         for k, v in found.items()
@@ -71,12 +72,20 @@ def alternatives(subject, name, value):
         return optional(subject, name)
     if isinstance(value, bool):
         return [not value]
+    if isinstance(value, type):  # cost=CrossEntropyCost: what else has the same methods
+        same = public(value)
+        return [kind for kind in own_classes(subject.target.module) if kind is not value and public(kind) == same]
     if isinstance(value, str):
         known = words(subject.target.module, name)
         return [word for word in [*known, *["another"] * bool(known)] if word != value]
     if isinstance(value, int):
         return [value + 1, value - 1] if value > 1 else [value + 1]
     return [0.3 * value or 0.3] if value == 0 or abs(value) > 1e-3 else []
+
+
+def public(kind):
+    """The names of what a class has itself, but for what Python adds."""
+    return {name for name in vars(kind) if name[:2] != "__"}
 
 
 def optional(subject, name):
