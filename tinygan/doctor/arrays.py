@@ -127,14 +127,20 @@ def named_after(gradient, name):
     behind = plain(re.sub("^[a-z]_", "", name)) if isinstance(name, str) else ""  # dLogVar of t_log_var
     if not isinstance(g, str) or not isinstance(n, str) or not n:
         return 0
-    for stem, score in ((n, 3), (n.rstrip("s"), 2), (re.sub("es$", "", n), 2), (behind, 2), (n[0], 1)):
-        if re.fullmatch(f"{BEFORE}{re.escape(stem)}s?|{re.escape(stem)}s?{AFTER}", g):
+
+    def called(stem):
+        return re.fullmatch(f"{BEFORE}{re.escape(stem)}s?|{re.escape(stem)}s?{AFTER}", g)
+
+    for stem, score in ((n, 3), (n.rstrip("s"), 2), (re.sub("es$", "", n), 2), (behind, 2)):
+        if called(stem):
             return score
-    short = re.fullmatch(f"{BEFORE}_?([a-z]+)", gradient.lower())  # d_log of log_noise
-    return 2 if short and name.lower().startswith(f"{short[2]}_") else 0
+    short, words = re.fullmatch(f"{BEFORE}_?([a-z]+)", gradient.lower()), name.lower().split("_")
+    first = "".join(word[:1] for word in words)
+    if short and len(words) > 1 and short[2] in (words[0], words[-1], first):  # d_log of log_noise, g_ls of log_sigma
+        return 2
+    return 1 if called(n[0]) else 0
 
 
-@lru_cache(10_000)
 def fit(gradient, path):
     """How well the path of a gradient fits that of an array, 0 if not at all."""
     return max(fit_from_the_end(gradient, path, boxes) for boxes in (BOXES, {"self"}))  # dWeights["a"], weights["a"]

@@ -103,7 +103,8 @@ def doubt(report, subject):
     """Call nothing wrong for guessed arguments, if most gradients are wrong with them and no mistake explains it."""
     plan, found = subject.plan, [m for m in report.measured if m.subject is subject]
     wrong = [m for m in found if not m.row.passed]
-    near = [m for m in found if np.any(m.n)]
+    alike = [m for m in report.measured if m.subject.form.name == subject.form.name]  # of D and of G in one step
+    near = [m for m in alike if m.subject.setting == subject.setting and np.any(m.n)]
     right = [m for m in near if m.row.passed]
     some_right = 2 * len(right) >= len(near) and plan.world.last < 2
     if all(m.a.shape == m.n.shape for m in wrong) and not plan.world.last:
