@@ -38,6 +38,7 @@ class Finding(NamedTuple):
     seen: dict[str, str]
     place: str = ""
     sure: bool = True  # does it explain every number, or is it only what that looks like?
+    whole: bool = False  # does an edit, or a path, explain every gradient of the form?
 
     def __str__(self):
         where = ""
@@ -106,9 +107,9 @@ def of_form(report, wrong):
     if not seen and mended:
         return [Finding(*KINDS[mended.kind], str(mended), {e.name: "" for e in wrong})]
     last = wrong[0].subject.plan.world.last
-    told = mended or path and not last  # by more than a name
+    told, exact = mended or path and last < 2, not path and last < 2  # by more than a name, or by an exact one
     return [
-        Finding(*mistake[:3], gradients, places, bool(told or not path and last < 2 and mistake.name not in VAGUE))
+        Finding(*mistake[:3], gradients, places, bool(told or exact and mistake.name not in VAGUE), bool(told))
         for mistake, gradients in seen.items()
     ]
 

@@ -30,6 +30,7 @@ from tinygan.doctor.finding import (
     targets,
 )
 from tinygan.doctor.measure import broken_promises, measure, of_ties, shared
+from tinygan.doctor.pair import made_up
 from tinygan.doctor.planning import SENSELESS, Attempt, adapter, all_documented, elsewhere, plan_for, readings
 from tinygan.doctor.report import ONE_BY_ONE, OVERWRITES, Report, Verdict
 from tinygan.doctor.sandbox import Stopped, Unfilled, call, sandbox, where
@@ -106,21 +107,24 @@ def doubt(report, subject):
     alike = [m for m in report.measured if m.subject.form.name == subject.form.name]  # of D and of G in one step
     near = [m for m in alike if m.subject.setting == subject.setting and np.any(m.n)]
     right = [m for m in near if m.row.passed]
-    some_right = 2 * len(right) >= len(near) and plan.world.last < 2
+    some_right = 2 * len(right) >= len(near) and (plan.world.last < 2 or plan.world.name == "square")
     if all(m.a.shape == m.n.shape for m in wrong) and not plan.world.last:
         some_right = some_right or any(m.n.size > 1 for m in right)
     used = plan.world.name.startswith("as used") and len(plan.value) == 1
     sure = used or all_documented(plan.target, plan.form, plan.value)
     sure = sure or plan.form.kind == "both" and plan.value[-1].function is not None  # an operation of an engine
-    plain = plan.world.name.startswith(("rows", "as documented")) and len(plan.value) == 1 and plan.form.kind != "step"
-    plain = plain and len(found) == 1 and len(subject.args) < 3  # one array, and perhaps a target
+    one = len(found) == 1 and len(plan.value) == 1 and plan.form.kind != "step"
     layer = re.match("forward|__call__", plan.value[0].name) and re.match("back", plan.form.name)
-    sure = sure or plain and bool(plan.target.owner is None or layer)
+    plain = plan.target.owner is None and len(subject.args) < 3  # one array, and perhaps a target
+    if plan.world.name.startswith(("rows", "as documented")) or len(subject.args) == 1 and plan.world.name != "square":
+        sure = sure or one and bool(plain or layer)
     if not wrong or sure or some_right or not isinstance(subject.target.thing, (type, types.FunctionType)):
         return
-    told = set().union(*(finding.seen for finding in report.findings if finding.sure))
+    names = {m.name for m in wrong}
+    findings = [finding for finding in report.findings if finding.sure and names & set(finding.seen)]
+    told = names if any(finding.whole for finding in findings) else set().union(*(f.seen for f in findings))
     telling = any(np.any(m.n) and m.n.size > 1 for m in wrong)  # of single numbers, or zeros, anything is made right
-    if not telling or not {m.name for m in wrong if m.subject.setting == subject.setting} <= told:
+    if not telling or not names <= told:
         report.forget()
         report.doubted += [m.row for m in report.measured if m.subject.form is subject.form and not m.row.passed]
         arrays = {name: value for name, value in subject.args.items() if isinstance(value, np.ndarray)}
@@ -147,6 +151,8 @@ def serves(form, target):
 def examine_form(report, form, setting, example, definition):
     """Add to a report what is found about one form; Stopped where it cannot be run."""
     vars(report.target.module).get("outcomes", {}).clear()
+    if form.kind == "step":
+        form = form._replace(values=tuple(measurable(report.target, form)))
     attempt = plan_for(report.target, form, setting, example)
     definition = definition or definition_of(report.target, form)
     report.takes = [name for name in attempt.plan.given if name[:5] != "init."]
@@ -203,6 +209,15 @@ def right_before(report, form):
         reports = [examine(others[name]) for name in others if name in called and name != form.name]
     of_gradients = [(r, s) for r in reports for s in r.subjects if s.form.kind in ("pair", "both")]
     return [s for r, s in of_gradients if r.rows and all(m.row.passed for m in r.measured if m.subject.form is s.form)]
+
+
+def measurable(target, form):
+    """The values of a step that take nothing but what the step takes, too; Stopped if there is none."""
+    made = [made_up(form, value) for value in form.values]
+    if all(made):
+        place = where(getattr(target.owner or target.module, form.name))
+        raise Stopped(f"{place}: {form.values[0][-1].name} takes {made[0][0]}, which {form.name} makes itself")
+    return [value for value, names in zip(form.values, made, strict=True) if not names]
 
 
 def averaged(report, subject, found):

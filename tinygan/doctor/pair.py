@@ -41,6 +41,12 @@ def free_arguments(value, gradient, kind):
     return list(dict.fromkeys(free))
 
 
+def made_up(form, value):
+    """The arguments of the loss of a step that the step does not take, but makes itself, as noise."""
+    names = [name for name in value[-1].needs if name not in form.gradient.needs]
+    return names if len(value) == 1 and not rated(names) else []
+
+
 def is_value(part, loss):
     """Is it the loss itself, returned beside its gradients?"""
     return np.size(part) == 1 and float(np.squeeze(part)) == float(np.squeeze(loss))
@@ -70,10 +76,6 @@ class Pair(Subject):
         """
         if fresh and self.target.owner is not None:
             return self.fresh().gradients(dout)
-        made_up = [n for n in self.value[-1].needs if n not in self.form.gradient.needs]
-        if self.form.kind == "step" and len(self.value) == 1 and made_up and not rated(made_up):
-            said = f"{self.value[-1].name} takes {made_up[0]}, which {self.form.gradient.name} makes itself"
-            raise Stopped(f"{where(self.function(self.form.gradient))}: {said}")
         for path, old in self.elsewhere.items():
             self.slots[path][...] = old
         if before:
