@@ -124,3 +124,28 @@ class Denoiser:
 """
     assert reports(source)["Denoiser"].verdict is Verdict.RIGHT
     assert reports(source.replace("2 * noisy.T", "2 * x.T"))["Denoiser"].verdict is Verdict.WRONG
+
+
+def test_a_part_that_cannot_be_fed_alone_is_right_where_what_calls_it_is():
+    source = """
+class Net:
+    def __init__(self, n_in, n_out):
+        self.W, self.V = np.random.randn(n_in, 4), np.random.randn(4, n_out)
+
+    def score(self, x):
+        h = np.tanh(x @ self.W)
+        return 1 / (1 + np.exp(-h @ self.V)), (x, h)
+
+    def score_backward(self, dlogit, cache):
+        x, h = cache
+        return {"W": x.T @ (dlogit @ self.V.T * (1 - h**2)), "V": h.T @ dlogit}
+
+    def loss_and_grad(self, x, y):
+        p, cache = self.score(x)
+        loss = -np.mean(np.sum(y * np.log(p) + (1 - y) * np.log(1 - p), axis=1))
+        grads = self.score_backward((p - y) / len(x), cache)
+        return loss, grads
+"""
+    report = reports(source)["Net"]
+    assert report.verdict is Verdict.RIGHT and "score_backward was measured as a part" in str(report), str(report)
+    assert reports(source.replace("(1 - h**2)", "(1 - h)"))["Net"].verdict is Verdict.WRONG
