@@ -1316,6 +1316,14 @@ def test_numbers_that_rounding_hides_are_not_wrong():
     assert verdict(source.replace("0.4 * x.T", "x.T"))[0] is Verdict.WRONG
 
 
+def test_a_mistake_at_large_numbers_is_seen_behind_a_logarithm_that_keeps_its_digits():
+    source = "def loss(w, x, y):\n    s = 1 / (1 + np.exp(-(x @ w)))\n    p = 0.25 + 0.5 * s\n"
+    source += "    d = (p - y) / (p * (1 - p)) * 0.5 * s * (1 - s)\n"
+    source += "    return -np.mean(y * np.log(p) + (1 - y) * np.log(1 - p)), x.T @ d / len(y)\n"
+    assert verdict(source)[0] is Verdict.RIGHT
+    assert verdict(source.replace("* s * (1 - s)", "* s * (1 - s) * (np.abs(x @ w) < 7)"))[0] is Verdict.WRONG
+
+
 def test_a_critic_whose_weights_are_cut_off_after_a_step_is_right():
     source = """
 class Critic:

@@ -1,4 +1,4 @@
-"""A step that draws its own noise is watched: its parameters must fall along gradients that are right."""
+"""A step that draws its own noise is watched: its parameters must fall against gradients that are right."""
 
 from __future__ import annotations
 
@@ -82,10 +82,10 @@ def reports(source):
     return {name: examine(target) for name, target in targets(run("mine.py", HEAD + source)).items()}
 
 
-def test_a_step_of_both_players_that_goes_along_right_gradients_is_right():
+def test_a_step_of_both_players_against_right_gradients_is_right():
     report = reports(GAME)["GAN"]
     assert report.verdict is Verdict.RIGHT, str(report)
-    assert "train_step goes along the gradients that it calls" in str(report)
+    assert "train_step moves all parameters against gradients that are right" in str(report)
 
 
 @pytest.mark.parametrize("slip", SLIPS)
@@ -95,19 +95,19 @@ def test_a_step_is_not_called_right_that(slip):
     assert reports(GAME.replace(old, new))["GAN"].verdict is not Verdict.RIGHT
 
 
-def test_a_step_along_wrong_gradients_is_not_called_right():
+def test_a_step_against_wrong_gradients_is_not_called_right():
     wrong = reports(GAME.replace("back.sum(axis=0)", "back.mean(axis=0)"))["GAN"]
     assert wrong.verdict is Verdict.WRONG
-    assert "goes along" not in str(wrong)
+    assert "against gradients" not in str(wrong)
 
 
 def test_dictionaries_of_the_module_are_parameters_of_its_functions_and_of_its_step():
     found = reports(FUNCTIONS)
     assert all(found[name].passed for name in ("critic_loss_and_grads", "generator_loss_and_grads"))
-    assert found["train_step"].empty and "goes along" in found["train_step"].remarks[-1]
+    assert found["train_step"].empty and "against gradients" in found["train_step"].remarks[-1]
     mistaken = reports(FUNCTIONS.replace('g.sum() * Q["v"]', 'Q["v"]'))
     assert mistaken["generator_loss_and_grads"].verdict is Verdict.WRONG
-    assert "goes along" not in str(mistaken["train_step"])
+    assert "against gradients" not in str(mistaken["train_step"])
 
 
 def test_a_step_that_takes_its_noise_from_a_generator_meets_the_noise_of_its_loss():
@@ -149,3 +149,35 @@ class Net:
     report = reports(source)["Net"]
     assert report.verdict is Verdict.RIGHT and "score_backward was measured as a part" in str(report), str(report)
     assert reports(source.replace("(1 - h**2)", "(1 - h)"))["Net"].verdict is Verdict.WRONG
+
+
+def test_a_part_of_the_same_name_in_another_object_settles_nothing():
+    source = """
+class Dense:
+    def __init__(self, n_in, n_out):
+        self.W = np.random.randn(n_in, n_out)
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W
+
+    def backward(self, dout):
+        self.dW = self.x.T @ dout
+        return dout @ self.W.T
+
+
+class Block:
+    def __init__(self, n_in, n_out):
+        self.fc = Dense(n_in, n_out)
+
+    def forward(self, x):
+        return np.tanh(self.fc.forward(x))
+
+    def backward(self, dout):
+        return self.fc.backward(dout)
+
+    def loss_and_grad(self, x, y):
+        d = self.fc.forward(x) - y
+        return np.sum(d**2) / 2, self.fc.backward(d)
+"""
+    assert "as a part" not in str(reports(source)["Block"]) and reports(source)["Block"].verdict is Verdict.WRONG

@@ -14,7 +14,7 @@ The way through these files, each of which needs only those before it:
     measure      gradients against slopes, promises
     excuses      guards, penalties of its own: what differs and is no mistake
     variations   other settings than the defaults; sides of comparisons that no number reached
-    steps        a training step that cannot be measured: does it go along right gradients?
+    steps        a training step that cannot be measured: does it step against right gradients?
     rules        optimizers against their published rules
     report       all of it, near zero and far from it, and a verdict
     evidence     question a wrong gradient

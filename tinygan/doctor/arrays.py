@@ -141,6 +141,7 @@ def named_after(gradient, name):
     return 1 if called(n[0]) else 0
 
 
+@lru_cache(10_000)
 def fit(gradient, path):
     """How well the path of a gradient fits that of an array, 0 if not at all."""
     return max(fit_from_the_end(gradient, path, boxes) for boxes in (BOXES, {"self"}))  # dWeights["a"], weights["a"]

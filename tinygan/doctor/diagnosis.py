@@ -107,9 +107,10 @@ def of_form(report, wrong):
     if not seen and mended:
         return [Finding(*KINDS[mended.kind], str(mended), {e.name: "" for e in wrong})]
     last = wrong[0].subject.plan.world.last
-    told, exact = mended or path and last < 2, not path and last < 2  # by more than a name, or by an exact one
+    whole = bool(mended or path and last < 2)
+    exact = not path and last < 2  # a name that fits every number, in a layout that somebody writes
     return [
-        Finding(*mistake[:3], gradients, places, bool(told or exact and mistake.name not in VAGUE), bool(told))
+        Finding(*mistake[:3], gradients, places, whole or exact and mistake.name not in VAGUE, whole)
         for mistake, gradients in seen.items()
     ]
 

@@ -35,7 +35,7 @@ from tinygan.doctor.planning import SENSELESS, Attempt, adapter, all_documented,
 from tinygan.doctor.report import ONE_BY_ONE, OVERWRITES, Report, Verdict
 from tinygan.doctor.sandbox import Stopped, Unfilled, call, sandbox, where
 from tinygan.doctor.source import flat, parameters, text_about, tree_of, walk_own
-from tinygan.doctor.steps import goes_along
+from tinygan.doctor.steps import descends
 from tinygan.doctor.subject import Fact, Setting, display
 from tinygan.doctor.variations import unreached, variations
 from tinygan.gradcheck import compare
@@ -83,8 +83,8 @@ def examine(thing, example=None, definition=None, **setting):
                         report, form, Setting(**setting), call(given) if callable(given) else given, definition
                     )
                 except Stopped as error:
-                    if form.kind == "step" and goes_along(target, form, right_before(report, form)):
-                        report.remarks.append(f"{form.name} goes along the gradients that it calls, which are right")
+                    if form.kind == "step" and descends(target, form, right_before(report, form)):
+                        report.remarks.append(f"{form.name} moves all parameters against gradients that are right")
                     else:
                         report.errors.append(error)
                         report.unchecked.append(form.name)
@@ -105,13 +105,13 @@ def examine(thing, example=None, definition=None, **setting):
 def settle_part(report, subject):
     """Let a method whose gradients are all wrong be, if another one that calls it is right: it was fed otherwise."""
     mine = [m for m in report.measured if m.subject.form is subject.form]
-    if any(m.row.passed for m in mine if m.subject is subject):
+    if not mine or any(m.row.passed for m in mine if m.subject is subject):
         return
     for other in [other for other in report.subjects if other.form is not subject.form]:
         node = (other.form.gradient or other.value[0]).node
-        called = {called_in(part) for part in (walk_own(node) if node else ())}
+        called = {ast.unparse(part.func) for part in (walk_own(node) if node else ()) if isinstance(part, ast.Call)}
         rows = [m.row for m in report.measured if m.subject.form is other.form]
-        if subject.form.name in called and rows and all(row.passed for row in rows):
+        if f"self.{subject.form.name}" in called and rows and all(row.passed for row in rows):
             report.remarks.append(f"{subject.form.name} was measured as a part of {other.form.name}, which is right")
             report.measured = [m for m in report.measured if m.subject.form is not subject.form]
             report.rows = [row for row in report.rows if all(row is not m.row for m in mine)]
@@ -120,36 +120,53 @@ def settle_part(report, subject):
 
 def doubt(report, subject):
     """Call nothing wrong for guessed arguments, if most gradients are wrong with them and no mistake explains it."""
-    plan, found = subject.plan, [m for m in report.measured if m.subject is subject]
+    found = [m for m in report.measured if m.subject is subject]
     wrong = [m for m in found if not m.row.passed]
+    if not wrong or is_sure(subject, len(found)) or some_right(report, subject, wrong) or explained(report, wrong):
+        return
+    report.forget()
+    report.doubted += [m.row for m in report.measured if m.subject.form is subject.form and not m.row.passed]
+    arrays = {name: value for name, value in subject.args.items() if isinstance(value, np.ndarray)}
+    tried = ", ".join(f"{name} {np.shape(value)}" for name, value in arrays.items() if value.ndim)
+    place = where(subject.function(subject.form.gradient or subject.value[0]))
+    report.errors.append(Stopped(f"{place}: wrong for what was tried, {tried}, which may not be what it takes"))
+    report.unchecked.append(subject.form.name)
+
+
+def is_sure(subject, gradients):
+    """Is it plain what the code takes: by the file, by its documentation, or because it has but one gradient?"""
+    plan, world = subject.plan, subject.plan.world.name
+    if not isinstance(subject.target.thing, (type, types.FunctionType)):  # an object that somebody has made
+        return True
+    if len(plan.value) == 1 and world.startswith("as used") or all_documented(plan.target, plan.form, plan.value):
+        return True
+    if plan.form.kind == "both" and plan.value[-1].function is not None:  # an operation of an engine
+        return True
+    function = plan.target.owner is None and len(subject.args) < 3  # of x, and perhaps a target
+    layer = re.match("forward|__call__", plan.value[0].name) and re.match("back", plan.form.name)
+    usual = world.startswith(("rows", "as documented")) or len(subject.args) == 1 and world != "square"
+    plain = gradients == len(plan.value) == 1 and plan.form.kind != "step"
+    return bool(plain and usual and (function or layer))
+
+
+def some_right(report, subject, wrong):
+    """Are so many other gradients right that what is wrong was fed as it is meant?"""
+    world = subject.plan.world
     alike = [m for m in report.measured if m.subject.form.name == subject.form.name]  # of D and of G in one step
     near = [m for m in alike if m.subject.setting == subject.setting and np.any(m.n)]
     right = [m for m in near if m.row.passed]
-    some_right = 2 * len(right) >= len(near) and (plan.world.last < 2 or plan.world.name == "square")
-    if all(m.a.shape == m.n.shape for m in wrong) and not plan.world.last:
-        some_right = some_right or any(m.n.size > 1 for m in right)
-    used = plan.world.name.startswith("as used") and len(plan.value) == 1
-    sure = used or all_documented(plan.target, plan.form, plan.value)
-    sure = sure or plan.form.kind == "both" and plan.value[-1].function is not None  # an operation of an engine
-    one = len(found) == 1 and len(plan.value) == 1 and plan.form.kind != "step"
-    layer = re.match("forward|__call__", plan.value[0].name) and re.match("back", plan.form.name)
-    plain = plan.target.owner is None and len(subject.args) < 3  # one array, and perhaps a target
-    if plan.world.name.startswith(("rows", "as documented")) or len(subject.args) == 1 and plan.world.name != "square":
-        sure = sure or one and bool(plain or layer)
-    if not wrong or sure or some_right or not isinstance(subject.target.thing, (type, types.FunctionType)):
-        return
+    if not world.last and all(m.a.shape == m.n.shape for m in wrong) and any(m.n.size > 1 for m in right):
+        return True
+    return bool(right) and 2 * len(right) >= len(near) and (world.last < 2 or world.name == "square")
+
+
+def explained(report, wrong):
+    """Does a mistake, or an edit, account for every gradient that is wrong?"""
+    if not any(np.any(m.n) and m.n.size > 1 for m in wrong):  # of single numbers, or zeros, anything is made right
+        return False
     names = {m.name for m in wrong}
     findings = [finding for finding in report.findings if finding.sure and names & set(finding.seen)]
-    told = names if any(finding.whole for finding in findings) else set().union(*(f.seen for f in findings))
-    telling = any(np.any(m.n) and m.n.size > 1 for m in wrong)  # of single numbers, or zeros, anything is made right
-    if not telling or not names <= told:
-        report.forget()
-        report.doubted += [m.row for m in report.measured if m.subject.form is subject.form and not m.row.passed]
-        arrays = {name: value for name, value in subject.args.items() if isinstance(value, np.ndarray)}
-        given = ", ".join(f"{name} {np.shape(value)}" for name, value in arrays.items() if value.ndim)
-        place = where(subject.function(subject.form.gradient or subject.value[0]))
-        report.errors.append(Stopped(f"{place}: wrong for what was tried, {given}, which may not be what it takes"))
-        report.unchecked.append(subject.form.name)
+    return any(finding.whole for finding in findings) or names <= set().union(*(f.seen for f in findings))
 
 
 def serves(form, target):
@@ -201,8 +218,7 @@ def examine_form(report, form, setting, example, definition):
     add(report, subject, found, definition)
     if form.kind == "pair" and all(m.row.passed for m in found):
         report.facts += of_modes(subject, report.remarks)
-        if re.search(r"(?<!soft)(?<!arg)max|\bmin\(|minimum|sort", subject.target.text):  # argmax takes one of them
-            report.unchecked += of_ties(subject)
+        report.unchecked += of_ties(subject)
     bent = subject.is_loss and re.search(r"maximum|minimum|clip|where|max\(|abs\(|[<>]", subject.target.text)
     for spread in ("far", *["small"] * bool(bent), "large"):
         try:
@@ -281,16 +297,19 @@ def pass_over(report, form, error):
     """Note that what may be a helper, and no loss and no step, cannot be checked; of anything else raise the error."""
     step = form.kind == "step" and len(form.values) == 1 and not re.fullmatch(TRAINING, form.name)
     helper = step or form.kind == "both" and not LOSS.fullmatch(form.name)
-    call = form.gradient or form.values[0][0]
-    known = {*call.needs, *vars(report.target.module)}
-    names = [name for name in flat(call.returns or ()) if isinstance(name, str)]
-    gradients = [n for n in names if n.endswith("_update") and n.removesuffix("_update") in known]
-    gradients += [n for n in names if is_gradient_name(n) and any(named_after(n, other) == 3 for other in call.needs)]
-    function = getattr(report.target.owner or report.target.module, call.name, None)
-    helper = helper and not gradients and not adds_to_gradients(function)  # it returns W_update, or dW, of W
-    if not helper or isinstance(error, Unfilled):
+    if not helper or isinstance(error, Unfilled) or makes_gradients(report.target, form.gradient or form.values[0][0]):
         raise error
     report.helper = error
+
+
+def makes_gradients(target, call):
+    """Does a function return dW or W_update, of W, or add to W_grad, by its source?"""
+    known = {*call.needs, *vars(target.module)}
+    for name in [name for name in flat(call.returns or ()) if isinstance(name, str)]:
+        update = name.endswith("_update") and name.removesuffix("_update") in known
+        if update or is_gradient_name(name) and any(named_after(name, other) == 3 for other in call.needs):
+            return True
+    return adds_to_gradients(getattr(target.owner or target.module, call.name, None))
 
 
 def take_down(report, subject, found):

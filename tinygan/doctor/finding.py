@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tinygan.doctor.arrays import is_gradient_name, named_after
+from tinygan.doctor.arrays import named_after
 from tinygan.doctor.feeding import CLASSES
 from tinygan.doctor.feeding import TARGETS as TARGET
 from tinygan.doctor.source import (
@@ -235,7 +235,7 @@ def stores_gradients(call):
     """Does it leave gradients in its object, ``self.dW = ...``, and return one thing, the loss?"""
     stored = [part.targets[0] for part in walk_own(call.node) if isinstance(part, ast.Assign)] if call.node else []
     names = [part.attr for part in stored if isinstance(part, ast.Attribute)]
-    return len(call.returns) == 1 and any(is_gradient_name(name) and "grad" in name for name in names)
+    return len(call.returns) == 1 and any("grad" in name for name in names)
 
 
 def adds(call):

@@ -23,6 +23,7 @@ IN_SINGLE = 1e-2, 1e-3  # the same for code that computes in single precision
 LARGEST = 10_000_000  # entries of a Jacobian: 80 MB
 # Of all gradients alike, in a loop or a comprehension: for d in (dW, db): np.clip(d, -5, 5, out=d).
 CUT_IN_A_LOOP = r"for [^\n]*:[^\n]*\n(\s*#[^\n]*\n)*\s+(\w+(\[\w+\])?\s*=\s*)?np\.clip\(|np\.clip\([^()]*\) for "
+TIES = r"(?<!soft)(?<!arg)max|\bmin\(|minimum|sort"  # argmax takes one of them
 SECONDS = 2.0  # for the nudges of one pass; where they would take longer, entries are sampled
 
 
@@ -286,7 +287,7 @@ def of_ties(subject):
     On a tie f has no gradient; but if all of x moves by h it may have a slope, and that is what all shares add up to.
     """
     x = subject.main_input()
-    if x is None or not re.search(r"(?<!soft)max|\bmin\(|minimum|sort", subject.target.text):
+    if x is None or not re.search(TIES, subject.target.text):
         return []
     old, h = x.copy(), 1e-5
     try:

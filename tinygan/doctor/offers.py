@@ -42,9 +42,7 @@ def candidates(target, names, value, gradient, world, example, instance):
     if world.name.startswith("as used"):
         made, own, _, given = used(target, (*value, gradient))
         meant = [name for name in made if feeding.TARGETS.fullmatch(name) and name not in names]
-        if (
-            value[-1].function is not None and len(meant) == 1
-        ):  # y of the gradient is the target of a loss that is implied
+        if value[-1].function is not None and len(meant) == 1:  # the target of an implied loss is the gradient's y
             made, given = ({"target": of[meant[0]]} | of for of in (made, given))
         space |= {name: [own[name], *offered] for name, offered in space.items() if name in own}
     for name in space:

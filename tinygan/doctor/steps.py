@@ -1,4 +1,4 @@
-"""Watch a training step that cannot be measured, because it draws its own noise: does it go along right gradients?"""
+"""Watch a training step that cannot be measured, as it draws its own noise: does it step against right gradients?"""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tinygan.doctor.subject import Setting
 from tinygan.gradcheck import relative_error
 
 
-def goes_along(target, form, subjects):
+def descends(target, form, subjects):
     """Does every parameter fall by a positive multiple of its gradient, one multiple for all that come together?
 
     subjects  what the step may call for gradients, each measured and right
@@ -85,7 +85,7 @@ def watched(subject, names):
 def recorded(subject, names):
     """Yield a list that gets (name, {place: array}) of each call of these functions in here."""
     space, calls = subject.target.module if subject.thing is None else subject.thing, []
-    kept = {name: getattr(space, name) for name in names}
+    kept, own = {name: getattr(space, name) for name in names}, dict(vars(space))
 
     def watch(name):
         def run(*args, **named):
@@ -101,8 +101,5 @@ def recorded(subject, names):
             setattr(space, name, watch(name))
         yield calls
     finally:
-        for name, function in kept.items():
-            if subject.thing is None:
-                setattr(space, name, function)
-            else:
-                delattr(space, name)
+        for name in names:  # a method that was the class's is so again
+            setattr(space, name, own[name]) if name in own else delattr(space, name)

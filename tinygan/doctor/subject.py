@@ -306,7 +306,7 @@ class Subject:
         """Return the arrays of floats in a result that are output, not cache; Stopped if there are none."""
         parts, step = self.parts(result), self.value[-1]
         said, loss = "", LOSS.fullmatch(step.name) or self.form.kind == "step"
-        number = not isinstance(result, (tuple, list))
+        alone = not isinstance(result, (tuple, list)) or len(result) < 2
         on_the_way = self.current is not step  # to a loss
         if not parts or any(part.size == 0 for part in parts):
             what = "None" if result is None else f"a {type(result).__name__}"
@@ -315,7 +315,7 @@ class Subject:
             self.form.kind in ("both", "step") and not on_the_way and (parts[0].size > 1 or parts[0].ndim and not loss)
         ):
             said = f"an array of shape {parts[0].shape} first, and must return (loss, gradient)"
-        elif self.form.kind == "both" and not self.target.owner and (number or len(result) < 2):
+        elif self.form.kind == "both" and not self.target.owner and alone:
             said = "one number, and must return (loss, gradient)"
         if said:
             raise Stopped(f"{where(self.function(step))}: {step.name} returns {said}")
