@@ -149,12 +149,13 @@ def fit(gradient, path):
 
 def fit_from_the_end(gradient, path, boxes):
     """As ``fit``: the parts are compared from the end, without the names of boxes."""
-    g = [part for part in gradient[:-1] if plain(part) not in GRADIENTS | {"self"}] + [gradient[-1]]
+    players = {"D", "G"}
+    g = [part for part in gradient[:-1] if part in players or plain(part) not in GRADIENTS | {"self"}] + [gradient[-1]]
     n = [part for part in path[:-1] if plain(part) not in boxes] + [path[-1]]
     of_gradients, score = len(g) < len([part for part in gradient if part != "self"]), 0
     if g[-1] in GRADIENTS and len(g) > 1 and g[-1] != n[-1]:  # weight.grad belongs to weight.data
         g, of_gradients = g[:-1], True
-    if n[-1] in BOXES and len(n) > 1:
+    if n[-1] in BOXES and len(n) > 1 and not named_after(g[-1], n[-1]):
         n.pop()
     if isinstance(g[-1], int) and not isinstance(n[-1], int):
         return 0

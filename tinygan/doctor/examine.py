@@ -16,7 +16,7 @@ from tinygan.doctor import rules
 from tinygan.doctor.arrays import is_gradient_name, named_after
 from tinygan.doctor.evidence import Evidence, NoEvidence
 from tinygan.doctor.excuses import against_definition, cut_off, definition_of, excused, guarded, takes_large, uncut
-from tinygan.doctor.feeding import BATCHES, DATA, TARGETS, roles
+from tinygan.doctor.feeding import BATCHES, DATA, TARGETS, is_weight, roles
 from tinygan.doctor.finding import (
     IMPLIED,
     LOSS,
@@ -34,7 +34,7 @@ from tinygan.doctor.pair import made_up
 from tinygan.doctor.planning import SENSELESS, Attempt, adapter, all_documented, elsewhere, plan_for, readings
 from tinygan.doctor.report import ONE_BY_ONE, OVERWRITES, Report, Verdict
 from tinygan.doctor.sandbox import Stopped, Unfilled, call, sandbox, where
-from tinygan.doctor.source import flat, parameters, text_about, tree_of, walk_own
+from tinygan.doctor.source import flat, parameters, required, text_about, tree_of, walk_own
 from tinygan.doctor.steps import descends
 from tinygan.doctor.subject import Fact, Setting, display
 from tinygan.doctor.variations import unreached, variations
@@ -83,13 +83,13 @@ def examine(thing, example=None, definition=None, **setting):
                         report, form, Setting(**setting), call(given) if callable(given) else given, definition
                     )
                 except Stopped as error:
-                    if form.kind == "step" and descends(target, form, right_before(report, form)):
-                        report.remarks.append(f"{form.name} moves all parameters against gradients that are right")
-                    else:
+                    if form.kind != "step" or not settled_by_gradients(report, form):
                         report.errors.append(error)
                         report.unchecked.append(form.name)
     for subject in report.subjects if target.owner is not None else ():
         settle_part(report, subject)
+    for subject in [s for s in report.subjects if s.form.kind == "step"]:
+        settle_step(report, subject)
     for subject in report.subjects if example is None and not hasattr(target.thing, "example") else ():
         doubt(report, subject)
     measured = {m.path for m in report.measured}
@@ -100,6 +100,28 @@ def examine(thing, example=None, definition=None, **setting):
             Stopped(f"{where(target.thing)}: it is not clear what {', '.join(target.left)} belongs to")
         )
     return report
+
+
+def settled_by_gradients(report, form):
+    """Does a step go against gradients that are right, whatever it returns? Then add a remark."""
+    settled = descends(report.target, form, right_before(report, form))
+    said = f"{form.name} moves all parameters against gradients that are right"
+    report.remarks += [said] * (settled and said not in report.remarks)
+    return settled
+
+
+def settle_step(report, subject):
+    """Let a step be whose gradients are wrong for what it returns, if it goes against gradients that are right."""
+    mine = [m for m in report.measured if m.subject.form is subject.form]
+    if not all(m.row.passed for m in mine) and settled_by_gradients(report, subject.form):
+        withdraw(report, subject)
+
+
+def withdraw(report, subject):
+    """Take back what was measured of the form of a subject."""
+    mine = [m for m in report.measured if m.subject.form is subject.form]
+    report.measured = [m for m in report.measured if m.subject.form is not subject.form]
+    report.rows = [row for row in report.rows if all(row is not m.row for m in mine)]
 
 
 def settle_part(report, subject):
@@ -113,9 +135,7 @@ def settle_part(report, subject):
         rows = [m.row for m in report.measured if m.subject.form is other.form]
         if f"self.{subject.form.name}" in called and rows and all(row.passed for row in rows):
             report.remarks.append(f"{subject.form.name} was measured as a part of {other.form.name}, which is right")
-            report.measured = [m for m in report.measured if m.subject.form is not subject.form]
-            report.rows = [row for row in report.rows if all(row is not m.row for m in mine)]
-            return
+            return withdraw(report, subject)
 
 
 def doubt(report, subject):
@@ -136,6 +156,9 @@ def doubt(report, subject):
 def is_sure(subject, gradients):
     """Is it plain what the code takes: by the file, by its documentation, or because it has but one gradient?"""
     plan, world = subject.plan, subject.plan.world.name
+    its_own = plan.form.kind == "step" and plan.value[-1].name == plan.form.name
+    if its_own and not any(LOSS.fullmatch(str(name)) for name in plan.value[-1].returns):
+        return False  # what a step returns may be a report, and not what it goes down
     if not isinstance(subject.target.thing, (type, types.FunctionType)):  # an object that somebody has made
         return True
     if len(plan.value) == 1 and world.startswith("as used") or all_documented(plan.target, plan.form, plan.value):
@@ -144,7 +167,8 @@ def is_sure(subject, gradients):
         return True
     function = plan.target.owner is None and len(subject.args) < 3  # of x, and perhaps a target
     layer = re.match("forward|__call__", plan.value[0].name) and re.match("back", plan.form.name)
-    usual = world.startswith(("rows", "as documented")) or len(subject.args) == 1 and world != "square"
+    usual = world.startswith(("rows", "as documented", "as indexed"))
+    usual = usual or len(subject.args) == 1 and plan.world.x in ("N", "I")
     plain = gradients == len(plan.value) == 1 and plan.form.kind != "step"
     return bool(plain and usual and (function or layer))
 
@@ -157,7 +181,7 @@ def some_right(report, subject, wrong):
     right = [m for m in near if m.row.passed]
     if not world.last and all(m.a.shape == m.n.shape for m in wrong) and any(m.n.size > 1 for m in right):
         return True
-    return bool(right) and 2 * len(right) >= len(near) and (world.last < 2 or world.name == "square")
+    return bool(right) and 2 * len(right) >= len(near) and (not world.last or world.sizes.get("I") != 1)
 
 
 def explained(report, wrong):
@@ -488,14 +512,20 @@ def likeliest(attempt, setting, example=None):
             return other.subject, again
     last = subject.plan.world.last
     if last or any(m.a.shape != m.x.shape for m in found):  # perhaps what it was given was nonsense
+        nearest, most = (subject, found), sum(m.row.passed for m in found)
         for other in elsewhere(subject.plan, example):
             again = measure(other.subject)
             shrunk = any(m.x.size == 1 and m.path in larger for m in again)  # where every sum is right
-            if len(again) >= len(found) and not shrunk and all(m.row.passed for m in again):
-                if other.plan.world.name == "one sample" and not last:
+            if len(again) < len(found) or shrunk:
+                continue
+            if all(m.row.passed for m in again):
+                if other.plan.world.name == "one sample" and (not last or subject.plan.world.name == "columns"):
                     place = where(subject.function(gradient or subject.value[0]))
                     raise Stopped(f"{place}: it is right for one sample, and for several a sum over them is missing")
                 return other.subject, again
+            if other.done and sum(m.row.passed for m in again) > most:
+                nearest, most = (other.subject, again), sum(m.row.passed for m in again)
+        subject, found = nearest
     if stops:
         subject = Attempt(replace(subject.plan, alone=True), setting).subject
         return subject, measure(subject)
@@ -526,22 +556,25 @@ def missing(subject, found, remarks):
         return inside[0] if inside and inside[0] != "self" else None
 
     have, names = {m.path for m in found}, {}
-    optional = {p.name for p in parameters(subject.target.thing) if isinstance(p.default, (tuple, list))}
+    known = {p.name for p in parameters(subject.target.thing) if isinstance(p.default, (tuple, list))}
     others = {box(path) for path in subject.slots} - {box(path) for path in have} - {None}
+    given = required(subject.target.thing) if isinstance(subject.target.thing, type) else ()
+    if not any(step.needs for step in subject.value):  # the data are in the object
+        known |= {name for name in given if not is_weight(name, given)}
     if any(len(path) > 1 for path in have):
         remarks += [f"no gradient of {name} is computed" for name in sorted(others)]
     else:
         others = set()
     for path, array in subject.slots.items() if subject.form.kind != "step" else ():
         parameter = path[0] == "self" or len(path) > 1 and not re.fullmatch(BATCHES, str(path[0]))
-        constant = re.fullmatch(f"{CONSTANTS}|{DATA}|{TARGETS.pattern}", str(path[-1])) or path[-1] in optional
+        constant = re.fullmatch(f"{CONSTANTS}|{DATA}|{TARGETS.pattern}", str(path[-1]))
         graph = re.fullmatch("[A-Z]", str(path[-1])) and re.search("adj|laplac|graph", subject.target.text)
         if (
             parameter
             and box(path) not in others
             and array.ndim
             and path not in have
-            and not (constant or graph)
+            and not (constant or graph or path[-1] in known)
             and not subject.of_other(path)
             and subject.matters(array)
         ):

@@ -83,6 +83,7 @@ def of_classes(loss):
 
 
 IMPLIED = {name: of_classes(loss) for name, loss in IMPLIED.items()}
+TOTALS = {"sum of the losses": lambda losses: np.sum(losses), "mean of the losses": lambda losses: np.mean(losses)}
 
 
 class Call(NamedTuple):
@@ -98,6 +99,7 @@ class Call(NamedTuple):
     part: int = 0  # which of the losses that a step of both players returns it is,
     side: str = ""  # and whose, "D" or "G"
     over: bool = False  # is it given a list of pairs, one pair at a time? The value is the mean
+    bound: bool = False  # is ``function`` given the object first?
 
 
 class Form(NamedTuple):
@@ -189,6 +191,12 @@ def forms(functions, module):
         flags = [p.name for p in parameters(functions[name]) if p.default is False and FLAG.fullmatch(p.name)]
         values = ((call,),) if flags else values_for(call, gradients[name], rest, losses) if name in gradients else ()
         values = [v for v in values if not is_of_another(v, gradients.get(name, ""), stems)] or values
+        own_loss = len(call.returns) > 1 and LOSS.fullmatch(str(call.returns[0])) and not flags
+        own_loss = own_loss and not any(map(DOUT.fullmatch, call.needs))
+        if own_loss and values and not is_loss(values[0][-1].name):
+            values = []
+        elif name in gradients and not own_loss:
+            values = of_player(call, calls, losses) or values
         values = [tuple(with_optional(step, call.returns, functions) for step in value) for value in values]
         if values:
             found.append(Form("pair", tuple(values), call._replace(flag=flags[0]) if flags else call))
@@ -231,11 +239,56 @@ def forms(functions, module):
     return found if whole else training(calls, losses) or found
 
 
+PLAY = r"(forward_?)?(g|d|gen(erator|erate)?|disc(riminator|riminate)?|critic)(_?forward)?"
+USUAL = {  # what a player may go down, by the probabilities that D gives to real and to generated samples
+    "d": {"-log D(x) - log(1 - D(G(z)))": lambda real, fake: -np.log(real) - np.log(1 - fake)},
+    "g": {"-log D(G(z))": lambda _, fake: -np.log(fake), "log(1 - D(G(z)))": lambda _, fake: np.log(1 - fake)},
+}
+
+
+def of_player(gradient, calls, losses):
+    """The values of the gradient of D, or of G, in a class that runs both, and has no loss; () if it is none.
+
+    What the gradient takes, "a1_fake", is found among what D returns, "a1" or "a1_d", for generated samples.
+    """
+    sides = sides_of(gradient)
+    runs = {side: call for call in calls.values() if re.fullmatch(PLAY, call.name, re.I) for side in sides_of(call)}
+    if len(sides) != 1 or set(runs) != {"d", "g"} or any(len(call.needs) != 1 for call in runs.values()):
+        return ()
+    (side,), own = sides, [loss for loss in losses if loss.function is None and set(loss.needs) <= set(gradient.needs)]
+    of = {name: "real" if "real" in name else "fake" for name in gradient.needs if re.search("real|fake|gen", name)}
+    bases = {name: re.sub("_?(real|fake|gen)_?", "", name) for name in of}
+    outputs = [re.sub("_(d|disc)$", "", str(name)) for name in runs["d"].returns]
+    made = {name: outputs.index(base) for name, base in bases.items() if base in outputs}
+    data = [name for name in gradient.needs if name not in made and (side == "d" or name not in of)]
+    kinds = ["real" if "real" in name else "fake" for name in data]
+    if own or side == "d" and sorted(kinds) != ["fake", "real"] or side == "g" and len(data) != 1:
+        return ()
+
+    def all_of(result):
+        return result if isinstance(result, tuple) else (result,)
+
+    def value(name, loss, total):
+        def run(thing, **given):
+            x = dict(zip(kinds, given.values(), strict=True))
+            if side == "g":
+                x = {"fake": all_of(getattr(thing, runs["g"].name)(*given.values()))[-1]}
+            out = {kind: all_of(getattr(thing, runs["d"].name)(x[kind])) for kind in sorted(x, reverse=True)}
+            losses = loss(out["real"][-1] if "real" in out else None, out["fake"][-1])
+            inputs = [x[of[name]] if name not in made else out[of[name]][made[name]] for name in of]
+            return total(losses), *inputs
+
+        return Call(f"the loss {total.__name__}({name})", tuple(data), ("loss", *of), None, run, bound=True)
+
+    return [(value(*loss, total),) for loss in USUAL[side].items() for total in (np.mean, np.sum)]
+
+
 def stores_gradients(call):
-    """Does it leave gradients in its object, ``self.dW = ...``, and return one thing, the loss?"""
+    """Does it leave gradients in its object, or in an inner one, ``self.D.backward(dout)``, and return the loss alone?"""
     stored = [part.targets[0] for part in walk_own(call.node) if isinstance(part, ast.Assign)] if call.node else []
     names = [part.attr for part in stored if isinstance(part, ast.Attribute)]
-    return len(call.returns) == 1 and any("grad" in name for name in names)
+    inside = call.node is not None and re.search(r"\bself\.\w+\.backward\(", ast.unparse(call.node))
+    return len(call.returns) == 1 and bool(inside or any("grad" in name for name in names))
 
 
 def adds(call):
@@ -298,6 +351,10 @@ def stem_of(name, calls):
         rest = match["before"] or match["after"]
         rest = re.sub(r"(_out(put)?)?_to$", "", rest.strip("_"))  # sigmoid_output_to_derivative
         return "" if rest in ("d", "compute", "get", "calc", "calculate", "fn", "func", "pass") else rest
+    if re.fullmatch("deltas|score", name) and any(
+        is_loss(k) and c.needs == calls[name].needs for k, c in calls.items()
+    ):
+        return ""
     without = re.sub(r"^[dg]_?", "", name)
     return without if without != name and (without in calls or f"{without}_forward" in calls) else None
 
@@ -306,6 +363,7 @@ def values_for(gradient, stem, rest, losses):
     """Return the alternatives for the value that a gradient belongs to, the likeliest first."""
     known = [n for n in gradient.needs if not CACHE.fullmatch(n) and not RATE.fullmatch(n)]
     ranked, alternatives, low = [], [], stem.lower()
+    rest = {name: call for name, call in rest.items() if gradient.name not in names_called(call)}
     for call in rest.values():
         name = call.name.lower()
         exact = is_exact(name, low)
@@ -361,9 +419,30 @@ def values_for(gradient, stem, rest, losses):
             alternatives += [(first, call) for first in rest.values() if re.fullmatch(FORWARD, first.name.lower())]
         if not targets or len(gradient.needs) == len(call.needs) or any(map(DOUT.fullmatch, known)):
             alternatives.append((call,))
+    if not any(
+        map(DOUT.fullmatch, set(gradient.needs) - {"y"})
+    ):  # of losses, one a sample, it may be that of their sum
+        apart = [value for value in alternatives if is_loss(value[-1].name) and not adds_samples(value[-1])]
+        alternatives += [(*value, total) for value in apart for total in totals()[:1]]
     if not alternatives and isinstance(ufunc := getattr(np, low, None), np.ufunc) and ufunc.nin == 1:
         alternatives.append((Call(low, ("x",), (None,), None, lambda x: ufunc(x)),))  # tanh_derivative of np.tanh
     return alternatives
+
+
+def names_called(call):
+    """The names of the functions that a function calls."""
+    functions = [part.func for part in walk_own(call.node) if isinstance(part, ast.Call)] if call.node else []
+    return {getattr(function, "attr", getattr(function, "id", "")) for function in functions}
+
+
+def adds_samples(loss):
+    """Does a loss add up over something, by its source?"""
+    return loss.node is None or bool(re.search(r"sum\(|mean\(|average|norm|dot|@|\+=", ast.unparse(loss.node)))
+
+
+def totals():
+    """The Calls that make one number of losses, one a sample: their sum, or their mean."""
+    return [Call(name, ("losses",), (None,), None, function) for name, function in TOTALS.items()]
 
 
 def is_exact(name, stem):
@@ -418,8 +497,8 @@ def sides_of(call):
 def sides_in(name):
     """The players, "d" and "g", that a name speaks of."""
     same = {"disc": "d", "critic": "d", "gen": "g"}
-    found = re.findall(r"(?:^|_)(disc|critic|gen|d|g)(?!rad)(?=_|$|[a-z]*$)", name.lower())
-    return {same.get(side, side) for side in found}
+    found = re.findall(r"(?:^|_)(?:(disc(?!ount)|critic|gen)[a-z]*(?:_|$)|([dg])(?!rad)(?=_|$|[a-z]*$))", name.lower())
+    return {same.get(side, side) for pair in found for side in pair if side}
 
 
 def gives_both(call, module):

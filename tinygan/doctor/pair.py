@@ -9,7 +9,7 @@ import numpy as np
 
 from tinygan.doctor.arrays import fit, generators_of, is_gradient_name, named_after, parts_of
 from tinygan.doctor.feeding import Descent
-from tinygan.doctor.finding import CACHE, DOUT, TARGET, gives_output
+from tinygan.doctor.finding import CACHE, DOUT, TARGET, gives_output, is_loss
 from tinygan.doctor.sandbox import Stopped, call, reset, snapshot, where
 from tinygan.doctor.source import flat, required
 from tinygan.doctor.subject import Fact, Subject, display, is_array, main_argument, rated
@@ -112,13 +112,19 @@ class Pair(Subject):
         found = self.matched(returned, self.form.gradient.returns, changed)
         self.broken += self.exchanged(returned, found)
         own = [path for path, g in found.items() if path[0] == "self" and g is not None]
-        if len(own) > 1 and not self.told and not self.is_loss and self.form.kind == "pair":
+        losses = is_loss(self.value[-1].name) and not all(map(self.of_samples, filter(is_array, found.values())))
+        if (len(own) > 1 or losses) and not self.told and not self.is_loss and self.form.kind == "pair":
+            self.stage = 3
             said = f"{self.form.name} takes no dout, and belongs to no loss that is written here"
             raise Stopped(f"{where(self.function(self.form.gradient))}: {said}")
         if not self.told and not self.is_loss:  # a derivative is still to be multiplied by dout
             douts = self.split(dout)[0]
             found = {path: g if g is None else times(douts, g) for path, g in found.items()}
         return self.with_moves(found, self.moved(start), back)
+
+    def of_samples(self, gradient):
+        """Is a gradient one for each output, one a sample?"""
+        return gradient.shape[: len(self.shapes[0])] == self.shapes[0]
 
     @property
     def counted(self):

@@ -13,7 +13,7 @@ import numpy as np
 
 from tinygan.doctor import feeding
 from tinygan.doctor.feeding import TARGETS, Draw, Several, World
-from tinygan.doctor.finding import IMPLIED, LOSS, of_class
+from tinygan.doctor.finding import IMPLIED, LOSS, TOTALS, of_class, totals
 from tinygan.doctor.games import Penalty, Step
 from tinygan.doctor.offers import by_position, candidates, constructor_names, documented, parameters_of, used
 from tinygan.doctor.pair import Pair, free_arguments
@@ -116,11 +116,14 @@ def worlds(target, form, value):
     names, result = free_arguments(value, form.gradient, form.kind), list(feeding.WORLDS)
     found, _ = documented(target, [*names, *constructor_names(target)])
     if target.owner is None and any(re.fullmatch(feeding.GAME, name) for name in names):
-        result.sort(key=lambda world: world.name != "one column")
-        result[0] = result[0]._replace(last=0)
+        result = with_first(result, "one column")
+    places = re.findall(rf"\b{names[0]}\[(\d)\]", target.text) if len(names) == 1 else []
+    if max(map(int, places), default=0) > 0:
+        result.insert(0, World("as indexed", str(max(map(int, places)) + 1), {}))
+    if any(re.fullmatch(r"\w*([a-z]V|_v)ec(tor)?", name) for name in names):
+        result = with_first(result, "one sample")
     if re.search(r"\b(slog)?det\(|\binv\(|solve\(|cholesky\(|\beigh?\(|\btrace\(", target.text):
-        result.sort(key=lambda world: world.name != "square")
-        result[0] = result[0]._replace(last=0)
+        result = with_first(result, "square")
     data = [name for name in names if not feeding.is_weight(name, names)]
     if first := next((found[name].shape for name in data if name in found), "N I" if found else None):
         like = next((w.sizes for w in result if len(w.x.split()) == len(first.split()) and not w.last), {})
@@ -142,9 +145,17 @@ def worlds(target, form, value):
     return [w._replace(sizes={**w.sizes, "O": 1}) for w in result] if form.kind == "step" else result
 
 
+def with_first(result, name):
+    """The same layouts, the one of this name first, and no longer among the last."""
+    return sorted((w._replace(last=w.last * (w.name != name)) for w in result), key=lambda world: world.name != name)
+
+
 def one_by_one(module, form):
-    """Is the gradient called for one sample after the other, ``for x, y in batch: ... backprop(x, y)``?"""
-    name = form.gradient.name if form.gradient else form.values[0][0].name
+    """Is the gradient called for one sample after the other, ``for x, y in batch: ... backprop(x, y)``, or meant so?"""
+    call = form.gradient or form.values[0][0]
+    name = call.name
+    if re.search(r"\b((one|single) (training )?(example|sample|input)|C_x)\b", text_about(module, [call.node])):
+        return True
     for loop in [part for part in ast.walk(tree_of(module)) if isinstance(part, ast.For)]:
         sample = {getattr(n, "id", "") for n in ast.walk(loop.target)}
         for part in [part for part in ast.walk(loop) if isinstance(part, ast.Call)]:
@@ -169,6 +180,7 @@ def search(target, form, value, world, setting, example, stop, pairs=False):
     def changes():
         single = [{name: i} for name in reversed(space) for i in range(len(space[name]))]
         yield from single
+        yield from together
         yield from ({**p, **q} for p, q in combinations(single if pairs else [], 2))
 
     choice, stuck, left = dict.fromkeys(space, 0), False, ATTEMPTS * (1 + 5 * pairs)
@@ -183,8 +195,9 @@ def search(target, form, value, world, setting, example, stop, pairs=False):
         joined(space, ("I+M M", "M", "N M")),
         in_columns(space),
     )
+    together = [{name: place for name, place in others.items() if name not in known} for others in together]
     for others in together:
-        other = start | {name: place for name, place in others.items() if name not in known}
+        other = start | others
         if not best.done and other != start and (second := attempt(other)).progress > best.progress:
             best, choice = second, other
     told = world.name.startswith("as documented") and all_documented(target, form, value)
@@ -240,7 +253,10 @@ def elsewhere(plan, example):
     text = text_about(target.module, [step.node for step in (*value, form.gradient) if step is not None])
     alone = not re.search(r"shape\[|len\(|size|axis|keepdims|mean\(|sum\(|/ *m\b|batch", text)
     alone = alone or plan.world.last  # nothing else runs
-    every += [w._replace(sizes={"N": 1}, name="one sample") for w in every if w.name == "columns" and alone]
+    if plan.world.name == "columns":
+        alone = form.gradient and not re.search(BATCH, text_about(target.module, [form.gradient.node]))
+    columns = [w for w in worlds(target, form, value) if w.name == "columns" and alone]
+    every += [w._replace(sizes={"N": 1}, name="one sample") for w in columns]
     for world in every:
         if world.name != "square":
             attempt = search(target, form, value, world, Setting(), None, stop)
@@ -287,6 +303,10 @@ def readings(plan, found):
         functions = plan.target.owner is None and len(value) == len(plan.value) == 1 and plan.form.kind == "pair"
         if functions and value != plan.value and not LOSS.fullmatch(value[0].name):
             yield plan_for(plan.target, plan.form._replace(values=(value,)), Setting()).plan
+    if plan.value[-1].bound:  # another loss of a player
+        yield from (replace(plan, value=value) for value in plan.form.values if value != plan.value)
+    if plan.value[-1].function in TOTALS.values():  # the mean in place of the sum
+        yield replace(plan, value=(*plan.value[:-1], totals()[1]))
     yield from reshaped(plan, found)
     labels = [name for name, given in plan.given.items() if isinstance(given, Draw) and given == Draw("N", "labels")]
     words = [name for name in labels if not TARGETS.fullmatch(name)]

@@ -16,6 +16,7 @@ from itertools import product
 import numpy as np
 
 from tinygan.doctor import feeding
+from tinygan.doctor.arrays import named_after
 from tinygan.doctor.finding import RATE, STEPS_OF_A_RULE
 from tinygan.doctor.sandbox import Stopped, call, where
 from tinygan.doctor.source import node_of, own_classes, text_about
@@ -24,7 +25,7 @@ from tinygan.gradcheck import compare
 
 STEPS, TOLERANCE = 4, 1e-5
 NAMES = ("W1", "b1", "W2", "b2")
-HOLDS = "dict|dict, d|list|array|objects|owned|owned, by name|one by one|pairs|layer|net".split("|")
+HOLDS = "dict|dict, d|list|array|objects|owned|owned, by name|one by one|pairs|apart|layer|net".split("|")
 # fmt: off
 KINDS = {  # what the name says: the rules that it may mean
     r"adam_?w": ["adamw"], r"n_?adam": ["nadam"], r"ada_?max": ["adamax"], r"adam": ["adam", "adamw"],
@@ -170,6 +171,7 @@ def run(target, hold, state, start, gradients, hyper):
         "one by one": list,
         "owned": list,
         "pairs": list,
+        "apart": list,
         "net": list,
         "array": lambda arrays: arrays[0],
     }.get(hold, lambda arrays: dict(zip(NAMES, arrays, strict=False)))
@@ -197,6 +199,17 @@ def run(target, hold, state, start, gradients, hyper):
         elif hold in ("owned", "pairs"):
             call(step, gs if hold == "owned" else list(zip(params, gs, strict=True)))
             path.append([np.array(w) for w in getattr(thing, own or "", params)])
+        elif hold == "apart":
+            names = arguments(step)
+            named = [(name, d) for name in names for d in names if name != d and named_after(d, name) == 3]
+            steps = {name: t for name in names if re.fullmatch(r"t|step|iter\w*|epoch", name)}
+            given = {
+                k: v
+                for pair, both in zip(named, zip(params, gs, strict=True), strict=True)
+                for k, v in zip(pair, both, strict=True)
+            }
+            params = list(call(step, **given, **steps) or params)
+            path.append([np.array(w) for w in params])
         elif hold == "layer":
             layer.dweights, layer.dbiases = gs
             for method in ("pre_update_params", step.__name__, "post_update_params"):
@@ -292,8 +305,9 @@ def examine(report, target):
     start = [rng.normal(size=shape) for shape in ((3, 2), 2, (2, 3), 3)[: 4 if more else 2]]
     gradients = [[feeding.signed(rng, w.shape, 0.3, 2) for w in start] for _ in range(STEPS)]
     switched_off = [name for name, value in optional.items() if value == 0 and value is not False]
-    settings = [{}] + [{name: 0.9} for name in switched_off if name in ("momentum", "mu")]
-    settings += [{name: True} for name, value in optional.items() if value is False and name == "nesterov"]
+    moving = {name: 0.9 for name in switched_off if name in ("momentum", "mu")}
+    settings = [{}] + [moving] * bool(moving)
+    settings += [{"nesterov": True, **moving}] * (optional.get("nesterov") is False)
     settings += [{name: 0.1} for name in switched_off if name in ("weight_decay", "wd")]
     for hyper in settings:
         error = None
@@ -305,7 +319,8 @@ def examine(report, target):
                     error = error or (caught if isinstance(caught, Stopped) else None)
                     continue
                 used = len(path[0])
-                rule = Rule(target, hyperparameters(found), start[:used], [gs[:used] for gs in gradients])
+                kind = "nesterov" if "nesterov" in hyper and not re.search("ada", target.name, re.I) else target.name
+                rule = Rule(target, kind, hyperparameters(found), start[:used], [gs[:used] for gs in gradients])
                 judge(report, rule, path, lambda: run(target, hold, state, start, gradients, hyper)[0])  # noqa: B023
                 break
             else:
@@ -320,12 +335,12 @@ def examine(report, target):
 
 
 class Rule:
-    """What a target's name says that it is, with these hyperparameters, for these parameters and gradients."""
+    """What a name says that a target is, with these hyperparameters, for these parameters and gradients."""
 
-    def __init__(self, target, h, start, gradients):
+    def __init__(self, target, name, h, start, gradients):
         self.target, self.h, self.start, self.gradients = target, h, start, gradients
         self.ways = {}  # {mistake: every published variant after it}
-        self.kinds = next(kinds for pattern, kinds in KINDS.items() if re.search(pattern, target.name, re.I))
+        self.kinds = next(kinds for pattern, kinds in KINDS.items() if re.search(pattern, name, re.I))
         self.tolerance = max(TOLERANCE, 10 * h["eps"] if h["eps"] < 1e-4 else 0)
 
     def nearest(self, moved, mistake=""):

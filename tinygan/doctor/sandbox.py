@@ -159,13 +159,11 @@ def counted_lines():
     """Yield a list whose only entry counts the lines of learners' code that run in here: how far did it come?"""
     count, before = [0], sys.gettrace()
 
-    def trace(frame, event, _):
-        if in_library(frame.f_code.co_filename):
-            return None
+    def on_line(frame, event, _):
         count[0] += event == "line"
-        return trace
+        return on_line
 
-    sys.settrace(trace)
+    sys.settrace(lambda frame, event, _: None if in_library(frame.f_code.co_filename) else on_line)
     try:
         yield count
     finally:
@@ -213,9 +211,15 @@ def where(thing):
         thing = type(thing)
     try:
         code = getattr(thing, "__code__", None)
-        return spot(inspect.getfile(thing), code.co_firstlineno if code else inspect.getsourcelines(thing)[1])
+        return spot(inspect.getfile(thing), code.co_firstlineno if code else line_of(thing))
     except (TypeError, OSError):
         return getattr(thing, "__name__", "?")
+
+
+@functools.lru_cache(1000)  # as above
+def line_of(kind):
+    """Return the line in which a class begins."""
+    return inspect.getsourcelines(kind)[1]
 
 
 # ---- loading ---------------------------------------------------------------------------------------

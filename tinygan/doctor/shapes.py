@@ -68,7 +68,7 @@ def all_axes(text):
 def axes_in(inside, constructor):
     """["N", "D"] of "N, D", or None if these are no axes."""
     axes = [axis.strip().replace(" ", "").replace("+1", "1") for axis in inside.rstrip(", ").split(",")]
-    formula = len(axes) == 1 and "," not in inside and re.fullmatch(r"[a-z]", axes[0])  # mean(x)
+    formula = len(axes) == 1 and "," not in inside and re.fullmatch(r"[a-zUVWXYZ]", axes[0])  # mean(x), matrix (U)
     parts = [part for axis in axes for part in axis.split("+")]
     known = not formula and all(AXIS.fullmatch(part) or part in constructor for part in parts)
     return axes if known and len(axes) < 5 and not (len(axes) > 1 and axes[0].isdigit() and axes[0] != "1") else None

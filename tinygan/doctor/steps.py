@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from tinygan.doctor.arrays import parts_of
+from tinygan.doctor.arrays import leaves, parts_of
 from tinygan.doctor.measure import upstream
 from tinygan.doctor.planning import SENSELESS, Attempt, plan_for
 from tinygan.doctor.sandbox import Stopped, call
@@ -20,7 +20,13 @@ def descends(target, form, subjects):
 
     subjects  what the step may call for gradients, each measured and right
     """
-    attempt = plan_for(target, form._replace(values=((form.gradient,),)), Setting())
+
+    def run(thing, **given):  # it need not return anything
+        result = getattr(thing, form.name)(**given)
+        return result if result is not None else float(sum(np.sum(leaf.value**2) for leaf in leaves(thing)))
+
+    runs = form.gradient if target.owner is None else form.gradient._replace(function=run, bound=True)
+    attempt = plan_for(target, form._replace(values=((runs,),)), Setting())
     known = {name: given for subject in subjects for name, given in subject.plan.given.items()}
     given = {name: known.get(name, guess) for name, guess in attempt.plan.given.items()}
     for subject in subjects[:1] if attempt.progress[0] < 2 else ():  # it takes what its gradients take
@@ -47,6 +53,11 @@ def along(moved, gradients):
     return c > 0 and relative_error(step, c * gradient) < 1e-6
 
 
+def is_parameter(path):
+    """Is it in an object, its own or one that it is given, ``D.W``?"""
+    return path[0] == "self" or len(path) > 1
+
+
 def name_of(subject):
     """The name of the function that computes the gradients of a subject."""
     return (subject.form.gradient or subject.value[0]).name
@@ -59,7 +70,7 @@ def places_of_gradients(subject):
     _, arrays = calls[-1]
     found = {}
     for path, g in gradients.items():
-        if path[0] == "self" and g is not None:
+        if is_parameter(path) and g is not None:
             at = [place for place, a in arrays.items() if a.size == g.size and np.array_equal(a.ravel(), g.ravel())]
             found |= {path: at[0]} if at else {}
     return found
@@ -74,7 +85,7 @@ def watched(subject, names):
         with recorded(subject, names) as calls:
             call(subject.function(step), **named, **subject.extra(step))
         after = {leaf.path: np.array(leaf.value) for leaf in subject.state()}
-        own = [(leaf.path, old) for leaf, _, old in before if leaf.path in subject.slots and leaf.path[0] == "self"]
+        own = [(leaf.path, old) for leaf, _, old in before if leaf.path in subject.slots and is_parameter(leaf.path)]
         return {path: old - after[path] for path, old in own if not np.array_equal(old, after[path])}, calls
     finally:
         for leaf, value, old in before:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import copy
+import functools
 import inspect
 import re
 import types
@@ -95,10 +96,11 @@ def display(path):
     return text.lstrip(".").removeprefix("self.")
 
 
+@functools.lru_cache(1000)
 def attributes(node, context):
     """The names of the attributes of self that a function reads (ast.Load) or writes (ast.Store)."""
     found = [part for part in ast.walk(node) if isinstance(part, ast.Attribute) and isinstance(part.ctx, context)]
-    return [part.attr for part in found if getattr(part.value, "id", "") == "self"]
+    return {part.attr for part in found if getattr(part.value, "id", "") == "self"}
 
 
 def main_argument(step, known):
@@ -171,8 +173,8 @@ class Subject:
     def complete(self, thing, rng):
         """Have an object make what its constructor has not: by ``initialize(optimizer)``, or a step of ``fit``."""
         steps = [step.node for step in (*self.value, self.form.gradient) if step is not None and step.node is not None]
-        made = {name for node in steps for name in attributes(node, ast.Store)}
-        used = {name for node in steps for name in attributes(node, ast.Load)} - made
+        made = set().union(*(attributes(node, ast.Store) for node in steps))
+        used = set().union(*(attributes(node, ast.Load) for node in steps)) - made
         own = getattr(thing, "__dict__", {})
         shape = tuple(length(word, self.sizes) for word in self.plan.world.x.split()[1:])
         if not [name for name in used if name not in dir(thing) or own.get(name, 0) is None]:
@@ -187,7 +189,7 @@ class Subject:
         methods = [getattr(thing, name) for name in dir(type(thing)) if name[:2] != "__"]
         for method in filter(callable, methods):
             node, needs = node_of(method), required(method)
-            if node is not None and node not in steps and used & set(attributes(node, ast.Store)):
+            if node is not None and node not in steps and used & attributes(node, ast.Store):
                 sizes = {k: offered[0] for k in needs if isinstance((offered := for_constructor(k, 0))[0], Size)}
                 drawn = {k: v for k, v in {**sizes, **self.plan.given}.items() if k in needs}
                 drawn = {k: realize(v, self.sizes, rng, "near") for k, v in drawn.items()}
@@ -237,6 +239,9 @@ class Subject:
         """Return the function that a Call names, or that the value has been returned with."""
         if step.closure:
             return self.cache
+        if step.bound:
+            located = functools.wraps(self.target.owner, assigned=(), updated=())  # where a message says that it stands
+            return types.MethodType(located(step.function), self.thing)
         return step.function or getattr(self.thing if self.target.owner else self.target.module, step.name)
 
     # ---- running ----
