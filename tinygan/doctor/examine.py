@@ -166,7 +166,7 @@ def is_sure(subject, gradients):
     if plan.form.kind == "both" and plan.value[-1].function is not None:  # an operation of an engine
         return True
     function = plan.target.owner is None and len(subject.args) < 3  # of x, and perhaps a target
-    layer = re.match("forward|__call__", plan.value[0].name) and re.match("back", plan.form.name)
+    layer = re.match("forward|__call__", plan.value[0].name) and re.match("back|grad|deriv|prime", plan.form.name)
     usual = world.startswith(("rows", "as documented", "as indexed"))
     usual = usual or len(subject.args) == 1 and plan.world.x in ("N", "I")
     plain = gradients == len(plan.value) == 1 and plan.form.kind != "step"

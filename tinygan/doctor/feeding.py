@@ -187,7 +187,7 @@ SURELY_TARGETS = re.compile(
     r"(t|y_?true|targets?|tgt|actuals?|y_?labels?|labels?|classes|(ground_?)?truth|gt|\w*one_?hot|expected|desired|teacher\w*)",
     re.I,
 )
-TARGETS = re.compile(SURELY_TARGETS.pattern + r"|y|true|lab|y_?real|y_?batch|ys|y_?train", re.I)
+TARGETS = re.compile(SURELY_TARGETS.pattern + r"|y|true|lab|y_?(real|enc)|y_?batch|ys|y_?train", re.I)
 IDS = r"(i\w*|x|ids|tok\w*|words?|inputs?|seq\w*)"
 PLAIN_IDS = r"(\w+_)?(ids?|idx|idxs|index|indices|tokens?|words?)|[a-z]\w*(Idx|Ind|Index|Indices|Words?)"
 PLACE = r"\w+_(id|idx|index)|[a-z]\w*(Idx|Ind|Index|Word)"
@@ -334,6 +334,11 @@ def pairs_of(sizes, rng):
         return signed(rng, (n, 1))
 
     return [(column(sizes["I"]), rng.uniform(0.1, 0.9, (sizes["O"], 1))) for _ in range(sizes["N"])]
+
+
+def triples(sizes, rng):
+    """Ratings as a list of (user, item, number), each user and each item more than once."""
+    return [(n % 3, (n + n // 4) % 3, float(value)) for n, value in enumerate(signed(rng, (7,)))]
 
 
 def unrolled(sizes, rng, decodes=False):

@@ -58,6 +58,8 @@ def candidates(target, names, value, gradient, world, example, instance):
             offered = [*words(module, name), *feeding.without_batch(name, names, offered)]
         if re.search(rf"\b{name}\[(1:|:-1)\]", getattr(module, "source_text", "")):  # its first, or last, is the bias
             offered = [offered[0], Draw("I+1"), *offered[1:]]
+        if re.search(rf"for (\w+), (\w+), \w+ in {name}\b[\s\S]*\[\1\]", target.text):
+            offered = [Make(feeding.triples), *offered]
         kinds = dict.fromkeys(c.values for c in offered if isinstance(c, Draw))
         offered += [Draw(f"N {length}", kind) for length in own for kind in kinds]
         offered += [Draw(f"{length} 1") for length in own if re.fullmatch(feeding.STATES, name)]

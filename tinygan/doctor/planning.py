@@ -154,7 +154,9 @@ def one_by_one(module, form):
     """Is the gradient called for one sample after the other, ``for x, y in batch: ... backprop(x, y)``, or meant so?"""
     call = form.gradient or form.values[0][0]
     name = call.name
-    if re.search(r"\b((one|single) (training )?(example|sample|input)|C_x)\b", text_about(module, [call.node])):
+    if re.search(
+        r"\b((of|for) (one|a single) (training )?(example|sample|input)|C_x)\b", text_about(module, [call.node])
+    ):
         return True
     for loop in [part for part in ast.walk(tree_of(module)) if isinstance(part, ast.For)]:
         sample = {getattr(n, "id", "") for n in ast.walk(loop.target)}

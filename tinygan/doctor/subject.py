@@ -272,7 +272,11 @@ class Subject:
             self.current, result = step, self.in_order(self.result_of(step, named))
             if result is None and self.thing is not None:  # it has stored it
                 result = next((v for v in (getattr(self.thing, n, None) for n in STORED) if v is not None), None)
-            if i == len(self.value) - 1 or not isinstance(result, dict):
+            last = i == len(self.value) - 1
+            final = [n for n, name in enumerate(step.returns) if re.search("_out|final|pred|hat|prob", str(name))]
+            if not last and isinstance(result, tuple) and final and is_number(result[final[-1]]):
+                self.main = result[final[-1]]  # z_h, a_h, z_out, a_out
+            elif last or not isinstance(result, dict):
                 self.main = self.outputs(result)[0]
             if isinstance(result, tuple) or self.cache is None:
                 self.cache = result[-1] if isinstance(result, tuple) else result
