@@ -1215,6 +1215,310 @@ class WeightNorm:
         "(dw - dg[:, None] * self.dir)",
         "(dw + dg[:, None] * self.dir)",
     ),
+    "losses, one a sample, and the gradient of their sum": (
+        """
+def line(X, w, b):
+    return X @ w + b
+
+
+def squared_loss(out, y):
+    return (out - y.reshape(out.shape)) ** 2 / 2
+
+
+def grad(X, y, w, b):
+    error = line(X, w, b) - y.reshape(-1, 1)
+    return X.T @ error, error.sum()
+""",
+        "return X.T @ error",
+        "return 2 * X.T @ error",
+    ),
+    "losses, one a sample, and the gradient of their mean": (
+        """
+W, b = np.random.randn(4, 3), np.zeros(3)
+
+
+def net(X):
+    e = np.exp(X @ W + b)
+    return e / e.sum(axis=1, keepdims=True)
+
+
+def cross_entropy(p, y):
+    return -np.log(p[range(len(p)), y])
+
+
+def gradients(X, y):
+    d = net(X)
+    d[range(len(y)), y] -= 1
+    return X.T @ d / len(y), d.mean(axis=0)
+
+
+gradients(np.random.randn(9, 4), np.arange(9) % 3)
+""",
+        "d.mean(axis=0)",
+        "d.mean(axis=0) / 2",
+    ),
+    "all weights in one vector, the last of which is the bias, in a function of its own": (
+        """
+def line(beta, X):
+    return X @ beta[:-1] + beta[-1]
+
+
+def objective(beta, X, y):
+    return np.mean(np.log(np.cosh(line(beta, X) - y)))
+
+
+def gradient(beta, X, y):
+    d = np.tanh(line(beta, X) - y)
+    return np.append(X.T @ d / len(y), d.mean())
+""",
+        "d.mean()",
+        "d.sum()",
+    ),
+    "one word, as a vector, and the index of another one": (
+        """
+def loss_and_gradient(center_vec, outside_idx, vectors):
+    scores = vectors @ center_vec
+    p = np.exp(scores - scores.max())
+    p = p / p.sum()
+    d = p.copy()
+    d[outside_idx] -= 1
+    return -np.log(p[outside_idx]), vectors.T @ d, np.outer(d, center_vec)
+""",
+        "vectors.T @ d",
+        "vectors.T @ p",
+    ),
+    "entries of a vector, one by one": (
+        """
+def valley(w):
+    return (1 - w[0]) ** 2 + 100 * (w[1] - w[0] ** 2) ** 2
+
+
+def valley_grad(w):
+    return np.array([-2 * (1 - w[0]) - 400 * w[0] * (w[1] - w[0] ** 2), 200 * (w[1] - w[0] ** 2)])
+""",
+        "-2 * (1 - w[0])",
+        "2 * (1 - w[0])",
+    ),
+    "deltas beside an error": (
+        """
+def out(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def error(a, c, X, y):
+    return 0.5 * np.sum((y - out(out(X @ a) @ c)) ** 2)
+
+
+def deltas(a, c, X, y):
+    first = out(X @ a)
+    second = out(first @ c)
+    d = (second - y) * second * (1 - second)
+    return X.T @ (d @ c.T * first * (1 - first)), first.T @ d
+
+
+deltas(np.random.randn(3, 4), np.random.randn(4, 1), np.random.randn(6, 3), np.random.rand(6, 1))
+""",
+        "* first * (1 - first)",
+        "* (1 - first)",
+    ),
+    "the score of a likelihood": (
+        """
+def neg_log_likelihood(w, X, k, exposure):
+    eta = X @ w + np.log(exposure)
+    return np.sum(np.exp(eta) - k * eta)
+
+
+def score(w, X, k, exposure):
+    return X.T @ (exposure * np.exp(X @ w) - k)
+""",
+        "exposure * np.exp",
+        "np.exp",
+    ),
+    "layers whose parameters are called weights, in a layer as wide as its input": (
+        """
+class Dense:
+    def __init__(self, n_in, n_out):
+        self.weights, self.biases = np.random.randn(n_in, n_out), np.zeros((1, n_out))
+
+    def forward(self, inputs):
+        self.inputs = inputs
+        return inputs @ self.weights + self.biases
+
+    def backward(self, dvalues):
+        self.dweights, self.dbiases = self.inputs.T @ dvalues, dvalues.sum(axis=0, keepdims=True)
+        return dvalues @ self.weights.T
+
+
+class Block:
+    def __init__(self, n):
+        self.fc1, self.fc2 = Dense(n, n), Dense(n, n)
+
+    def forward(self, x):
+        return x + self.fc2.forward(np.tanh(self.fc1.forward(x)))
+
+    def backward(self, dy):
+        back = self.fc2.backward(dy) * (1 - np.tanh(self.fc1.inputs @ self.fc1.weights + self.fc1.biases) ** 2)
+        return dy + self.fc1.backward(back)
+""",
+        "return dy + ",
+        "return ",
+    ),
+    "how wide a window is": (
+        """
+def mean_pool(x, k):
+    n, c, h, w = x.shape
+    return x.reshape(n, c, h // k, k, w // k, k).mean(axis=(3, 5)), k
+
+
+def mean_pool_backward(dy, k):
+    return dy.repeat(k, axis=2).repeat(k, axis=3) / (k * k)
+""",
+        "/ (k * k)",
+        "/ k",
+    ),
+    "ratings, each a user, an item and a number": (
+        """
+def loss(P, Q, b, ratings):
+    return sum((r - b[u] - P[u] @ Q[i]) ** 2 for u, i, r in ratings)
+
+
+def loss_grad(P, Q, b, ratings):
+    gP, gQ, gb = np.zeros_like(P), np.zeros_like(Q), np.zeros_like(b)
+    for u, i, r in ratings:
+        e = r - b[u] - P[u] @ Q[i]
+        gP[u] += -2 * e * Q[i]
+        gQ[i] += -2 * e * P[u]
+        gb[u] += -2 * e
+    return gP, gQ, gb
+""",
+        "gQ[i] += ",
+        "gQ[i] = ",
+    ),
+    "data by the constructor alone": (
+        """
+class Ratings:
+    def __init__(self, R, K):
+        self.R, self.seen = R, R > 0
+        self.P, self.Q = np.random.randn(len(R), K), np.random.randn(R.shape[1], K)
+
+    def cost(self):
+        return 0.5 * np.sum(((self.R - self.P @ self.Q.T) * self.seen) ** 2)
+
+    def grads(self):
+        e = (self.R - self.P @ self.Q.T) * self.seen
+        return {"P": -e @ self.Q, "Q": -e.T @ self.P}
+""",
+        '"Q": -e.T',
+        '"Q": e.T',
+    ),
+    "one example, a column": (
+        """
+class Network:
+    def __init__(self, sizes):
+        self.weights = [np.random.randn(n, m) for m, n in zip(sizes[:-1], sizes[1:])]
+        self.biases = [np.random.randn(n, 1) for n in sizes[1:]]
+
+    def feedforward(self, a):
+        for w, b in zip(self.weights, self.biases):
+            a = np.tanh(w @ a + b)
+        return a
+
+    def cost(self, x, y):
+        return 0.5 * np.sum((self.feedforward(x) - y) ** 2)
+
+    def backprop(self, x, y):
+        '''Return (nabla_b, nabla_w), the gradient for a single example.'''
+        activations = [x]
+        for w, b in zip(self.weights, self.biases):
+            activations.append(np.tanh(w @ activations[-1] + b))
+        delta, nabla_b, nabla_w = activations[-1] - y, [], []
+        for w, a, before in zip(self.weights[::-1], activations[:0:-1], activations[-2::-1]):
+            delta = delta * (1 - a**2)
+            nabla_b.insert(0, delta)
+            nabla_w.insert(0, delta @ before.T)
+            delta = w.T @ delta
+        return nabla_b, nabla_w
+""",
+        "insert(0, delta)",
+        "insert(0, delta * a)",
+    ),
+    "one image": (
+        """
+class Convolution:
+    def __init__(self, input_shape, kernel_size, depth):
+        channels, height, width = input_shape
+        self.kernels = np.random.randn(depth, channels, kernel_size, kernel_size)
+        self.biases = np.random.randn(depth, height - kernel_size + 1, width - kernel_size + 1)
+
+    def forward(self, input):
+        self.input, out = input, self.biases.copy()
+        for i, j in np.ndindex(out.shape[1:]):
+            k = self.kernels.shape[-1]
+            out[:, i, j] += np.sum(self.kernels * input[:, i : i + k, j : j + k], axis=(1, 2, 3))
+        return out
+
+    def backward(self, output_gradient):
+        self.kernels_gradient, self.biases_gradient = np.zeros_like(self.kernels), output_gradient
+        back, k = np.zeros_like(self.input), self.kernels.shape[-1]
+        for i, j in np.ndindex(output_gradient.shape[1:]):
+            d = output_gradient[:, i, j, None, None, None]
+            self.kernels_gradient += d * self.input[:, i : i + k, j : j + k]
+            back[:, i : i + k, j : j + k] += np.sum(d * self.kernels, axis=0)
+        return back
+""",
+        "back[:, i : i + k, j : j + k] += ",
+        "back[:, i : i + k, j : j + k] = ",
+    ),
+    "several outputs on the way to a cost": (
+        """
+class Perceptron:
+    def __init__(self, n_features, n_hidden, n_output):
+        self.w_h, self.w_out = np.random.randn(n_features, n_hidden), np.random.randn(n_hidden, n_output)
+
+    def _forward(self, X):
+        z_h = X @ self.w_h
+        a_h = 1 / (1 + np.exp(-z_h))
+        z_out = a_h @ self.w_out
+        a_out = 1 / (1 + np.exp(-z_out))
+        return z_h, a_h, z_out, a_out
+
+    def _compute_cost(self, y_enc, output):
+        return -np.sum(y_enc * np.log(output) + (1 - y_enc) * np.log(1 - output))
+
+    def _gradients(self, X, y_enc):
+        z_h, a_h, z_out, a_out = self._forward(X)
+        delta_out = a_out - y_enc
+        delta_h = delta_out @ self.w_out.T * a_h * (1 - a_h)
+        return X.T @ delta_h, a_h.T @ delta_out
+""",
+        "* a_h * (1 - a_h)",
+        "* z_h * (1 - z_h)",
+    ),
+    "a backward pass that only the losses call": (
+        """
+class Critic:
+    def __init__(self, n_in, n_hidden):
+        self.params = [np.random.randn(n_in, n_hidden), np.zeros(n_hidden), np.random.randn(n_hidden, 1)]
+
+    def score(self, x):
+        W, b, V = self.params
+        h = np.tanh(x @ W + b)
+        return h @ V, (x, h)
+
+    def backprop(self, dscore, cache):
+        x, h = cache
+        back = dscore @ self.params[2].T * (1 - h**2)
+        return [x.T @ back, back.sum(0), h.T @ dscore], back @ self.params[0].T
+
+    def loss_and_grads(self, real, fake):
+        first, second = self.score(real), self.score(fake)
+        grads, _ = self.backprop(np.full_like(first[0], -1 / len(real)), first[1])
+        more, _ = self.backprop(np.full_like(second[0], 1 / len(fake)), second[1])
+        return second[0].mean() - first[0].mean(), [a + b for a, b in zip(grads, more)]
+""",
+        "back.sum(0)",
+        "back.mean(0)",
+    ),
 }
 
 
@@ -1306,6 +1610,63 @@ class Momentum:
 """
     assert verdict(source)[0] is Verdict.RIGHT
     assert verdict(source.replace("v = self.velocity[key] = ", "v = "))[0] is Verdict.WRONG
+
+
+NESTEROV = """
+class Momentum:
+    def __init__(self, params, lr=0.01, mu=0.9, nesterov=False):
+        self.params, self.lr, self.mu, self.nesterov = params, lr, mu, nesterov
+        self.v = [np.zeros_like(p) for p in params]
+
+    def step(self, grads):
+        for p, g, v in zip(self.params, grads, self.v):
+            v *= self.mu
+            v += g
+            p -= self.lr * (g + self.mu * v if self.nesterov else v)
+"""
+APART = """
+class AdamOptim:
+    def __init__(self, eta=0.01, beta1=0.9, beta2=0.999, epsilon=1e-8):
+        self.m_w = self.v_w = self.m_b = self.v_b = 0
+        self.eta, self.beta1, self.beta2, self.epsilon = eta, beta1, beta2, epsilon
+
+    def update(self, t, w, b, dw, db):
+        self.m_w = self.beta1 * self.m_w + (1 - self.beta1) * dw
+        self.m_b = self.beta1 * self.m_b + (1 - self.beta1) * db
+        self.v_w = self.beta2 * self.v_w + (1 - self.beta2) * dw**2
+        self.v_b = self.beta2 * self.v_b + (1 - self.beta2) * db**2
+        first, second = 1 - self.beta1**t, 1 - self.beta2**t
+        w = w - self.eta * self.m_w / first / (np.sqrt(self.v_w / second) + self.epsilon)
+        b = b - self.eta * self.m_b / first / (np.sqrt(self.v_b / second) + self.epsilon)
+        return w, b
+"""
+
+
+@pytest.mark.parametrize(
+    "source, old, new",
+    [
+        (NESTEROV, "g + self.mu * v if", "self.mu * v if"),
+        (NESTEROV, " else v)", " else g)"),
+        (APART, "beta2) * db**2", "beta2) * np.abs(db)"),
+    ],
+)
+def test_an_optimizer_in_another_style_is_held_against_its_rule(source, old, new):
+    assert source.count(old) == 1
+    assert verdict(source)[0] is Verdict.RIGHT
+    assert verdict(source.replace(old, new))[0] is Verdict.WRONG
+
+
+def test_what_is_right_for_one_column_and_never_speaks_of_a_batch_is_neither_right_nor_wrong():
+    source = TAKES["one example, a column"][0].replace(", the gradient for a single example", "")
+    found, text = verdict(source)
+    assert found is Verdict.UNCHECKED and "right for one sample" in text, text
+
+
+def test_a_formula_in_the_documentation_is_no_shape():
+    source, old, new = TAKES["one word, as a vector, and the index of another one"]
+    start, body = source.split("    scores =")
+    source = f"{start}    '''vectors -- outside vectors, rows of matrix (U)'''\n    scores ={body}"
+    assert verdict(source)[0] is Verdict.RIGHT and verdict(source.replace(old, new))[0] is Verdict.WRONG
 
 
 def test_numbers_that_rounding_hides_are_not_wrong():

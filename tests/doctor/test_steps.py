@@ -181,3 +181,170 @@ class Block:
         return np.sum(d**2) / 2, self.fc.backward(d)
 """
     assert "as a part" not in str(reports(source)["Block"]) and reports(source)["Block"].verdict is Verdict.WRONG
+
+
+WITHOUT_LOSSES = """
+class GAN:
+    def __init__(self, n_noise, n_hidden, n_data, lr=0.01):
+        self.W0_g, self.W1_g = np.random.randn(n_noise, n_hidden), np.random.randn(n_hidden, n_data)
+        self.W0_d, self.W1_d = np.random.randn(n_data, n_hidden), np.random.randn(n_hidden, 1)
+        self.lr = lr
+
+    def forward_generator(self, z):
+        self.h_g = np.tanh(z @ self.W0_g)
+        return self.h_g @ self.W1_g
+
+    def forward_discriminator(self, x):
+        h = np.tanh(x @ self.W0_d)
+        p = 1 / (1 + np.exp(-h @ self.W1_d))
+        return h, p
+
+    def backward_discriminator(self, x_real, h_real, p_real, x_fake, h_fake, p_fake):
+        grads = [0, 0]
+        for x, h, ds in ((x_real, h_real, p_real - 1), (x_fake, h_fake, p_fake)):
+            ds = ds / len(x)
+            grads[0] = grads[0] + x.T @ (ds @ self.W1_d.T * (1 - h**2))
+            grads[1] = grads[1] + h.T @ ds
+        return grads
+
+    def backward_generator(self, z, h_fake, p_fake):
+        ds = (p_fake - 1) / len(z)
+        back = ds @ self.W1_d.T * (1 - h_fake**2) @ self.W0_d.T
+        return [z.T @ (back @ self.W1_g.T * (1 - self.h_g**2)), self.h_g.T @ back]
+
+    def train_step(self, x_real):
+        z = np.random.randn(len(x_real), len(self.W0_g))
+        x_fake = self.forward_generator(z)
+        (h_real, p_real), (h_fake, p_fake) = map(self.forward_discriminator, (x_real, x_fake))
+        grads = self.backward_discriminator(x_real, h_real, p_real, x_fake, h_fake, p_fake)
+        self.W0_d, self.W1_d = self.W0_d - self.lr * grads[0], self.W1_d - self.lr * grads[1]
+        grads = self.backward_generator(z, *self.forward_discriminator(x_fake))
+        self.W0_g, self.W1_g = self.W0_g - self.lr * grads[0], self.W1_g - self.lr * grads[1]
+"""
+
+
+@pytest.mark.parametrize(
+    "old, new",
+    [
+        ("(p_fake - 1) / len(z)", "(p_fake - 1)"),  # the sum over samples
+        ("(p_fake - 1) / len(z)", "-p_fake / len(z)"),  # log(1 - D(G(z))), which G may go down, too
+        ("ds = ds / len(x)", "ds = ds"),
+    ],
+)
+def test_gradients_of_players_that_name_no_loss_are_right_for_a_usual_one(old, new):
+    for source in (WITHOUT_LOSSES, WITHOUT_LOSSES.replace(old, new)):
+        report = reports(source)["GAN"]
+        assert report.verdict is Verdict.RIGHT, str(report)
+        assert "train_step moves all parameters against gradients that are right" in report.remarks
+
+
+@pytest.mark.parametrize(
+    "old, new",
+    [
+        ("p_real - 1), (", "p_real), ("),
+        ("h.T @ ds", "h.T @ ds / 2"),
+        ("(1 - h_fake**2) @", "(1 - h_fake) @"),
+        ("self.W1_g - self.lr", "self.W1_g + self.lr"),
+    ],
+)
+def test_a_mistake_of_players_that_name_no_loss_is_not_called_right(old, new):
+    assert WITHOUT_LOSSES.count(old) == 1
+    assert reports(WITHOUT_LOSSES.replace(old, new))["GAN"].verdict is not Verdict.RIGHT
+
+
+PLAYERS = """
+class Linear:
+    def __init__(self, n_in, n_out):
+        self.W = np.random.randn(n_in, n_out)
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W
+
+    def backward(self, dout):
+        self.dW = self.x.T @ dout
+        return dout @ self.W.T
+"""
+INSIDE = """
+
+class GAN:
+    def __init__(self, n_noise=3, n_data=2):
+        self.G, self.D = Linear(n_noise, n_data), Linear(n_data, 1)
+
+    def discriminator_loss(self, x_real, z):
+        self.D.backward(-np.ones_like(real := self.D.forward(x_real)) / len(x_real))
+        first = self.D.dW
+        self.D.backward(np.ones_like(fake := self.D.forward(self.G.forward(z))) / len(z))
+        self.D.dW = self.D.dW + first
+        return np.mean(fake) - np.mean(real)
+
+    def generator_loss(self, z):
+        fake = self.D.forward(self.G.forward(z))
+        self.G.backward(self.D.backward(-np.ones_like(fake) / len(z)))
+        return -np.mean(fake)
+"""
+OUTSIDE = """
+
+def d_loss_and_grads(D, real, fake):
+    s = D.forward(real)
+    D.backward((s - 1) / len(s))
+    first, loss = D.dW, np.mean((s - 1) ** 2) / 2
+    s = D.forward(fake)
+    D.backward(s / len(s))
+    return loss + np.mean(s**2) / 2, [first + D.dW]
+
+
+def g_loss_and_grads(G, D, z):
+    s = D.forward(G.forward(z))
+    G.backward(D.backward((s - 1) / len(s)))
+    return np.mean((s - 1) ** 2) / 2, [G.dW]
+
+
+def train_step(G, D, real, z, lr=0.05):
+    d_loss, (g,) = d_loss_and_grads(D, real, G.forward(z))
+    D.W = D.W - lr * g
+    g_loss, (g,) = g_loss_and_grads(G, D, z)
+    G.W = G.W - lr * g
+    return d_loss, g_loss
+"""
+
+
+def test_losses_that_leave_gradients_in_the_players_are_measured_each():
+    right = reports(PLAYERS + INSIDE)["GAN"]
+    assert right.verdict is Verdict.RIGHT and {m.name for m in right.measured} >= {"D.W", "G.W"}, str(right)
+    wrong = reports(PLAYERS + INSIDE.replace("-np.ones_like(fake) / len(z)", "np.ones_like(fake) / len(z)"))["GAN"]
+    assert wrong.verdict is Verdict.WRONG
+    assert {m.path[1] for m in wrong.measured if not m.row.passed} == {"G"}  # D is not blamed
+
+
+def test_a_step_of_players_that_are_handed_over_is_right_against_right_gradients():
+    step = reports(PLAYERS + OUTSIDE)["train_step"]
+    assert step.empty and "against gradients that are right" in step.remarks[-1]
+    up = reports(PLAYERS + OUTSIDE.replace("G.W = G.W -", "G.W = G.W +"))["train_step"]
+    assert up.verdict is not Verdict.RIGHT and "against gradients" not in str(up)
+
+
+def test_what_a_step_reports_is_not_taken_for_its_loss():
+    source = """
+W, V = np.random.randn(3, 4), np.random.randn(4, 1)
+
+
+def out(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def step(X, y):
+    global W, V
+    first = out(X @ W)
+    second = out(first @ V)
+    error = y - second
+    delta = error * second * (1 - second)
+    back = delta @ V.T * first * (1 - first)
+    V = V + first.T @ delta
+    W = W + X.T @ back
+    return np.mean(np.abs(error))
+
+
+step(np.random.randn(6, 3), np.random.rand(6, 1))
+"""
+    assert reports(source)["step"].verdict is Verdict.UNCHECKED

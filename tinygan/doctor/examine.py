@@ -77,19 +77,16 @@ def examine(thing, example=None, definition=None, **setting):
                 rules.examine(report, target)
             elif serves(form, target) and report.measured:
                 continue
-            elif form.kind != "step" or report.verdict is not Verdict.WRONG:  # a step is built on the gradients
+            elif form.kind != "step" or not settled_by_gradients(report, form):
                 try:
                     examine_form(
                         report, form, Setting(**setting), call(given) if callable(given) else given, definition
                     )
                 except Stopped as error:
-                    if form.kind != "step" or not settled_by_gradients(report, form):
-                        report.errors.append(error)
-                        report.unchecked.append(form.name)
+                    report.errors.append(error)
+                    report.unchecked.append(form.name)
     for subject in report.subjects if target.owner is not None else ():
         settle_part(report, subject)
-    for subject in [s for s in report.subjects if s.form.kind == "step"]:
-        settle_step(report, subject)
     for subject in report.subjects if example is None and not hasattr(target.thing, "example") else ():
         doubt(report, subject)
     measured = {m.path for m in report.measured}
@@ -103,25 +100,23 @@ def examine(thing, example=None, definition=None, **setting):
 
 
 def settled_by_gradients(report, form):
-    """Does a step go against gradients that are right, whatever it returns? Then add a remark."""
-    settled = descends(report.target, form, right_before(report, form))
-    said = f"{form.name} moves all parameters against gradients that are right"
-    report.remarks += [said] * (settled and said not in report.remarks)
-    return settled
+    """Is all said of a step by the gradients that it calls: one is wrong, or it goes against them, and all are right?
 
-
-def settle_step(report, subject):
-    """Let a step be whose gradients are wrong for what it returns, if it goes against gradients that are right."""
-    mine = [m for m in report.measured if m.subject.form is subject.form]
-    if not all(m.row.passed for m in mine) and settled_by_gradients(report, subject.form):
-        withdraw(report, subject)
-
-
-def withdraw(report, subject):
-    """Take back what was measured of the form of a subject."""
-    mine = [m for m in report.measured if m.subject.form is subject.form]
-    report.measured = [m for m in report.measured if m.subject.form is not subject.form]
-    report.rows = [row for row in report.rows if all(row is not m.row for m in mine)]
+    Whatever it returns then; add a remark.
+    """
+    reports, target = [report], report.target
+    if target.owner is None:
+        called = {called_in(part) for part in walk_own(form.gradient.node)}
+        others = targets(target.module)
+        reports = [examine(others[name]) for name in others if name in called and name != form.name]
+    subjects = [(r, s) for r in reports for s in r.subjects if s.form.kind in ("pair", "both")]
+    right = [s for r, s in subjects if r.rows and all(m.row.passed for m in r.measured if m.subject.form is s.form)]
+    wrong = any(r.verdict is Verdict.WRONG for r in reports)
+    said = f"{form.name} is built on gradients that are wrong" if wrong else ""
+    if not wrong and descends(target, form, right):
+        said = f"{form.name} moves all parameters against gradients that are right"
+    report.remarks += [said] * (bool(said) and said not in report.remarks)
+    return bool(said)
 
 
 def settle_part(report, subject):
@@ -135,7 +130,9 @@ def settle_part(report, subject):
         rows = [m.row for m in report.measured if m.subject.form is other.form]
         if f"self.{subject.form.name}" in called and rows and all(row.passed for row in rows):
             report.remarks.append(f"{subject.form.name} was measured as a part of {other.form.name}, which is right")
-            return withdraw(report, subject)
+            report.measured = [m for m in report.measured if m.subject.form is not subject.form]
+            report.rows = [row for row in report.rows if all(row is not m.row for m in mine)]
+            return
 
 
 def doubt(report, subject):
@@ -256,17 +253,6 @@ def examine_form(report, form, setting, example, definition):
         report.measured += (wrong := varied(report, subject, definition))
         report.rows += [m.row for m in wrong]
         report.unchecked += unreached(subject)
-
-
-def right_before(report, form):
-    """Return the subjects of gradients that are right, of the same class or of functions that a step calls."""
-    reports, target = [report], report.target
-    if target.owner is None:
-        called = {called_in(part) for part in walk_own(form.gradient.node)}
-        others = targets(target.module)
-        reports = [examine(others[name]) for name in others if name in called and name != form.name]
-    of_gradients = [(r, s) for r in reports for s in r.subjects if s.form.kind in ("pair", "both")]
-    return [s for r, s in of_gradients if r.rows and all(m.row.passed for m in r.measured if m.subject.form is s.form)]
 
 
 def measurable(target, form):

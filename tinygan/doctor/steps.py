@@ -25,6 +25,8 @@ def descends(target, form, subjects):
         result = getattr(thing, form.name)(**given)
         return result if result is not None else float(sum(np.sum(leaf.value**2) for leaf in leaves(thing)))
 
+    if not subjects:
+        return False
     runs = form.gradient if target.owner is None else form.gradient._replace(function=run, bound=True)
     attempt = plan_for(target, form._replace(values=((runs,),)), Setting())
     known = {name: given for subject in subjects for name, given in subject.plan.given.items()}
