@@ -530,3 +530,32 @@ def test_a_wrong_class_of_an_engine_is_mended():
 def test_what_never_meets_another_slope_than_1_is_not_called_right():
     source = LINKS.replace("plus", "minus").replace("(b, 1.0)", "(b, -1.0)").replace("a.v + b.v", "a.v - b.v")
     assert {report.verdict for report in reports(source).values()} == {Verdict.UNCHECKED}
+
+
+GIVEN = """
+class Tensor:
+    def __init__(self, data, parents=()):
+        self.data, self.grad, self.parents = np.asarray(data, dtype=float), None, parents
+
+    def backward(self, grad=None):
+        grad = np.ones_like(self.data) if grad is None else grad
+        if not self.parents:
+            self.grad = grad if self.grad is None else self.grad + grad
+        for parent, back in self.parents:
+            parent.backward(back(grad))
+
+    def __add__(self, other):
+        return Tensor(self.data + other.data, [(self, lambda g: g), (other, lambda g: g)])
+
+    def __mul__(self, other):
+        return Tensor(self.data * other.data, [(self, lambda g: g * other.data), (other, lambda g: g * self.data)])
+
+    def sum(self):
+        return Tensor(self.data.sum(), [(self, lambda g: g * np.ones_like(self.data))])
+"""
+
+
+def test_an_engine_that_is_handed_the_first_gradient_does_not_begin_with_what_is_there():
+    assert {report.verdict for report in reports(GIVEN).values()} == {Verdict.RIGHT}
+    wrong = reports(GIVEN.replace("lambda g: g * np.ones_like", "lambda g: np.ones_like"))
+    assert [name for name, report in wrong.items() if report.verdict is Verdict.WRONG] == ["Tensor.sum"]

@@ -1669,6 +1669,135 @@ def test_a_formula_in_the_documentation_is_no_shape():
     assert verdict(source)[0] is Verdict.RIGHT and verdict(source.replace(old, new))[0] is Verdict.WRONG
 
 
+COSTS = """
+def sigmoid(z):
+    return 1 / (1 + np.exp(-z))
+
+
+class CrossEntropyCost:
+    @staticmethod
+    def fn(a, y):
+        return np.sum(-y * np.log(a) - (1 - y) * np.log(1 - a))
+
+    @staticmethod
+    def delta(z, a, y):
+        return a - y
+
+
+class Network:
+    def __init__(self, sizes, cost=CrossEntropyCost):
+        self.weights = [np.random.randn(n, m) for m, n in zip(sizes[:-1], sizes[1:])]
+        self.cost = cost
+
+    def feedforward(self, a):
+        for w in self.weights:
+            a = sigmoid(w @ a)
+        return a
+
+    def backprop(self, x, y):
+        zs, activations, nabla_w = [], [x], []
+        for w in self.weights:
+            zs.append(w @ activations[-1])
+            activations.append(sigmoid(zs[-1]))
+        delta = self.cost.delta(zs[-1], activations[-1], y)
+        for w, a in zip(self.weights[::-1], activations[-2::-1]):
+            nabla_w.insert(0, delta @ a.T)
+            delta = w.T @ delta * a * (1 - a)
+        return nabla_w
+"""
+
+
+def test_the_cost_of_an_object_that_backprop_asks_for_delta_is_what_counts():
+    assert verdict(COSTS)[0] is Verdict.RIGHT
+    squares = COSTS.replace("return a - y", "return (a - y) * a * (1 - a)")  # right for another cost
+    assert verdict(squares)[0] is not Verdict.RIGHT
+
+
+def test_an_epsilon_in_a_function_that_a_loss_calls_is_no_mistake_at_large_numbers():
+    source = """
+def softmax(x):
+    e = np.exp(x - x.max(axis=-1, keepdims=True))
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+def cross_entropy_error(y, t):
+    return -np.sum(t * np.log(y + 1e-15)) / len(y)
+
+
+class SoftmaxWithLoss:
+    def forward(self, x, t):
+        self.t, self.y = t, softmax(x)
+        return cross_entropy_error(self.y, t)
+
+    def backward(self, dout=1):
+        return dout * (self.y - self.t) / len(self.t)
+"""
+    assert verdict(source)[0] is Verdict.RIGHT
+    assert verdict(source.replace("(self.y - self.t)", "(self.y - self.t) * self.y"))[0] is Verdict.WRONG
+
+
+def test_gradients_in_a_dictionary_may_come_in_any_order():
+    source = """
+def product_forward(a, b, c):
+    return np.sin(a) * b + c, (a, b)
+
+
+def product_backward(dout, cache):
+    a, b = cache
+    return {"c": dout, "a": dout * np.cos(a) * b, "b": dout * np.sin(a)}
+"""
+    assert verdict(source)[0] is Verdict.RIGHT
+    assert (
+        verdict(source.replace('"a": dout * np.cos(a) * b, "b"', '"b": dout * np.cos(a) * b, "a"'))[0] is Verdict.WRONG
+    )
+
+
+def test_gradients_that_add_up_until_a_loss_empties_their_dictionary_are_right():
+    source = """
+class Critic:
+    def __init__(self, n_in):
+        self.p = {"W": np.random.randn(n_in, 1)}
+        self.g = {}
+
+    def forward(self, x):
+        self.x = x
+        return np.tanh(x) @ self.p["W"]
+
+    def backward(self, dout):
+        self.g["W"] = self.g.get("W", 0) + np.tanh(self.x).T @ dout
+        return dout @ self.p["W"].T * (1 - np.tanh(self.x) ** 2)
+
+    def loss(self, real, fake):
+        self.g = {}
+        return self.forward(fake).mean() - self.forward(real).mean()
+"""
+    assert verdict(source)[0] is Verdict.RIGHT
+    assert (
+        verdict(
+            source.replace(
+                "    def loss(self, real, fake):\n        self.g = {}\n", "    def loss(self, real, fake):\n"
+            )
+        )[0]
+        is Verdict.WRONG
+    )
+
+
+def test_the_derivative_of_a_derivative_is_measured():
+    source = """
+class Tanh:
+    def fn(self, z):
+        return np.tanh(z)
+
+    def grad(self, x):
+        return 1 - np.tanh(x) ** 2
+
+    def grad2(self, x):
+        return -2 * np.tanh(x) * (1 - np.tanh(x) ** 2)
+"""
+    assert verdict(source)[0] is Verdict.RIGHT
+    assert verdict(source.replace("-2 * ", "2 * "))[0] is Verdict.WRONG
+
+
 def test_numbers_that_rounding_hides_are_not_wrong():
     source = "def loss(w, x, y):\n    p = 1 / (1 + np.exp(-0.4 * (x @ w)))\n"
     source += "    return -np.mean(y * np.log(p) + (1 - y) * np.log(1 - p)), 0.4 * x.T @ (p - y) / len(y)\n"

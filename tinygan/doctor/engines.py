@@ -189,7 +189,8 @@ def tried(engine, ways, kept=False):
 def targets_of(engine, operations, module):
     """Return {"Value.tanh": Target} of the Operations of an engine."""
     seeded = engine._replace(seeded=True)
-    engine = seeded if any(np.all(seeded.slopes(op)[-1] == SEED) for op in operations) else engine
+    slopes = [(seeded.slopes(op), engine.slopes(op)) for op in operations]  # with a seed that it keeps, and uses
+    engine = seeded if any(np.all(new[-1] == SEED) and new[:-1] != old[:-1] for new, old in slopes) else engine
     joins = {JOINS[op.plain]: op for op in reversed(operations) if op.plain in JOINS and op.operands == 2}
     one, found = SEED if engine.seeded else 1.0, {}
     known = {"add": (one, one), "mul": (0.75 * one, 0.5 * one)}

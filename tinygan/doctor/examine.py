@@ -34,7 +34,7 @@ from tinygan.doctor.pair import made_up
 from tinygan.doctor.planning import SENSELESS, Attempt, adapter, all_documented, elsewhere, plan_for, readings
 from tinygan.doctor.report import ONE_BY_ONE, OVERWRITES, Report, Verdict
 from tinygan.doctor.sandbox import Stopped, Unfilled, call, sandbox, where
-from tinygan.doctor.source import flat, parameters, required, text_about, tree_of, walk_own
+from tinygan.doctor.source import flat, own_classes, parameters, required, text_about, tree_of, walk_own
 from tinygan.doctor.steps import descends
 from tinygan.doctor.subject import Fact, Setting, display
 from tinygan.doctor.variations import unreached, variations
@@ -519,18 +519,35 @@ def likeliest(attempt, setting, example=None):
 
 
 def implied(attempt, setting):
-    """Of the losses that a backward pass may mean, the one that fits most of its gradients, as an Attempt."""
+    """Of the losses that a backward pass may mean, the one that fits most of its gradients, as an Attempt.
+
+    If it asks an object of its own for delta, ``self.cost.delta(...)``, it means that one's cost.
+    """
     best, most, plan = None, 0, attempt.plan
-    for name, loss in IMPLIED.items():
+    own = own_cost(attempt.subject)
+    for name, loss in (own or IMPLIED).items():
         last = plan.value[-1]._replace(function=loss, name=name)
         other = Attempt(replace(plan, value=(*plan.value[:-1], last)), setting)
         right = sum(m.row.passed for m in measure(other.subject)) if other.progress[0] >= 4 else 0
-        if right > most:
+        if right > most or own and other.progress[0] >= 4:
             best, most = other, right
     if best is None:
         place = f"{where(plan.target.thing)}: {plan.form.name} names no loss, and is the gradient of no usual one"
         raise Stopped(f"{place}; write a function loss(output, target) beside it")
     return best
+
+
+def own_cost(subject):
+    """Return {name: function of (output, target)} of the cost in an object that the gradient calls, or {}."""
+    gradient, kinds = subject.form.gradient, own_classes(subject.target.module)
+    text = text_about(subject.target.module, [gradient.node if gradient else None])
+    for name, part in getattr(subject.thing, "__dict__", {}).items():
+        kind = part if isinstance(part, type) else type(part)
+        if kind in kinds and re.search(rf"\bself\.{name}\)?\.\w+\(", text):
+            costs = [getattr(part, cost) for cost in ("fn", "loss", "cost", "value", "forward") if hasattr(part, cost)]
+            for cost in [cost for cost in costs[:1] if len(required(cost)) == 2]:
+                return {f"{kind.__name__}.{cost.__name__}": lambda out, target, cost=cost: cost(out, target)}
+    return {}
 
 
 def missing(subject, found, remarks):

@@ -12,7 +12,7 @@ import numpy as np
 from tinygan.doctor.arrays import is_number
 from tinygan.doctor.measure import CUT_IN_A_LOOP, TOLERANCE, measure
 from tinygan.doctor.sandbox import Stopped, call
-from tinygan.doctor.source import required
+from tinygan.doctor.source import node_of, required, text_about
 from tinygan.doctor.subject import Fact
 from tinygan.gradcheck import compare, numeric_gradient
 
@@ -86,21 +86,28 @@ def excused(m, remarks):
     if m.subject.tiny(m.path):
         remarks.append("at probabilities of 1e-9 value and gradient differ: an epsilon, or a clip, in the logarithm")
         return True
-    near = m.subject.setting.spread == "near"
+    near, text = m.subject.setting.spread == "near", text_with_helpers(m.subject.target)
     lost = m.subject.is_loss and m.subject.sizes["N"] * np.abs(m.out).max() > -np.log(1e-9)  # of the sum over samples
-    if lost and not near and re.search(r"log\(\s*1(\.0*)?\s*-", m.subject.target.text):
+    if lost and not near and re.search(r"log\(\s*1(\.0*)?\s*-", text):
         remarks.append("where p is nearly 1, too few digits of log(1 - p) are left to measure its slope")
         return True
     large = m.subject.is_loss and m.subject.setting.spread == "large"
-    if large and re.search(r"log\((?:[^()]|\([^()]*\))*(eps|1e-|clip)", m.subject.target.text):
+    if large and re.search(r"log\((?:[^()]|\([^()]*\))*(eps|1e-|clip)", text):
         remarks.append("at numbers of ±800 value and gradient differ: an epsilon, or a clip, in the logarithm")
         return True
     off = np.abs(m.a - m.n) > TOLERANCE * np.abs(m.n).max()
     flatter = np.all(m.a[off] * m.n[off] >= 0) and np.all(np.abs(m.n[off]) < np.abs(m.a[off]))
-    flat = not np.any(m.n[off]) or flatter and re.search(r"eps|1e-|clip", m.subject.target.text)
+    flat = not np.any(m.n[off]) or flatter and re.search(r"eps|1e-|clip", text)
     if flat:
         remarks.append("at numbers of ±30 and ±800 the value no longer changes, while the gradient says that it does")
     return flat
+
+
+def text_with_helpers(target):
+    """The source of a target, and of the functions of its file that it calls."""
+    named = {name: vars(target.module).get(name) for name in re.findall(r"\b(\w+)\(", target.text)}
+    nodes = [node_of(function) for function in named.values() if isinstance(function, types.FunctionType)]
+    return f"{target.text}\n{text_about(target.module, nodes)}"
 
 
 def uncut(m, remarks):

@@ -191,6 +191,8 @@ def forms(functions, module):
         flags = [p.name for p in parameters(functions[name]) if p.default is False and FLAG.fullmatch(p.name)]
         values = ((call,),) if flags else values_for(call, gradients[name], rest, losses) if name in gradients else ()
         values = [v for v in values if not is_of_another(v, gradients.get(name, ""), stems)] or values
+        if name == "grad2" and "grad" in calls:  # the derivative of the derivative
+            values = [(calls["grad"],)]
         own_loss = (
             len(call.returns) > 1 and re.fullmatch("([dg]_)?(loss|cost|J|error)", str(call.returns[0])) and not flags
         )

@@ -17,7 +17,7 @@ from tinygan.doctor.subject import Fact, Subject, display, is_array, main_argume
 OUTPUT = re.compile(r"a|s|y|out\w*|act\w*|activation\w*|sig\w*")  # of d_sigmoid(out)
 SETS_TO_ZERO = (  # somewhere in the file; or gradients add up in objects, as they do in torch
     r"def \w*(zero|reset|clear)\w*\(|(?<!self)\.grad\w*(\[[^\]]*\])?\s*=\s*(0|None)\b|\.fill\(0|\[(\.\.\.|:)\]\s*=\s*0"
-    r"|\w\.\w+\.grad\s*\+="
+    r"|\w\.\w+\.grad\s*\+=|self\.(?P<box>g|grads?|gradients?)\s*=\s*\{\}[\s\S]*def [\s\S]*self\.(?P=box)\s*=\s*\{\}"
 )
 RESETS = r"(zero|reset|clear|flush)_?(?!.*(param|weight|init))\w*"
 PLAYERS = {"D": r"(.*_)?(d|disc\w*|critic\w*)(_.*)?", "G": r"(.*_)?(g|gen\w*)(_.*)?"}
@@ -157,7 +157,8 @@ class Pair(Subject):
         """Return the Fact that gradients of inputs that are alike come in another order than the inputs."""
         paths = [path for path in self.slots if len(path) == 1 and found.get(path) is not None]
         shapes = {self.slots[path].shape for path in paths}
-        if len(paths) != len(returned) or len(paths) != len(self.args) or len(shapes) != 1:
+        keyed = any(isinstance(part, str) for path, _ in returned for part in path)  # {"q": dq}, in any order
+        if keyed or len(paths) != len(returned) or len(paths) != len(self.args) or len(shapes) != 1:
             return []
         order = [p for _, value in returned for p in paths if np.array_equal(found[p], value)]
         return [Fact("exchanged", "")] if len(order) == len(paths) and order != paths else []
