@@ -1640,11 +1640,18 @@ class AdamOptim:
         b = b - self.eta * self.m_b / first / (np.sqrt(self.v_b / second) + self.epsilon)
         return w, b
 """
+NESTED = """
+def sgd_update(layers, grads, lr):
+    for layer, grad in zip(layers, grads):
+        layer[0] -= lr * grad[0]
+        layer[1] -= lr * grad[1]
+"""
 
 
 @pytest.mark.parametrize(
     "source, old, new",
     [
+        (NESTED, "layer[1] -= lr", "layer[1] += lr"),
         (NESTEROV, "g + self.mu * v if", "self.mu * v if"),
         (NESTEROV, " else v)", " else g)"),
         (APART, "beta2) * db**2", "beta2) * np.abs(db)"),
@@ -1796,6 +1803,60 @@ class Tanh:
 """
     assert verdict(source)[0] is Verdict.RIGHT
     assert verdict(source.replace("-2 * ", "2 * "))[0] is Verdict.WRONG
+
+
+def test_a_penalty_of_a_vector_the_classes_of_a_loss_and_a_descent_are_told_apart():
+    penalty = """
+class Ridge:
+    def __init__(self, alpha):
+        self.alpha = alpha
+
+    def __call__(self, w):
+        return self.alpha * 0.5 * w.T.dot(w)
+
+    def grad(self, w):
+        return self.alpha * w
+"""
+    assert verdict(penalty)[0] is Verdict.RIGHT
+    assert verdict(penalty.replace("self.alpha * w\n", "2 * self.alpha * w\n"))[0] is Verdict.WRONG
+    smooth = """
+class SmoothCrossEntropy:
+    def __init__(self, num_classes, smoothing=0.1):
+        self.num_classes, self.smoothing = num_classes, smoothing
+
+    def __call__(self, logits, labels):
+        target = np.full(logits.shape, self.smoothing / self.num_classes)
+        target[np.arange(len(labels)), labels] += 1 - self.smoothing
+        logp = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+        self.saved = np.exp(logp), target
+        return -(target * logp).sum() / len(labels)
+
+    def backward(self):
+        p, target = self.saved
+        return (p - target) / len(target)
+"""
+    assert verdict(smooth)[0] is Verdict.RIGHT
+    assert verdict(smooth.replace("/ len(target)", "/ target.size"))[0] is Verdict.WRONG
+    descent = """
+def cost(x, w):
+    return np.mean((x * w) ** 2) / 2
+
+
+def gradient(x, w):
+    return np.mean(x**2) * w
+
+
+def gradient_descent(x, w_in, alpha):
+    w, history = w_in, []
+    for _ in range(3):
+        w = w - alpha * gradient(x, w)
+        history.append(cost(x, w))
+    return w, alpha, history
+
+
+gradient_descent(np.random.randn(7), 0.5, 0.1)
+"""
+    assert list(targets(run("mine.py", HEAD + descent))) == ["gradient"]
 
 
 def test_numbers_that_rounding_hides_are_not_wrong():

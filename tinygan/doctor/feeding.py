@@ -382,6 +382,8 @@ def for_call(name, world, role, text):
         perhaps = re.fullmatch(IDS, name) and re.search(rf"\[[^\]]*\b{name}\b|embed|vocab|one_?hot|take\(", text, re.I)
         ids = [Draw("N", "labels"), Draw("N T", "labels")] * bool(perhaps)
         named = [c for c in named if isinstance(c, (Draw, Make, int))]
+        if re.fullmatch("w|theta|coef_?", name):  # of a penalty
+            return [Draw("I"), *like_x]
         if re.fullmatch(BATCHES, name) or re.fullmatch(PLAIN_IDS, name):
             return [*named, *like_x]
         return [*like_x, *ids, *(named if len(name) > 1 else [])]

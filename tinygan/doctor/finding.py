@@ -510,7 +510,13 @@ def gives_both(call, module):
     if f"{call.name}_by_definition" in vars(module):
         return True
     moves = set(map(str, call.returns)) & set(call.needs)  # theta, c = descend(theta, c)
-    if call.node is None or NO_LOSS.fullmatch(call.name) or moves and not LOSS.fullmatch(call.name):
+    if (
+        call.node is None
+        or NO_LOSS.fullmatch(call.name)
+        or re.search("(a|de)scent", call.name)
+        or moves
+        and not LOSS.fullmatch(call.name)
+    ):
         return False
     if is_empty(call.node) and is_unfilled(call.node):
         return 1 <= len(call.needs) <= 2

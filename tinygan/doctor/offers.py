@@ -14,7 +14,7 @@ import numpy as np
 from tinygan.doctor import feeding, shapes
 from tinygan.doctor.arrays import leaves
 from tinygan.doctor.feeding import Draw, Make, Several, Size
-from tinygan.doctor.finding import of_class
+from tinygan.doctor.finding import LOSS, of_class
 from tinygan.doctor.sandbox import Stopped, call
 from tinygan.doctor.source import node_of, own_classes, parameters, required, returns, text_about, walk_own, words
 from tinygan.layers import Dense, LeakyReLU, Sigmoid, Tanh
@@ -167,6 +167,8 @@ def constructing(target, world, instance):
         space["init.*"] = [Make(lambda sizes, rng: layers_of(target, sizes, instance))]
     for name in names:
         space[f"init.{name}"] = [*words(target.module, name), *feeding.for_constructor(name, position)]
+        if LOSS.fullmatch(target.name) and re.fullmatch(feeding.CLASSES, name):  # as many as x has columns
+            space[f"init.{name}"].insert(0, Size("I"))
         position += isinstance(space[f"init.{name}"][0], Size)
         if re.search(rf"\b{name}\[[^\]]*:", init):  # zip(lengths[:-1], lengths[1:])
             space[f"init.{name}"] = [Several([Size("I"), Size("M"), Size("O")]), *space[f"init.{name}"]]

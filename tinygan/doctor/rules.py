@@ -25,7 +25,7 @@ from tinygan.gradcheck import compare
 
 STEPS, TOLERANCE = 4, 1e-5
 NAMES = ("W1", "b1", "W2", "b2")
-HOLDS = "dict|dict, d|list|array|objects|owned|owned, by name|one by one|pairs|apart|layer|net".split("|")
+HOLDS = "dict|dict, d|nested|list|array|objects|owned|owned, by name|one by one|pairs|apart|layer|net".split("|")
 # fmt: off
 KINDS = {  # what the name says: the rules that it may mean
     r"adam_?w": ["adamw"], r"n_?adam": ["nadam"], r"ada_?max": ["adamax"], r"adam": ["adam", "adamw"],
@@ -143,7 +143,7 @@ class Parameter:
 def run(target, hold, state, start, gradients, hyper):
     """Return (the parameters after each step, {name: number} where the hyperparameters stand); Stopped if it cannot run.
 
-    hold  how parameters and gradients are held: in a "dict" (or the gradients' keys begin with "d"), a "list", as one
+    hold  how parameters and gradients are held: in a "dict" (or the gradients' keys begin with "d"), "nested" in a list of [W, b], a "list", as one
           "array", as "objects" with data and grad, as arrays "owned" by the optimizer (or "by name"), handed over "one
           by one" or as "pairs" of both, in a "layer" with weights, biases, dweights and dbiases, or in a "net" of
           layers with params and grads
@@ -167,6 +167,7 @@ def run(target, hold, state, start, gradients, hyper):
         step = next(getattr(thing, name) for name in STEPS_OF_A_RULE if hasattr(thing, name))
     net = types.SimpleNamespace()
     box = {
+        "nested": lambda arrays: [list(arrays[i : i + 2]) for i in range(0, len(arrays), 2)],
         "list": list,
         "one by one": list,
         "owned": list,
@@ -223,6 +224,7 @@ def run(target, hold, state, start, gradients, hyper):
             state = {**state, **dict(zip([n for n in arguments(step)[2:] if not is_hyper(n)], rest, strict=False))}
             params = params if first is None else first
             now = list(params.values()) if isinstance(params, dict) else [params] if hold == "array" else list(params)
+            now = [w for pair in now for w in pair] if hold == "nested" else now
             path.append([np.array(w, dtype=float) for w in now])
     if any(np.shape(w) != s.shape for ws in path for w, s in zip(ws, start, strict=False)):
         raise Stopped(f"{where(target.thing)}: the parameters change their shape")

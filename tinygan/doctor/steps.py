@@ -36,7 +36,8 @@ def descends(target, form, subjects):
     if attempt.progress[0] < 2:
         return False
     try:
-        places = {name_of(subject): places_of_gradients(subject) for subject in subjects}
+        found = {name_of(subject): places_of_gradients(subject) for subject in subjects}
+        places = {name: at for name, at in found.items() if at}  # not those of a rectifier, without parameters
         moved, calls = watched(attempt.subject, places)
     except (Stopped, *SENSELESS):
         return False
