@@ -1859,6 +1859,31 @@ gradient_descent(np.random.randn(7), 0.5, 0.1)
     assert list(targets(run("mine.py", HEAD + descent))) == ["gradient"]
 
 
+def test_a_gradient_of_the_mean_of_losses_and_one_for_the_second_of_two_distributions_are_right():
+    losses = """
+def cross_entropy(logits, labels):
+    return np.log(np.sum(np.exp(logits), axis=1)) - logits[np.arange(len(labels)), labels]
+
+
+def cross_entropy_grad(logits, labels):
+    e = np.exp(logits)
+    return (e / e.sum(axis=1, keepdims=True) - np.eye(logits.shape[1])[labels]) / len(labels)
+"""
+    found, text = verdict(losses)
+    assert found is Verdict.RIGHT and "is that of mean of the losses" in text, text
+    assert verdict(losses.replace("e.sum(axis=1, keepdims=True)", "e.sum()"))[0] is Verdict.WRONG
+    divergence = """
+def kl_divergence(p, q):
+    return np.sum(p * (np.log(p) - np.log(q))) / len(p)
+
+
+def kl_divergence_grad(p, q):
+    return -p / q / len(p)
+"""
+    assert verdict(divergence)[0] is Verdict.RIGHT
+    assert verdict(divergence.replace("-p / q", "-p / q**2"))[0] is Verdict.WRONG
+
+
 def test_numbers_that_rounding_hides_are_not_wrong():
     source = "def loss(w, x, y):\n    p = 1 / (1 + np.exp(-0.4 * (x @ w)))\n"
     source += "    return -np.mean(y * np.log(p) + (1 - y) * np.log(1 - p)), 0.4 * x.T @ (p - y) / len(y)\n"

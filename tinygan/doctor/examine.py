@@ -493,7 +493,9 @@ def likeliest(attempt, setting, example=None):
                 place = where(subject.function(gradient or subject.value[0]))
                 raise Stopped(f"{place}: right where {', '.join(small)} is one number, and wrong where it is an array")
             if plan.value != subject.plan.value:
-                said = f"{plan.form.name} is the gradient of {plan.value[0].name}, not of {subject.plan.value[0].name}"
+                meant, tried = (value[0].name for value in (plan.value, subject.plan.value))
+                said = f"{plan.form.name} is the gradient of {meant}, not of {tried}"
+                said = f"{plan.form.name} is that of {plan.value[-1].name}" if meant == tried else said
                 other.subject.remarks = [said]
             return other.subject, again
     last = subject.plan.world.last

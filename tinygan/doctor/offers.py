@@ -58,6 +58,8 @@ def candidates(target, names, value, gradient, world, example, instance):
             offered = [*words(module, name), *feeding.without_batch(name, names, offered)]
         if re.search(rf"\b{name}\[(1:|:-1)\]", getattr(module, "source_text", "")):  # its first, or last, is the bias
             offered = [offered[0], Draw("I+1"), *offered[1:]]
+        if {"p", "q"} <= set(names) and name in ("p", "q"):  # two distributions
+            offered = [Draw(world.x, "chances"), *offered]
         if re.search(rf"for (\w+), (\w+), \w+ in {name}\b[\s\S]*\[\1\]", target.text):
             offered = [Make(feeding.triples), *offered]
         kinds = dict.fromkeys(c.values for c in offered if isinstance(c, Draw))

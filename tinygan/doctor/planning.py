@@ -309,6 +309,8 @@ def readings(plan, found):
         yield from (replace(plan, value=value) for value in plan.form.values if value != plan.value)
     if plan.value[-1].function in TOTALS.values():  # the mean in place of the sum
         yield replace(plan, value=(*plan.value[:-1], totals()[1]))
+    if plan.form.kind == "pair" and plan.target.owner is None and LOSS.fullmatch(plan.value[-1].name):
+        yield from (replace(plan, value=(*plan.value, total)) for total in totals())  # of losses, one a sample
     yield from reshaped(plan, found)
     labels = [name for name, given in plan.given.items() if isinstance(given, Draw) and given == Draw("N", "labels")]
     words = [name for name in labels if not TARGETS.fullmatch(name)]

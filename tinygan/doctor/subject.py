@@ -361,7 +361,8 @@ class Subject:
         self.shapes = [part.shape for part in parts]
         vector = np.concatenate([part.ravel() for part in parts])
         if not np.all(np.isfinite(vector)):
-            raise Stopped(f"{where(self.function(self.value[-1]))}: the output is not finite")
+            written = [step for step in self.value if step.function is None or step.bound] or self.value
+            raise Stopped(f"{where(self.function(written[-1]))}: the output is not finite")
         return vector
 
     def split(self, vector):
