@@ -100,9 +100,9 @@ def examine(thing, example=None, definition=None, **setting):
 
 
 def settled_by_gradients(report, form):
-    """Is all said of a step by the gradients that it calls: one is wrong, or it goes against them, and all are right?
+    """Do the gradients that a step calls settle it, so that it need not be measured? Then say how, in a remark.
 
-    Whatever it returns then; add a remark.
+    They do if one of them is wrong, or if all are right and the step moves every parameter against them.
     """
     reports, target = [report], report.target
     if target.owner is None:

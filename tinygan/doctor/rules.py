@@ -203,13 +203,10 @@ def run(target, hold, state, start, gradients, hyper):
         elif hold == "apart":
             names = arguments(step)
             named = [(name, d) for name in names for d in names if name != d and named_after(d, name) == 3]
-            steps = {name: t for name in names if re.fullmatch(r"t|step|iter\w*|epoch", name)}
-            given = {
-                k: v
-                for pair, both in zip(named, zip(params, gs, strict=True), strict=True)
-                for k, v in zip(pair, both, strict=True)
-            }
-            params = list(call(step, **given, **steps) or params)
+            given = {name: t for name in names if re.fullmatch(r"t|step|iter\w*|epoch", name)}
+            for (name, d), w, g in zip(named, params, gs, strict=True):
+                given |= {name: w, d: g}
+            params = list(call(step, **given) or params)
             path.append([np.array(w) for w in params])
         elif hold == "layer":
             layer.dweights, layer.dbiases = gs

@@ -216,7 +216,7 @@ def where(thing):
         return getattr(thing, "__name__", "?")
 
 
-@functools.lru_cache(1000)  # as above
+@functools.lru_cache(1000)  # it is asked for by each attempt that fails
 def line_of(kind):
     """Return the line in which a class begins."""
     return inspect.getsourcelines(kind)[1]

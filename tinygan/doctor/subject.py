@@ -274,7 +274,7 @@ class Subject:
                 result = next((v for v in (getattr(self.thing, n, None) for n in STORED) if v is not None), None)
             last = i == len(self.value) - 1
             final = [n for n, name in enumerate(step.returns) if re.search("_out|final|pred|hat|prob", str(name))]
-            if not last and isinstance(result, tuple) and final and is_number(result[final[-1]]):
+            if not last and isinstance(result, tuple) and len(result) == len(step.returns) and final:
                 self.main = result[final[-1]]  # z_h, a_h, z_out, a_out
             elif last or not isinstance(result, dict):
                 self.main = self.outputs(result)[0]
