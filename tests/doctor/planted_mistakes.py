@@ -437,6 +437,19 @@ class Adam:
             m, v = self.m[k] / (1 - self.beta1**self.t), self.v[k] / (1 - self.beta2**self.t)
             params[k] -= self.lr * m / (np.sqrt(v) + self.eps)
 """,
+    "Adamax": """
+class Adamax:
+    def __init__(self, lr=0.002, beta1=0.9, beta2=0.999, eps=1e-8):
+        self.lr, self.beta1, self.beta2, self.eps = lr, beta1, beta2, eps
+        self.m, self.u, self.t = {}, {}, 0
+
+    def update(self, params, grads):
+        self.t += 1
+        for k, g in grads.items():
+            self.m[k] = self.beta1 * self.m.get(k, 0) + (1 - self.beta1) * g
+            self.u[k] = np.maximum(self.beta2 * self.u.get(k, 0), np.abs(g))
+            params[k] -= self.lr / (1 - self.beta1**self.t) * self.m[k] / (self.u[k] + self.eps)
+""",
     "RMSprop": """
 class RMSprop:
     def __init__(self, lr=0.01, rho=0.9):
@@ -696,6 +709,15 @@ PLANTED = [  # (what is edited, what stands there, what is put there, the doctor
     ("Adam", "self.beta2 * self.v.get(k, 0) + (1 - self.beta2)", "self.beta1 * self.v.get(k, 0) + (1 - self.beta1)", "wrong decay rate"),
     ("Adam", "self.lr * m", "m", "learning rate missing"),
     ("Adam", "g**2", "np.abs(g)", "square missing"),
+    ("Adam", "g**2", "g", "square missing"),  # and no number, then
+    ("Adam", "g**2", "self.m[k]**2", "wrong average"),
+    ("Adam", "m, v = self.m[k] / (", "m, v = self.m[k], self.v[k] = self.m[k] / (", "corrected average stored"),
+    ("Adam", "self.t += 1\n", "self.t += self.t > 0 or bool(self.m)\n", "clock too late"),
+    ("Adam", "self.t += 1\n", "self.t += 1 + (not self.t)\n", "clock ahead"),
+    ("Adamax", "(1 - self.beta1**self.t)", "1.0", "bias correction missing"),
+    ("Momentum", "params[k] += self.v[k]", "params[k] += self.lr * self.v[k]", "learning rate twice"),
+    ("AdamW", "params[k] -= self.lr * self.weight_decay", "params[k] += self.lr * self.weight_decay", "wrong sign of the decay"),
+    ("RMSprop", "self.rho * self.v.get(k, 0) +", "self.v.get(k, 0) +", "decay missing"),
     ("Adam", "self.v[k] / (1 - self.beta2**self.t)", "self.v[k] / (1 - self.beta2) ** self.t", "wrong power"),
     ("AdamW", "self.weight_decay * params[k]", "self.weight_decay * params[k] / (np.sqrt((self.beta2 * self.v.get(k, 0) + (1 - self.beta2) * g**2) / (1 - self.beta2**self.t)) + 1e-8)", "weight decay divided"),
     ("AdamW", "params[k] -= self.lr * self.weight_decay * params[k]", "g = g + self.weight_decay * params[k]", "weight decay in the gradient"),

@@ -6,6 +6,9 @@ The way through these files, each of which needs only those before it:
     feeding      what an argument may be, by its name and by what is written about it
     shapes       the shapes that are written beside the code
     arrays       find parameters and gradients in objects, and pair them
+    names        what the names of functions and of arguments mean
+    calls        a function: what it needs, what it returns, what it does, by its source
+    implied      losses that nobody has written
     finding      what can be checked in a module, and which functions go together
     engines      the operations of an engine in which every number knows its gradient
     subject      two adapters: a value and a gradient in two calls, or both in one

@@ -17,8 +17,9 @@ from typing import NamedTuple
 import numpy as np
 
 from tinygan.doctor import finding
+from tinygan.doctor.calls import Call, Form
 from tinygan.doctor.feeding import SURELY_TARGETS
-from tinygan.doctor.finding import Call, Form, Target, is_base
+from tinygan.doctor.finding import Target, is_base
 from tinygan.doctor.repair import BACKWARD_FUNCTIONS
 from tinygan.doctor.sandbox import Stopped, Unfilled, call, only_reading, sandbox
 from tinygan.doctor.source import node_of, own_classes, parameters, required, text_about

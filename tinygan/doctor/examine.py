@@ -14,22 +14,14 @@ import numpy as np
 
 from tinygan.doctor import rules
 from tinygan.doctor.arrays import is_gradient_name, named_after
+from tinygan.doctor.calls import Form, call_of
 from tinygan.doctor.evidence import Evidence, NoEvidence
 from tinygan.doctor.excuses import against_definition, cut_off, definition_of, excused, guarded, takes_large, uncut
 from tinygan.doctor.feeding import BATCHES, DATA, TARGETS, is_weight, roles
-from tinygan.doctor.finding import (
-    IMPLIED,
-    LOSS,
-    Form,
-    Target,
-    adds_to_gradients,
-    call_of,
-    forms,
-    of_class,
-    of_function,
-    targets,
-)
+from tinygan.doctor.finding import Target, adds_to_gradients, forms, of_class, of_function, targets
+from tinygan.doctor.implied import IMPLIED
 from tinygan.doctor.measure import broken_promises, measure, of_ties, shared
+from tinygan.doctor.names import LOSS
 from tinygan.doctor.pair import made_up
 from tinygan.doctor.planning import SENSELESS, Attempt, adapter, all_documented, elsewhere, plan_for, readings
 from tinygan.doctor.report import ONE_BY_ONE, OVERWRITES, Report, Verdict

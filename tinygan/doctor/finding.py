@@ -15,107 +15,67 @@ from __future__ import annotations
 import ast
 import inspect
 import re
-import sys
 import types
 from typing import NamedTuple
 
 import numpy as np
 
 from tinygan.doctor.arrays import named_after
-from tinygan.doctor.feeding import CLASSES
-from tinygan.doctor.feeding import TARGETS as TARGET
+from tinygan.doctor.calls import (
+    Call,
+    Form,
+    adds,
+    adds_samples,
+    alike,
+    call_of,
+    closure_of,
+    gives_both,
+    gives_output,
+    is_handed_gradients,
+    is_pure,
+    losses_of_both,
+    moves_arguments,
+    names_called,
+    over_pairs,
+    sides_of,
+    stores_gradients,
+    with_optional,
+)
+from tinygan.doctor.feeding import TARGETS
+from tinygan.doctor.implied import IMPLIED, of_player, totals, training
+from tinygan.doctor.names import (
+    CACHE,
+    DOUT,
+    FLAG,
+    FORWARD,
+    GRADIENT,
+    GRADIENTS,
+    LOOP,
+    LOSS,
+    NO_GRADIENT,
+    RATE,
+    RULE,
+    STEP,
+    STEPS_OF_A_RULE,
+    core,
+    is_exact,
+    is_loss,
+    sides_in,
+)
 from tinygan.doctor.source import (
     flat,
     is_empty,
     is_unfilled,
-    names_in,
     node_of,
     parameters,
     required,
-    returns,
     text_about,
     tree_of,
     walk_own,
 )
 
 # fmt: off
-GRADIENT = re.compile(r"(?P<before>.*?)_?(backward(_?pass|_?propagat\w+|_?prop)?|back_?prop\w*|back(?![a-z])|pull(?![a-z])|bprop|bwd|(sub)?gradient(s|en)?|grads?|prime|deriv(ative|ation)?s?(?![a-z])|adjoint|vjp|pullback|bptt|ableitung(en)?|r(ue|ü)ckw(ae|ä)rts)_?(?P<after>.*)", re.I)
-FORWARD = r"(forward(_?pass|_?propagat\w+|_?prop)?|fprop|fwd|feed(_?forward)?|vorw(ae|ä)rts|__call__|call|predict|value|loss|cost|comp\w*|calc\w*|func\w*|fn|)"
-LOSS = re.compile(r".*(loss|cost|error|objective|criterion|energy|nll|entropy|mse|bce|penalty|divergence|likelihood|elbo|energ\w*|kosten|verlust|fehler).*", re.I)
-STEP = re.compile(r"(?!.*(forward|backward|cell))(.*_)?(step|update)(_.*)?|train_?(d|g|disc\w*|gen\w*|critic|on_batch|batch|one(_?\w+)?|one_batch|\w*step)|sgd|learn(_one)?|fit_one", re.I)
-RULE = re.compile(r"(?!.*(loss|layer)).*?(sgd|momentum|nesterov|nag|ada_?grad|rms_?prop|ada_?delta|adam\w*|gradient_?descent|optimi[sz]er|nadam)(_?\w*)", re.I)
-STEPS_OF_A_RULE = ("step", "update", "apply_gradients", "update_params", "apply", "__call__")
-DOUT = re.compile(r"d|g|d[A-Za-z]\w*|d_\w+|\w*grad\w*|g_\w+|up\w*|delta\w*|\w*err(or)?\w*|fehler\w*|back\w*|out_?d\w*", re.I)
-RATE = re.compile(r"lr(_\w+)?|\w+_lr|learn\w*_?rate|eta|step_?size|alpha|rate", re.I)
-FLAG = re.compile(r"deriv\w*|prime|grad\w*|d|backward", re.I)  # of f(x, deriv=False)
-GRADIENTS = {"grads", "gradients", "grad", "g", "dw", "grads_and_vars", "gradient", "dparams", "derivatives"}
-CACHE = re.compile(r"\w*cache\w*|ctx|context|saved\w*|memory|tape|mem|aux|residuals?|store", re.I)
-NO_LOSS = re.compile(r".*forward.*|(init|_(?!loss|cost)|make|load|split|im2col|param|get_|fit|train|run|main|sample|generate).*|.*(shape|size).*")
-COMMON_WORDS = set("""loss cost function fn func nll objective error value compute calc calculate get eval forward backward gradient
-gradients grad grads derivative deriv prime d of the""".split())
-NO_GRADIENT = re.compile(r"no_?grad|tangent.*|save.*|param\w*_grads?|.*(num|check|test|clip|zero|norm|finite|approx|estimat|reset|flush|apply|plot|print|init|get_|set_|compare|descen[td]|ascent).*", re.I)
-LOOP = {"epochs", "n_epochs", "num_epochs", "epoch", "iterations", "n_iter", "num_iterations", "num_iters", "max_iter"}
-IMPLIED = {  # what a backward pass may mean that names no loss; the target may be given as classes, too
-    "half the sum of squares": lambda out, target: 0.5 * np.sum((out - target) ** 2),
-    "half the mean of squares": lambda out, target: 0.5 * np.mean((out - target) ** 2),
-    "half the sum of squares over N": lambda out, target: 0.5 * np.sum((out - target) ** 2) / len(out),
-    "mean of squares": lambda out, target: np.mean((out - target) ** 2),
-    "sum of squares over N": lambda out, target: np.sum((out - target) ** 2) / len(out),
-    "sum of squares": lambda out, target: np.sum((out - target) ** 2),
-    "cross-entropy": lambda out, target: -np.sum(target * np.log(out) + (1 - target) * np.log(1 - out)),
-    "mean cross-entropy": lambda out, target: -np.mean(target * np.log(out) + (1 - target) * np.log(1 - out)),
-    "cross-entropy over N": lambda out, target: -np.sum(target * np.log(out)) / len(out),
-    "sum of cross-entropies": lambda out, target: -np.sum(target * np.log(out)),
-}
 # fmt: on
-
-
-def of_classes(loss):
-    """Return the same loss for targets that may be whole numbers as well, (N,), the places of the ones."""
-
-    def of(out, target):
-        if np.ndim(target) < np.ndim(out) and np.asarray(target).dtype.kind in "iu":
-            out = out.T if len(target) == out.shape[-1] != len(out) else out  # samples in columns
-            target = np.eye(out.shape[-1])[target]
-        return loss(out, target)
-
-    return of
-
-
-IMPLIED = {name: of_classes(loss) for name, loss in IMPLIED.items()}
-TOTALS = {"sum of the losses": lambda losses: np.sum(losses), "mean of the losses": lambda losses: np.mean(losses)}
-
-
-class Call(NamedTuple):
-    """A function of a namespace: its name, the arguments that it needs, what its last return statement names."""
-
-    name: str
-    needs: tuple
-    returns: tuple
-    node: object
-    function: object = None  # where it is none of the namespace's
-    flag: str = ""  # an argument that is True if the derivative is wanted
-    closure: bool = False  # is it what the value's function returns beside the value?
-    part: int = 0  # which of the losses that a step of both players returns it is,
-    side: str = ""  # and whose, "D" or "G"
-    over: bool = False  # is it given a list of pairs, one pair at a time? The value is the mean
-    bound: bool = False  # is ``function`` given the object first?
-
-
-class Form(NamedTuple):
-    """One way to a gradient. ``values``: alternatives, each a tuple of Calls that lead to the value.
-
-    kind  "pair" (a gradient after a value), "both" (in one function), "step" (parameters move), "rule" (an
-          optimizer), "penalty", "discriminator" or "generator" (its step)
-    """
-
-    kind: str
-    values: tuple
-    gradient: Call | None
-
-    @property
-    def name(self):
-        return self.gradient.name if self.gradient else self.values[0][0].name
 
 
 class Target(NamedTuple):
@@ -131,49 +91,6 @@ class Target(NamedTuple):
 
 
 # ---- forms ---------------------------------------------------------------------------------------------
-
-
-def call_of(name, function, own=True):
-    """Return the Call of a function; ``own``: it is found by its name in the namespace."""
-    node, needs = node_of(function), [n for n in required(function) if n not in ("self", "cls")]
-    for p in parameters(function):
-        rate = p.default is not p.empty and RATE.fullmatch(p.name) and p.name != "alpha"
-        classes = is_loss(name) and type(p.default) is int and re.fullmatch(CLASSES, p.name)  # 10: as many as there are
-        target = p.default is None and TARGET.fullmatch(p.name)
-        needs += [p.name] * bool(rate or classes or target)  # lr=0.1; loss(X, y=None)
-    names = (returns(node) or [()])[-1]
-    fields = getattr(vars(sys.modules[function.__module__]).get(made_at_the_end(node)), "_fields", None)
-    return Call(name, tuple(needs), fields or in_documented_order(names, node), node, None if own else function)
-
-
-def in_documented_order(names, node):
-    """The names of what is returned, in the order in which the docstring promises them."""
-    text = (ast.get_docstring(node) or "" if isinstance(node, ast.FunctionDef) else "").partition("eturn")[2]
-    places = [re.search(rf"\b{name}\b", text) if isinstance(name, str) else None for name in names]
-    if len(names) < 2 or not all(places) or any(LOSS.fullmatch(str(name)) for name in names):
-        return names
-    return tuple(sorted(names, key=lambda name: places[names.index(name)].start()))
-
-
-def made_at_the_end(node):
-    """The name of what the last return statement calls, LossOut of ``return LossOut(loss, dx)``."""
-    ends = [part.value for part in walk_own(node) if isinstance(part, ast.Return)] if node is not None else []
-    return getattr(getattr(ends[-1], "func", None), "id", "") if ends else ""
-
-
-def closure_of(call):
-    """Return the Call of the function that another one makes and returns last, out, backward; None if it does not."""
-    if call.node is None or not call.needs:
-        return None
-    inner = {part.name: part for part in call.node.body if isinstance(part, ast.FunctionDef)}
-    for part in [part for part in walk_own(call.node) if isinstance(part, ast.Return)]:
-        last = part.value.elts[-1] if isinstance(part.value, ast.Tuple) and len(part.value.elts) == 2 else None
-        made = last if isinstance(last, ast.Lambda) else inner.get(getattr(last, "id", None))
-        if made is not None:
-            args = made.args.args[: len(made.args.args) - len(made.args.defaults)]
-            body = returns(made) if isinstance(made, ast.FunctionDef) else [names_in(made.body)]
-            return Call(call.name, tuple(arg.arg for arg in args), (body or [()])[-1], made, closure=True)
-    return None
 
 
 def forms(functions, module):
@@ -243,108 +160,6 @@ def forms(functions, module):
     return found if whole else training(calls, losses) or found
 
 
-PLAY = r"(forward_?)?(g|d|gen(erator|erate)?|disc(riminator|riminate)?|critic)(_?forward)?"
-USUAL = {  # what a player may go down, by the probabilities that D gives to real and to generated samples
-    "d": {"-log D(x) - log(1 - D(G(z)))": lambda real, fake: -np.log(real) - np.log(1 - fake)},
-    "g": {"-log D(G(z))": lambda _, fake: -np.log(fake), "log(1 - D(G(z)))": lambda _, fake: np.log(1 - fake)},
-}
-
-
-def of_player(gradient, calls, losses):
-    """The values of the gradient of D, or of G, in a class that runs both, and has no loss; () if it is none.
-
-    What the gradient takes, "a1_fake", is found among what D returns, "a1" or "a1_d", for generated samples.
-    """
-    sides = sides_of(gradient)
-    runs = {side: call for call in calls.values() if re.fullmatch(PLAY, call.name, re.I) for side in sides_of(call)}
-    if len(sides) != 1 or set(runs) != {"d", "g"} or any(len(call.needs) != 1 for call in runs.values()):
-        return ()
-    (side,), own = sides, [loss for loss in losses if loss.function is None and set(loss.needs) <= set(gradient.needs)]
-    of = {name: "real" if "real" in name else "fake" for name in gradient.needs if re.search("real|fake|gen", name)}
-    bases = {name: re.sub("_?(real|fake|gen)_?", "", name) for name in of}
-    outputs = [re.sub("_(d|disc)$", "", str(name)) for name in runs["d"].returns]
-    made = {name: outputs.index(base) for name, base in bases.items() if base in outputs}
-    data = [name for name in gradient.needs if name not in made and (side == "d" or name not in of)]
-    kinds = ["real" if "real" in name else "fake" for name in data]
-    if own or side == "d" and sorted(kinds) != ["fake", "real"] or side == "g" and len(data) != 1:
-        return ()
-
-    def all_of(result):
-        return result if isinstance(result, tuple) else (result,)
-
-    def value(name, loss, total):
-        def run(thing, **given):
-            x = dict(zip(kinds, given.values(), strict=True))
-            if side == "g":
-                x = {"fake": all_of(getattr(thing, runs["g"].name)(*given.values()))[-1]}
-            out = {kind: all_of(getattr(thing, runs["d"].name)(x[kind])) for kind in sorted(x, reverse=True)}
-            losses = loss(out["real"][-1] if "real" in out else None, out["fake"][-1])
-            inputs = [x[of[name]] if name not in made else out[of[name]][made[name]] for name in of]
-            return total(losses), *inputs
-
-        return Call(f"the loss {total.__name__}({name})", tuple(data), ("loss", *of), None, run, bound=True)
-
-    return [(value(*loss, total),) for loss in USUAL[side].items() for total in (np.mean, np.sum)]
-
-
-def stores_gradients(call):
-    """Does it leave gradients in its object, or in an inner one, ``self.D.backward(dout)``, and return the loss alone?"""
-    stored = [part.targets[0] for part in walk_own(call.node) if isinstance(part, ast.Assign)] if call.node else []
-    names = [part.attr for part in stored if isinstance(part, ast.Attribute)]
-    inside = call.node is not None and re.search(r"\bself\.\w+\.backward\(", ast.unparse(call.node))
-    return len(call.returns) == 1 and bool(inside or any("grad" in name for name in names))
-
-
-def adds(call):
-    """Does it take what it returns, dW and db, and add its own share to it?"""
-    return len(set(call.needs) & set(call.returns)) > 1
-
-
-def training(calls, losses):
-    """The Form of ``train(x, y)`` that adds up over samples, and has a method move the weights; [] if there is none.
-
-    It goes down a loss beside the class, or a usual one, of what another method makes of x.
-    """
-    train = calls.get("train")
-    own = any(loss.function is None for loss in losses)  # and the class has a loss, which is another matter
-    if own or train is None or train.node is None or not any(map(TARGET.fullmatch, train.needs)):
-        return []
-    beside = [loss for loss in losses if not all(map(TARGET.fullmatch, loss.needs))]  # mse(y, Y) does not say which
-    beside = beside or [call_of(name, loss, False) for name, loss in IMPLIED.items()]
-    called = {getattr(part.func, "attr", "") for part in walk_own(train.node) if isinstance(part, ast.Call)}
-    data = [(name,) for name in train.needs if not TARGET.fullmatch(name)]
-    values = [(call, loss) for call in calls.values() if call.needs in data and call.returns for loss in beside]
-    moves = any(STEP.fullmatch(name) for name in called & set(calls)) and not LOOP.intersection(train.needs)
-    return [Form("step", tuple(values), train)] * bool(moves and values)
-
-
-def is_handed_gradients(step):
-    """Does it take a parameter and its gradient, ``update(W, dW)``? Then it computes none."""
-    return any(named_after(g, name) == 3 for g in step.needs for name in step.needs if g != name)
-
-
-def over_pairs(loss, step):
-    """The loss as a step sees it that goes over pairs, ``for x, y in mini_batch``: the mean of those of the pairs."""
-    for part in ast.walk(step.node) if step.node is not None else ():
-        batch = getattr(part.iter, "id", "") if isinstance(part, ast.For) else None
-        if batch in step.needs and isinstance(part.target, ast.Tuple) and len(part.target.elts) == len(loss.needs):
-            return loss._replace(needs=(batch,), over=True)
-    return loss
-
-
-def is_loss(name):
-    """Is this the name of a loss, and not of its derivative, like cost_derivative?"""
-    return bool(LOSS.fullmatch(name)) and not re.search(r"deriv|prime|ableitung", name, re.I)
-
-
-def with_optional(call, gradients, functions):
-    """The same Call, in need of arguments that have a default, too, if there is a gradient of them."""
-    known = parameters(functions[call.name]) if call.name in functions else []
-    optional = [p.name for p in known if p.default is None or isinstance(p.default, float)]
-    felt = [n for n in optional if any(named_after(g, n) > 1 for g in flat(gradients) if isinstance(g, str))]
-    return call._replace(needs=tuple(dict.fromkeys((*call.needs, *felt))))
-
-
 def stem_of(name, calls):
     """What a function's name says that it is the gradient of, "" for backward; None if it is no gradient."""
     if re.match(r"(forward|fwd)_?(and_?)?(backward|bwd|backprop)|(loss|cost)_?and_?grad", name):
@@ -386,9 +201,9 @@ def values_for(gradient, stem, rest, losses):
         score += 3 * bool(LOSS.fullmatch(name) and not gradient.needs)  # it takes no dout
         sides = sides_in(gradient.name), sides_in(call.name)
         score += 4 * (sides[0] == sides[1]) - 4 if all(sides) else 0
-        alias = any(map(TARGET.fullmatch, call.needs))
-        own = [n for n in known if n in (*call.needs, *flat(call.returns)) or alias and TARGET.fullmatch(n)]
-        targets = [n for n in known if TARGET.fullmatch(n) and n not in own]
+        alias = any(map(TARGETS.fullmatch, call.needs))
+        own = [n for n in known if n in (*call.needs, *flat(call.returns)) or alias and TARGETS.fullmatch(n)]
+        targets = [n for n in known if TARGETS.fullmatch(n) and n not in own]
         if stem and gives_output(call, gradient):
             targets = []
         unknown = [n for n in known if n not in (*own, *targets) and not DOUT.fullmatch(n) and len(known) > 1]
@@ -407,9 +222,9 @@ def values_for(gradient, stem, rest, losses):
         ranked = [item for item in ranked if item[0] >= exact or not is_loss(item[1].name)]
     for _, call, targets in sorted(ranked, key=lambda item: -item[0])[:3]:
         if targets and not LOSS.fullmatch(call.name):
-            chained = [loss for loss in losses if loss is not call and any(map(TARGET.fullmatch, loss.needs))]
+            chained = [loss for loss in losses if loss is not call and any(map(TARGETS.fullmatch, loss.needs))]
             alternatives += [(call, loss) for loss in chained]
-        unknown = {n for n in known if n not in call.needs and not TARGET.fullmatch(n)}
+        unknown = {n for n in known if n not in call.needs and not TARGETS.fullmatch(n)}
         if is_loss(call.name) and len(set(call.needs) - set(known)) == 1 and unknown:  # y_hat, of linreg(X, w, b)
             made = [first for first in rest.values() if unknown <= set(first.needs) <= set(known)]
             alternatives += [(first, call) for first in made]
@@ -433,117 +248,10 @@ def values_for(gradient, stem, rest, losses):
     return alternatives
 
 
-def names_called(call):
-    """The names of the functions that a function calls."""
-    functions = [part.func for part in walk_own(call.node) if isinstance(part, ast.Call)] if call.node else []
-    return {getattr(function, "attr", getattr(function, "id", "")) for function in functions}
-
-
-def adds_samples(loss):
-    """Does a loss add up over something, by its source?"""
-    return loss.node is None or bool(re.search(r"sum\(|mean\(|average|norm|dot|@|\+=", ast.unparse(loss.node)))
-
-
-def totals():
-    """The Calls that make one number of losses, one a sample: their sum, or their mean."""
-    return [Call(name, ("losses",), (None,), None, function) for name, function in TOTALS.items()]
-
-
-def is_exact(name, stem):
-    """Is it what a stem is the gradient of, by its whole name: linear, or linear_forward?"""
-    return name == stem or re.fullmatch(rf"{re.escape(stem)}_?{FORWARD}|{FORWARD}_?{re.escape(stem)}", name)
-
-
 def is_of_another(value, stem, stems):
     """Is linear_activation_forward for linear_backward the value of another gradient, by its whole name?"""
     name, others = value[0].name.lower(), {other.lower() for other in stems if other} - {stem.lower()}
     return len(value) == 1 and bool(stem) and any(is_exact(name, other) for other in others)
-
-
-def core(name):
-    """The words of a name that say what it is about: {"reg"} of gradient_reg and of costFunctionReg."""
-    words = re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+", name)
-    return {word.lower() for word in words} - COMMON_WORDS
-
-
-def gives_output(call, gradient):
-    """Is y of f_vjp(v, y) the output of f(x), and no target?"""
-    known = {*call.needs, *flat(call.returns)}
-    return len(gradient.needs) == 2 and not known & set(gradient.needs) and not LOSS.fullmatch(call.name)
-
-
-def moves_arguments(call):
-    """Does it return new values of its arguments, ``return loss, W, b``?"""
-    return any(name in call.needs for name in call.returns[1:])
-
-
-def losses_of_both(call):
-    """Return the losses of D and G that a step of both returns, d_loss, g_loss, or [] if it does not say so."""
-    sides = [sides_in(name) if isinstance(name, str) else set() for name in call.returns]
-    if len(sides) != 2 or {"d", "g"} in sides or not (sides[0] ^ sides[1]):
-        return []
-    first = "d" if "d" in sides[0] or "g" in sides[1] else "g"
-    order = first, {"d": "g", "g": "d"}[first]
-    return [call._replace(part=i, side=side.upper()) for i, side in enumerate(order)]
-
-
-def alike(loss, step):
-    """How well the names of a loss and of a step go together: d_loss with d_step."""
-    first, second = sides_of(loss), sides_of(step)
-    return 5 * bool(first & second) - 5 * bool(first ^ second) - sum(n not in step.needs for n in loss.needs)
-
-
-def sides_of(call):
-    """The players, "d" and "g", that the name of a function speaks of."""
-    return sides_in(call.name)
-
-
-def sides_in(name):
-    """The players, "d" and "g", that a name speaks of."""
-    same = {"disc": "d", "critic": "d", "gen": "g"}
-    found = re.findall(r"(?:^|_)(?:(disc(?!ount)|critic|gen)[a-z]*(?:_|$)|([dg])(?!rad)(?=_|$|[a-z]*$))", name.lower())
-    return {same.get(side, side) for pair in found for side in pair if side}
-
-
-def gives_both(call, module):
-    """Does it return a value and a gradient, by its source, or nothing yet, or what another one returns that does?"""
-    if f"{call.name}_by_definition" in vars(module):
-        return True
-    moves = set(map(str, call.returns)) & set(call.needs)  # theta, c = descend(theta, c)
-    if (
-        call.node is None
-        or NO_LOSS.fullmatch(call.name)
-        or re.search("(a|de)scent", call.name)
-        or moves
-        and not LOSS.fullmatch(call.name)
-    ):
-        return False
-    if is_empty(call.node) and is_unfilled(call.node):
-        return 1 <= len(call.needs) <= 2
-    handed_on = [
-        p.value.func for p in walk_own(call.node) if isinstance(p, ast.Return) and isinstance(p.value, ast.Call)
-    ]
-    nodes = [call.node, *(node_of(named(part, module)) for part in handed_on)]
-    return len(call.returns) > 1 or any(len(n) > 1 for node in nodes if node is not None for n in returns(node))
-
-
-def is_pure(node):
-    """Does a function do nothing but name what it computes, and return it?"""
-    plain = (ast.Name, ast.Tuple, ast.Load, ast.Store)
-    targets = [t for part in node.body if isinstance(part, ast.Assign) for t in part.targets]
-    known = (ast.Assign, ast.Return)
-    statements = [part for part in node.body if not isinstance(getattr(part, "value", None), ast.Constant)]
-    return all(isinstance(part, known) for part in statements) and all(
-        isinstance(part, plain) for target in targets for part in ast.walk(target)
-    )
-
-
-def named(part, module):
-    """Return the function that a piece of source names, ``loss`` or ``losses.loss``, or None."""
-    space = module
-    if isinstance(part, ast.Attribute):
-        space, part = vars(module).get(getattr(part.value, "id", None)), ast.Name(part.attr)
-    return getattr(space, getattr(part, "id", ""), None)
 
 
 def game(methods):

@@ -14,7 +14,8 @@ import numpy as np
 from tinygan.doctor import feeding, shapes
 from tinygan.doctor.arrays import leaves
 from tinygan.doctor.feeding import Draw, Make, Several, Size
-from tinygan.doctor.finding import LOSS, of_class
+from tinygan.doctor.finding import of_class
+from tinygan.doctor.names import LOSS
 from tinygan.doctor.sandbox import Stopped, call
 from tinygan.doctor.source import node_of, own_classes, parameters, required, returns, text_about, walk_own, words
 from tinygan.layers import Dense, LeakyReLU, Sigmoid, Tanh

@@ -8,8 +8,9 @@ import re
 import numpy as np
 
 from tinygan.doctor.arrays import fit, generators_of, is_gradient_name, named_after, parts_of
-from tinygan.doctor.feeding import Descent
-from tinygan.doctor.finding import CACHE, DOUT, TARGET, gives_output, is_loss
+from tinygan.doctor.calls import gives_output
+from tinygan.doctor.feeding import TARGETS, Descent
+from tinygan.doctor.names import CACHE, DOUT, is_loss
 from tinygan.doctor.sandbox import Stopped, call, reset, snapshot, where
 from tinygan.doctor.source import flat, required
 from tinygan.doctor.subject import Fact, Subject, display, is_array, main_argument, rated
@@ -35,8 +36,8 @@ def free_arguments(value, gradient, kind):
     alone = alone or gradient is not None and len(value) == 1 and gives_output(value[0], gradient)
     for name in gradient.needs if gradient is not None else ():
         made = name in produced or CACHE.fullmatch(name) or rated([name])
-        alias = TARGET.fullmatch(name) and any(map(TARGET.fullmatch, free))  # the same under another name
-        if not made and not alias and (kind == "step" or TARGET.fullmatch(name) and not alone):
+        alias = TARGETS.fullmatch(name) and any(map(TARGETS.fullmatch, free))  # the same under another name
+        if not made and not alias and (kind == "step" or TARGETS.fullmatch(name) and not alone):
             free.append(name)
     return list(dict.fromkeys(free))
 
@@ -200,14 +201,14 @@ class Pair(Subject):
             self.told = bool(gradient.needs)
             return dict(zip(gradient.needs, douts, strict=False))
         own = [name for step in self.value for name in step.needs if name in self.args]
-        targets = [name for name in own if TARGET.fullmatch(name)]
+        targets = [name for name in own if TARGETS.fullmatch(name)]
         named = {name: self.caches.get(name, known[name]) for name in gradient.needs if name in known}
         for name in [name for name in gradient.needs if name not in known]:
             if CACHE.fullmatch(name) or isinstance(self.cache, (dict, tuple)) and not DOUT.fullmatch(name):
                 named[name] = self.cache
             elif rated([name]):
                 named[name] = self.rate_of(name)
-            elif TARGET.fullmatch(name) and len(targets) == 1:
+            elif TARGETS.fullmatch(name) and len(targets) == 1:
                 named[name] = known[targets[0]]  # the same under another name
         free = [name for name in gradient.needs if name not in named]
         self.told = bool(free) and not gradient.flag

@@ -13,8 +13,10 @@ import numpy as np
 
 from tinygan.doctor import feeding
 from tinygan.doctor.feeding import TARGETS, Draw, Several, World
-from tinygan.doctor.finding import IMPLIED, LOSS, TOTALS, of_class, totals
+from tinygan.doctor.finding import of_class
 from tinygan.doctor.games import Penalty, Step
+from tinygan.doctor.implied import IMPLIED, TOTALS, totals
+from tinygan.doctor.names import LOSS
 from tinygan.doctor.offers import by_position, candidates, constructor_names, documented, parameters_of, used
 from tinygan.doctor.pair import Pair, free_arguments
 from tinygan.doctor.sandbox import Stopped, Unfilled, call, counted_lines, in_library

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tinygan.doctor.edits import edits, first_line
-from tinygan.doctor.finding import STEPS_OF_A_RULE
+from tinygan.doctor.names import STEPS_OF_A_RULE
 from tinygan.doctor.sandbox import Stopped, TimeIsUp, spot, time_limit
 from tinygan.doctor.source import node_of, walk_own
 from tinygan.gradcheck import relative_error

@@ -2,7 +2,7 @@
 
 Each rule is written once here, with what may be chosen about it. What follows none of the choices is WRONG, and is
 compared with the rule as it is after each of the usual mistakes. Polyak 1964, Nesterov 1983, Duchi et al. 2011
-(AdaGrad), Tieleman and Hinton 2012 (RMSprop), Zeiler 2012 (AdaDelta), Kingma and Ba 2015 (Adam), Loshchilov and
+(AdaGrad), Tieleman and Hinton 2012 (RMSprop), Zeiler 2012 (AdaDelta), Kingma and Ba 2015 (Adam, Adamax), Loshchilov and
 Hutter 2019 (AdamW).
 """
 
@@ -17,7 +17,7 @@ import numpy as np
 
 from tinygan.doctor import feeding
 from tinygan.doctor.arrays import named_after
-from tinygan.doctor.finding import RATE, STEPS_OF_A_RULE
+from tinygan.doctor.names import RATE, STEPS_OF_A_RULE
 from tinygan.doctor.sandbox import Stopped, call, where
 from tinygan.doctor.source import node_of, own_classes, text_about
 from tinygan.doctor.subject import Fact
@@ -48,6 +48,14 @@ MISTAKES = {  # change of a rule: (name, meaning, what to look at)
     "β1 and β2": ("wrong decay rate", "β₁ and β₂ are exchanged", "m = β₁ m + (1 - β₁) g, v = β₂ v + (1 - β₂) g²"),
     "1 - β": ("decay the wrong way round", "the old average has the weight 1 - β, the new gradient β", "v = β v + (1 - β) g²: the old has the large weight"),
     "|g|": ("square missing", "the second average is of |g|, and must be of g²", "v = β₂ v + (1 - β₂) g²"),
+    "g": ("square missing", "the second average is of g itself, and must be of g²: where g is negative, it has no root", "v = β₂ v + (1 - β₂) g²"),
+    "m²": ("wrong average", "the second average is of m², and must be of g²", "v = β₂ v + (1 - β₂) g²: the square of the gradient, not of its average"),
+    "stored": ("corrected average stored", "the corrected average takes the place of the average: the next step corrects it again", "m and v are kept as they are; m̂ = m/(1 - β₁ᵗ) and v̂ = v/(1 - β₂ᵗ) are variables of the step"),
+    "late": ("clock too late", "the first step takes t = 0: the bias correction divides by 1 - β⁰ = 0", "t += 1 stands before the correction: t = 1 in the first step"),
+    "ahead": ("clock ahead", "the bias correction takes t + 1", "t = 1 in the first step: m̂ = m/(1 - β₁ᵗ), v̂ = v/(1 - β₂ᵗ)"),
+    "never forgets": ("decay missing", "the old average is kept whole", "v = ρ v + (1 - ρ) g²: the old one times ρ"),
+    "lr twice": ("learning rate twice", "the step is multiplied by the learning rate twice", "v = μ v + g, w -= lr · v; or v = μ v + lr · g, w -= v"),
+    "grows": ("wrong sign of the decay", "the weights grow by the decay", "g + λ w, or w -= lr · λ w: both make w smaller"),
     "uphill": ("wrong sign", "the step goes up the loss", "w -= lr · g: against the gradient"),
     "no lr": ("learning rate missing", "the step does not contain the learning rate", "w -= lr · ..."),
     "behind": ("look-ahead missing", "this is plain momentum: the step does not look ahead", "w -= lr · (g + μ v) with v = μ v + g; in the form -μ v_old + (1 + μ) v the old v is that of the step before"),
@@ -75,13 +83,16 @@ def follow(kind, style, h, start, gradients, mistake=""):
     for t, gs in enumerate(gradients, 1):
         for i, g in enumerate(gs):
             clock += 1
-            g = g + h["wd"] * ws[i] * (style["l2"] or mistake == "coupled")
+            wd = h["wd"] * (-1 if mistake == "grows" else 1)
+            g = g + wd * ws[i] * (style["l2"] or mistake == "coupled")
             m, v = (0.0, 0.0) if mistake == "forget" else memory[i]
-            now, decay = {"stop": 1, "run": clock}.get(mistake, t), h["wd"] * ws[i] * (mistake == "divided")
+            now = {"stop": 1, "run": clock, "late": t - 1, "ahead": t + 1}.get(mistake, t)
+            decay = wd * ws[i] * (mistake == "divided")
             step, *memory[i] = one(kind, style, h, g, m, v, now, mistake, decay)
             lr = 1 if mistake == "no lr" or kind == "adadelta" and not style["times lr"] else h["lr"]
+            lr *= h["lr"] if mistake == "lr twice" else 1
             if kind == "adamw" and mistake not in ("coupled", "divided"):
-                ws[i] = ws[i] - h["wd"] * ws[i] * (h["lr"] if style["times lr"] else 1)
+                ws[i] = ws[i] - wd * ws[i] * (h["lr"] if style["times lr"] else 1)
             ws[i] = ws[i] + (lr if mistake == "uphill" else -lr) * step
         path.append(list(ws))
     return distances(path, start)
@@ -101,22 +112,30 @@ def one(kind, style, h, g, m, v, t, mistake, decay=0.0):
     if kind in ("momentum", "nesterov"):
         m = b1 * m + (1 - b1 if style["mean"] else 1) * g
         return (g + b1 * m if kind == "nesterov" and mistake != "behind" else m), m, v
-    square = np.abs(g) if mistake == "|g|" else g * g
+    square = {"|g|": np.abs(g), "g": g}.get(mistake, g * g)
     if kind == "adagrad":
         v = v + square
         return g / root(v), m, v
-    old, new = {"1 - β": (1 - b2, b2), "unweighted": (b2, 1)}.get(mistake, (b2, 1 - b2))
-    v = old * v + new * square
+    weights = {"1 - β": (1 - b2, b2), "unweighted": (b2, 1), "never forgets": (1, 1 - b2)}
+    before, (old, new) = v, weights.get(mistake, (b2, 1 - b2))
+    if kind in ("adam", "adamw", "adamax", "nadam"):
+        m = (1 - b1) * m + b1 * g if mistake == "1 - β" else b1 * m + (1 - b1) * g
+    v = old * v + new * (m * m if mistake == "m²" else square)
     if kind == "rmsprop":
         return g / root(v), m, v
     if kind == "adadelta":
         step = np.sqrt(m + eps) / np.sqrt(v + eps) * g
         return step, b2 * m + (1 - b2) * step * step, v
-    m = (1 - b1) * m + b1 * g if mistake == "1 - β" else b1 * m + (1 - b1) * g
+    if kind == "adamax":
+        v = np.maximum(b2 * before, np.abs(g))
     first = 1 if mistake in ("uncorrected", "m uncorrected") else 1 - c1**t
     second = 1 if mistake in ("uncorrected", "v uncorrected") else 1 - c2**t
     first = (1 - c1) ** t if mistake in ("power", "m power") else first
     second = (1 - c2) ** t if mistake in ("power", "v power") else second
+    if mistake == "stored":
+        m, v, first, second = m / first, v / second, 1, 1
+    if kind == "adamax":
+        return m / first / (v + eps), m, v
     if kind == "nadam":
         return (b1 * m / first + (1 - b1) * g / first) / root(v / second), m, v
     if style["folded"]:
@@ -351,7 +370,8 @@ class Rule:
                 ]
             self.ways[mistake] = np.array(ways)
         ways = self.ways[mistake]
-        errors = np.linalg.norm(ways - moved, axis=1) / np.maximum(np.linalg.norm(ways, axis=1), 1e-300)
+        off = np.where(np.isnan(ways) & np.isnan(moved), 0, ways - moved)  # a mistake may lead to a root of -1
+        errors = np.linalg.norm(off, axis=1) / np.maximum(np.linalg.norm(np.nan_to_num(ways), axis=1), 1e-300)
         best = np.nanargmin(errors) if not np.all(np.isnan(errors)) else 0
         return errors[best], ways[best]
 

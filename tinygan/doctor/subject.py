@@ -35,8 +35,20 @@ from tinygan.doctor.arrays import (
     parts_of,
     plain,
 )
-from tinygan.doctor.feeding import SIZES, STATES, Descent, Draw, Size, for_constructor, length, realize, roles, signed
-from tinygan.doctor.finding import CACHE, LOSS, RATE, TARGET, sides_in
+from tinygan.doctor.feeding import (
+    SIZES,
+    STATES,
+    TARGETS,
+    Descent,
+    Draw,
+    Size,
+    for_constructor,
+    length,
+    realize,
+    roles,
+    signed,
+)
+from tinygan.doctor.names import CACHE, LOSS, RATE, sides_in
 from tinygan.doctor.sandbox import Stopped, call, reset, snapshot, where
 from tinygan.doctor.source import flat, node_of, own_classes, parameters, required
 from tinygan.layers import Layer
@@ -105,7 +117,7 @@ def attributes(node, context):
 
 def main_argument(step, known):
     """The argument of a loss that takes the output of what comes before it."""
-    return next((n for n in step.needs if n not in known and not TARGET.fullmatch(n)), None)
+    return next((n for n in step.needs if n not in known and not TARGETS.fullmatch(n)), None)
 
 
 def is_array(value):

@@ -1,0 +1,47 @@
+"""What the names of functions and of arguments mean in learners' files."""
+
+from __future__ import annotations
+
+import re
+
+# fmt: off
+GRADIENT = re.compile(r"(?P<before>.*?)_?(backward(_?pass|_?propagat\w+|_?prop)?|back_?prop\w*|back(?![a-z])|pull(?![a-z])|bprop|bwd|(sub)?gradient(s|en)?|grads?|prime|deriv(ative|ation)?s?(?![a-z])|adjoint|vjp|pullback|bptt|ableitung(en)?|r(ue|ü)ckw(ae|ä)rts)_?(?P<after>.*)", re.I)
+FORWARD = r"(forward(_?pass|_?propagat\w+|_?prop)?|fprop|fwd|feed(_?forward)?|vorw(ae|ä)rts|__call__|call|predict|value|loss|cost|comp\w*|calc\w*|func\w*|fn|)"
+LOSS = re.compile(r".*(loss|cost|error|objective|criterion|energy|nll|entropy|mse|bce|penalty|divergence|likelihood|elbo|energ\w*|kosten|verlust|fehler).*", re.I)
+STEP = re.compile(r"(?!.*(forward|backward|cell))(.*_)?(step|update)(_.*)?|train_?(d|g|disc\w*|gen\w*|critic|on_batch|batch|one(_?\w+)?|one_batch|\w*step)|sgd|learn(_one)?|fit_one", re.I)
+RULE = re.compile(r"(?!.*(loss|layer)).*?(sgd|momentum|nesterov|nag|ada_?grad|rms_?prop|ada_?delta|adam\w*|gradient_?descent|optimi[sz]er|nadam)(_?\w*)", re.I)
+STEPS_OF_A_RULE = ("step", "update", "apply_gradients", "update_params", "apply", "__call__")
+DOUT = re.compile(r"d|g|d[A-Za-z]\w*|d_\w+|\w*grad\w*|g_\w+|up\w*|delta\w*|\w*err(or)?\w*|fehler\w*|back\w*|out_?d\w*", re.I)
+RATE = re.compile(r"lr(_\w+)?|\w+_lr|learn\w*_?rate|eta|step_?size|alpha|rate", re.I)
+FLAG = re.compile(r"deriv\w*|prime|grad\w*|d|backward", re.I)  # of f(x, deriv=False)
+GRADIENTS = {"grads", "gradients", "grad", "g", "dw", "grads_and_vars", "gradient", "dparams", "derivatives"}
+CACHE = re.compile(r"\w*cache\w*|ctx|context|saved\w*|memory|tape|mem|aux|residuals?|store", re.I)
+NO_LOSS = re.compile(r".*forward.*|(init|_(?!loss|cost)|make|load|split|im2col|param|get_|fit|train|run|main|sample|generate).*|.*(shape|size).*")
+COMMON_WORDS = set("""loss cost function fn func nll objective error value compute calc calculate get eval forward backward gradient
+gradients grad grads derivative deriv prime d of the""".split())
+NO_GRADIENT = re.compile(r"no_?grad|tangent.*|save.*|param\w*_grads?|.*(num|check|test|clip|zero|norm|finite|approx|estimat|reset|flush|apply|plot|print|init|get_|set_|compare|descen[td]|ascent).*", re.I)
+LOOP = {"epochs", "n_epochs", "num_epochs", "epoch", "iterations", "n_iter", "num_iterations", "num_iters", "max_iter"}
+# fmt: on
+
+
+def is_loss(name):
+    """Is this the name of a loss, and not of its derivative, like cost_derivative?"""
+    return bool(LOSS.fullmatch(name)) and not re.search(r"deriv|prime|ableitung", name, re.I)
+
+
+def is_exact(name, stem):
+    """Is it what a stem is the gradient of, by its whole name: linear, or linear_forward?"""
+    return name == stem or re.fullmatch(rf"{re.escape(stem)}_?{FORWARD}|{FORWARD}_?{re.escape(stem)}", name)
+
+
+def core(name):
+    """The words of a name that say what it is about: {"reg"} of gradient_reg and of costFunctionReg."""
+    words = re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+", name)
+    return {word.lower() for word in words} - COMMON_WORDS
+
+
+def sides_in(name):
+    """The players, "d" and "g", that a name speaks of."""
+    same = {"disc": "d", "critic": "d", "gen": "g"}
+    found = re.findall(r"(?:^|_)(?:(disc(?!ount)|critic|gen)[a-z]*(?:_|$)|([dg])(?!rad)(?=_|$|[a-z]*$))", name.lower())
+    return {same.get(side, side) for pair in found for side in pair if side}
