@@ -91,11 +91,21 @@ def of_gradients(report):
 def of_form(report, wrong):
     """Return the Findings for one form: known mistakes, or a path, or an edit that mends, or what may be missing."""
     seen, path = named(wrong, CATALOGUE), path_of(wrong)
+    if (
+        path
+        and path.factor
+        and not path.is_number
+        and {mistake.name for mistake in seen} <= {"constant factor", *VAGUE}
+    ):
+        seen = {}  # it says which factor
     known = bool(seen)
     if not seen and path:
         seen = {Mistake(path.mistake, *WORDS[path.mistake]): {e.name: "" for e in wrong}}
     lines = suspects(report, wrong) if not seen else set()  # are searched first
-    mended = lines and repair(wrong[0], report, 0, lines=lines) or repair(wrong[0], report, 0, named=bool(seen))
+    missing = path.missing if path else ""
+    mended = missing and repair(wrong[0], report, 1, named=True, missing=missing)
+    mended = mended or lines and repair(wrong[0], report, 0, lines=lines)
+    mended = mended or repair(wrong[0], report, 0, named=bool(seen))
     if not seen and not mended:
         seen = named(wrong, MAYBE)
     if not mended:

@@ -52,6 +52,19 @@ def edits(function, level, attributes, numbers):
             yield Edit(kind, statement, holder, key, ast.fix_missing_locations(ast.copy_location(new, node)))
 
 
+def with_factor(function, missing):
+    """Yield the Edits that write ``missing``, "* p" or "/ n", behind one of a function's expressions."""
+    for holder, key, node, statement in expressions(function):
+        if isinstance(node, (ast.BinOp, ast.Name, ast.Call, ast.Subscript)) and not is_stored(node):
+            new = parse(f"({ast.unparse(node)}) {missing}")
+            yield Edit("factor", statement, holder, key, ast.fix_missing_locations(ast.copy_location(new, node)))
+
+
+def is_stored(node):
+    """Is something assigned to it?"""
+    return isinstance(getattr(node, "ctx", None), (ast.Store, ast.Del))
+
+
 def of_all_axes(function):
     """Every sum, and every length, along another axis: the formula of batch normalization in layer normalization."""
     text = "\n".join(ast.unparse(statement) for statement in function.body)
@@ -209,14 +222,14 @@ def parse(text):
 def of_expression(node, names, numbers, level):
     """Yield (kind, new expression)."""
     text = ast.unparse(node)
-    if len(text) > 200 or isinstance(getattr(node, "ctx", None), (ast.Store, ast.Del)):
+    if len(text) > 200 or is_stored(node):
         return
     if level == 0:
         yield from shapes(node, text)
         yield from signs(node, text)
         yield from operands(node)
         yield from calls(node)
-        yield from constants(node)
+        yield from constants(node, numbers)
         if isinstance(node, ast.Name) or text.startswith("self.") and isinstance(node, ast.Attribute):
             yield from (("variable", parse(name)) for name in names if name != text)
             yield "comparison", ast.UnaryOp(ast.Invert(), node)
@@ -272,7 +285,9 @@ def shapes(node, text):
     """Yield the expression transposed, or no longer; turned around, or no longer."""
     if isinstance(node, ast.Subscript) and "::-1" in ast.unparse(node.slice):
         yield "flipped", node.value
-    elif isinstance(node, ast.Name) and text != "np":
+    elif isinstance(node, (ast.Name, ast.Attribute)) and (
+        text.startswith("self.") or text.isidentifier() and text != "np"
+    ):
         yield from (
             ("flipped", parse(f"{text}[{turned}]"))
             for turned in ("::-1", ":, ::-1", "::-1, ::-1", "..., ::-1", "..., ::-1, ::-1")
@@ -345,8 +360,8 @@ def exchanged_letters(subscripts):
             yield "".join(letters)
 
 
-def constants(node):
-    """Yield another number in the place of one."""
+def constants(node, numbers):
+    """Yield another number in the place of one, or the name of one."""
     plain = isinstance(node, ast.Constant) and type(node.value) in (int, float)
     if plain and 4 * node.value == int(4 * node.value):  # three times 0.044715 is a factor that is missing
         value = node.value
@@ -364,6 +379,7 @@ def constants(node):
             )
             if v != value
         )
+        yield from (("constant", parse(name)) for name in numbers)
 
 
 def factors(node, text, names, numbers):
@@ -375,9 +391,6 @@ def factors(node, text, names, numbers):
         return
     if isinstance(node, ast.Attribute) and not text.startswith("self."):
         return
-    for number in "23":
-        yield "factor", parse(f"{number} * ({text})")
-        yield "factor", parse(f"({text}) / {number}")
     for axis in ("1", "0", "-1") if not isinstance(node, ast.Call) else ():
         yield "summed", parse(f"np.sum({text}, axis={axis}, keepdims=True)")
     if isinstance(node, (ast.Name, ast.Attribute)):
@@ -386,6 +399,9 @@ def factors(node, text, names, numbers):
     for name in [*simple, *(n for n in names if n not in (text, *numbers))]:
         yield "factor", parse(f"({text}) * {name}")
         yield "factor", parse(f"({text}) / {name}")
+    for number in "23":
+        yield "factor", parse(f"{number} * ({text})")
+        yield "factor", parse(f"({text}) / {number}")
     yield "power", parse(f"({text}) ** 2")
     yield "constant", parse(f"({text}) + 1")
     yield "constant", parse(f"({text}) - 1")

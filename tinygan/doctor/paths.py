@@ -59,10 +59,21 @@ class Path(NamedTuple):
             return "one path missing" if first.term or first.parameter else constant or "one path missing"
         return "path with a wrong sign" if np.isclose(self.multiple, -2, rtol=1e-5) else "path with a wrong factor"
 
+    @property
+    def missing(self):
+        """What stands beside the operand whose factor is missing, "* p", or ""."""
+        return self.expressions[0].others.get(self.factor, "")
+
+    @property
+    def is_number(self):
+        """Is the factor that is missing a plain number?"""
+        return bool(re.fullmatch(r"[*/] [\d.()/* -]+", self.missing))
+
     def __str__(self):
         what = " and ".join(map(str, self.expressions))
         if self.factor:
-            return f"{what} hands dout on to `{self.factor}` as it is: its derivative is not multiplied in"
+            missing = f"`{self.missing}` is missing" if self.missing else "its derivative is not multiplied in"
+            return f"{what} hands dout on to `{self.factor}` as it is: {missing}"
         count = 1 + self.multiple
         if abs(count) < 1e-5:
             return f"what comes through {what} is missing: it was taken as a constant"
@@ -88,9 +99,9 @@ class Holder:
         """Return the value of ``left operation right``."""
         return self.of(key, getattr(operator, operation), left, right)
 
-    def unary(self, key, function, argument):
-        """Return the value of ``function(argument)``."""
-        return self.of(key, function, argument)
+    def call(self, key, function, *arguments):
+        """Return the value of ``function(*arguments)``."""
+        return self.of(key, function, *arguments)
 
     def grows_alike(self, key, k):
         """Could one of its operands, by its shape, be added to an expression?"""
@@ -197,6 +208,11 @@ class Expression:
         parts = (node.left, node.right) if isinstance(node, ast.BinOp) else getattr(node, "args", ())
         sloped = not isinstance(getattr(node, "op", None), (ast.Add, ast.Sub, ast.MatMult))
         self.operands = [ast.unparse(part) for part in parts] if sloped else []
+        self.others = {}  # {operand of a product, or a quotient: what stands beside it, "/ (1 - p)"}
+        if isinstance(getattr(node, "op", None), (ast.Mult, ast.Div)):
+            product, (left, right) = isinstance(node.op, ast.Mult), self.operands
+            self.others = {left: f"{'*' if product else '/'} {atom(node.right)}"}
+            self.others |= {right: f"* {atom(node.left)}"} if product else {}
 
     def __str__(self):
         return f"`{self.text}` ({self.place})"
@@ -251,15 +267,20 @@ def around(key, node):
     name, given = "value", [node]
     if isinstance(node, ast.BinOp) and type(node.op) in OPERATIONS:
         name, given = "binary", [ast.Constant(OPERATIONS[type(node.op)]), node.left, node.right]
-    elif (
-        isinstance(node, ast.Call)
-        and len(node.args) == 1
-        and not node.keywords
-        and not isinstance(node.args[0], ast.Starred)
-    ):
-        name, given = "unary", [node.func, node.args[0]]
+    elif isinstance(node, ast.Call) and is_plain(node):
+        name, given = "call", [node.func, *node.args]
     method = ast.Attribute(ast.Name("__holder__", ast.Load()), name, ast.Load())
     return ast.copy_location(ast.Call(method, [ast.Constant(key), *given], []), node)
+
+
+def atom(node):
+    """The text of an expression, in brackets if it is a sum, a product or a quotient."""
+    return f"({ast.unparse(node)})" if isinstance(node, ast.BinOp) else ast.unparse(node)
+
+
+def is_plain(node):
+    """Is it a call of one to three arguments in their order, np.maximum(0, x)?"""
+    return 0 < len(node.args) < 4 and not node.keywords and not any(isinstance(a, ast.Starred) for a in node.args)
 
 
 def is_read(node, parent):

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tinygan.doctor.edits import edits, first_line
+from tinygan.doctor.edits import edits, first_line, with_factor
 from tinygan.doctor.names import STEPS_OF_A_RULE
 from tinygan.doctor.sandbox import Stopped, TimeIsUp, spot, time_limit
 from tinygan.doctor.source import node_of, walk_own
@@ -92,11 +92,12 @@ class Repair(NamedTuple):
         return f"{self.place}: every gradient is right with `{self.after}` in place of `{self.before}`"
 
 
-def repair(e, report, level, named=False, lines=()):
+def repair(e, report, level, named=False, lines=(), missing=""):
     """Return the Repair that makes all gradients right, of this Evidence's form in all passes, or None.
 
     level  0 for edits of what is there, 1 for something added, moved or left out
     lines  of the source, if only these are to be edited
+    missing  "* p": a factor that is missing, and nothing else
     """
     subject, stop = e.subject, time.process_time() + (TO_PLACE if named else SECONDS[level])
     subjects = {m.subject: None for m in report.measured if m.subject.form is subject.form}
@@ -118,7 +119,10 @@ def repair(e, report, level, named=False, lines=()):
             for box, parts in boxes:  # an edit may have appended to it
                 box[:] = parts
 
-    return search(involved(subject), level, names, numbers, stop, right, lines)
+    def changes(node):
+        return with_factor(node, missing) if missing else edits(node, level, names, numbers)
+
+    return search(involved(subject), changes, stop, right, lines)
 
 
 def repair_rule(rule, again):
@@ -136,13 +140,16 @@ def repair_rule(rule, again):
             return False
 
     functions = [(kinds[0], names[0], node)] if node is not None else []
-    return search(functions, 0, [], [], time.process_time() + SECONDS[1], right)
+    return search(functions, lambda node: edits(node, 0, [], []), time.process_time() + SECONDS[1], right)
 
 
-def search(functions, level, names, numbers, stop, right, lines=()):
-    """Return the Repair of one of these functions with which ``right(holder, name, its syntax tree)``, or None."""
+def search(functions, changes, stop, right, lines=()):
+    """Return the Repair of one of these functions with which ``right(holder, name, its syntax tree)``, or None.
+
+    changes(tree)  yields Edits
+    """
     for holder, name, node in functions:
-        for edit in edits(node, level, names, numbers):
+        for edit in changes(node):
             if time.process_time() > stop:
                 return None
             if lines and edit.statement.lineno not in lines:

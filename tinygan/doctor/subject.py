@@ -36,6 +36,7 @@ from tinygan.doctor.arrays import (
     plain,
 )
 from tinygan.doctor.feeding import (
+    GAME,
     SIZES,
     STATES,
     TARGETS,
@@ -540,7 +541,8 @@ class Subject:
         """Does an array belong to D, where this is a loss of G, by their names, or the other way round?"""
         mine = sides_in(self.form.name)
         theirs = set().union(*(sides_in(part) for part in path if isinstance(part, str)))
-        return self.form.kind in ("both", "pair") and len(mine) == len(theirs) == 1 and mine != theirs
+        data = len(path) == 1 and re.fullmatch(GAME, path[0])  # d_fake, of a loss of G
+        return not data and self.form.kind in ("both", "pair") and len(mine) == len(theirs) == 1 and mine != theirs
 
     def fits(self, path, gradient):
         """Has a gradient another shape, but only by axes of length 1 that do no harm, as (1, O) beside (O,)?"""
