@@ -126,7 +126,8 @@ def is_handed_gradients(step):
 
 def over_pairs(loss, step):
     """The loss as a step sees it that goes over pairs, ``for x, y in mini_batch``: the mean of those of the pairs."""
-    for part in ast.walk(step.node) if step.node is not None else ():
+    meant = step.node is not None and any(map(TARGETS.fullmatch, loss.needs))  # and not total_cost(data, lmbda)
+    for part in ast.walk(step.node) if meant else ():
         batch = getattr(part.iter, "id", "") if isinstance(part, ast.For) else None
         if batch in step.needs and isinstance(part.target, ast.Tuple) and len(part.target.elts) == len(loss.needs):
             return loss._replace(needs=(batch,), over=True)

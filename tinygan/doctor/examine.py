@@ -108,7 +108,16 @@ def settled_by_gradients(report, form):
     if not wrong and descends(target, form, right):
         said = f"{form.name} moves all parameters against gradients that are right"
     report.remarks += [said] * (bool(said) and said not in report.remarks)
+    if not said and not wrong and right and hands_on(form.gradient.node):
+        said = f"{form.name} hands gradients that are right to an optimizer"
+        report.remarks.append(said)
     return bool(said)
+
+
+def hands_on(node):
+    """Does a step hand gradients to an optimizer, ``opt.step(params, grads)``?"""
+    functions = [part.func for part in walk_own(node) if isinstance(part, ast.Call)] if node is not None else []
+    return any(re.search(r"\bopt\w*\.\w+$", ast.unparse(function)) for function in functions)
 
 
 def settle_part(report, subject):
@@ -222,6 +231,9 @@ def examine_form(report, form, setting, example, definition):
         return pass_over(report, form, Stopped(f"{where(subject.function(form.gradient))}: {said}"))
     found = averaged(report, subject, guarded(subject, found, "", report.remarks))
     found = [uncut(m, report.remarks) for m in found]
+    if form.kind == "both" and not subject.is_loss and not all(m.row.passed for m in found):  # two other arrays
+        said = f"{form.name} returns two arrays, which are not a value and its derivative, entry by entry"
+        return pass_over(report, form, Stopped(f"{where(subject.function(form.values[0][0]))}: {said}"))
     report.subjects.append(subject)
     take_down(report, subject, found)
     report.unchecked += [f"{name} with more than one entry: its gradient is one number" for name in attempt.shrunk]
@@ -339,7 +351,11 @@ def take_down(report, subject, found):
     ):
         report.facts.append(Fact("precision", ""))
     own = text_about(subject.target.module, [form.gradient.node]) if subject.plan.by_output else text
-    if subject.plan.by_output and not (re.search(r"already|output|activat", own) or gets_output(subject)):
+    if (
+        subject.plan.by_output
+        and not subject.is_loss
+        and not (re.search(r"already|output|activat", own) or gets_output(subject))
+    ):
         said = "right if its argument is the output (then call it out), wrong if it is the input"
         report.unchecked.append(f"{form.name}: {said}")
 
@@ -349,20 +365,27 @@ def gets_output(subject):
     name, back, flag = subject.value[-1].name, subject.form.gradient.name, subject.form.gradient.flag
     tree = tree_of(subject.target.module)
     kept = [part for part in ast.walk(tree) if isinstance(part, ast.Assign) and called_in(part.value) == name]
-    kept = {text for part in kept for text in map(ast.unparse, part.targets) if text.startswith("self.")}
+    kept = {text for part in kept for text in map(whole, part.targets) if text.startswith("self.")}
     for function in [tree, *(part for part in ast.walk(tree) if isinstance(part, ast.FunctionDef))]:
         made = set(kept)
         for part in walk_own(function):
             if isinstance(part, ast.Assign) and called_in(part.value) == name:
-                made |= set(map(ast.unparse, part.targets))
+                made |= set(map(whole, part.targets))
+            elif called_in(part) == "append" and called_in(part.args[0]) == name:
+                made.add(whole(part.func.value))
             elif (
                 called_in(part) == back
                 and part.args
                 and (not flag or flag in [k.arg for k in part.keywords] or part.args[1:])
             ):
-                if ast.unparse(part.args[0]) in made or called_in(part.args[0]) == name:
+                if whole(part.args[0]) in made or called_in(part.args[0]) == name:
                     return True
     return False
+
+
+def whole(node):
+    """The text of what an expression is a part of: self.layers of self.layers[-1]."""
+    return ast.unparse(node).partition("[")[0]
 
 
 def called_in(node):
@@ -462,7 +485,7 @@ def likeliest(attempt, setting, example=None):
     subject, gradient = attempt.subject, attempt.plan.form.gradient
     found = measure(subject)
     others = [replace(subject.plan, choice=i) for i in range(1, subject.choices)]
-    if gradient is not None and len(gradient.needs) == 1 and not subject.told:
+    if gradient is not None and (len(gradient.needs) == 1 and not subject.told or subject.is_loss and subject.told):
         others.append(replace(subject.plan, by_output=True))
     larger = {m.path for m in found if m.x.size > 1}
     stops = re.search(r"if \w+ == 0:\s+continue[\s\S]*\breturn\b", subject.target.text) and not subject.is_loss
@@ -556,6 +579,10 @@ def missing(subject, found, remarks):
     known = {p.name for p in parameters(subject.target.thing) if isinstance(p.default, (tuple, list))}
     others = {box(path) for path in subject.slots} - {box(path) for path in have} - {None}
     given = required(subject.target.thing) if isinstance(subject.target.thing, type) else ()
+    if subject.is_loss:  # weights of classes
+        known |= {name[5:] for name in subject.plan.given if name[:5] == "init."}
+    if subject.target.owner is None and have and not any(path[0] == "self" for path in have):  # the data of a script
+        known |= {path[-1] for path in subject.slots if path[0] == "self" and len(path) == 2}
     if not any(step.needs for step in subject.value):  # the data are in the object
         known |= {name for name in given if not is_weight(name, given)}
     if any(len(path) > 1 for path in have):

@@ -215,7 +215,7 @@ CONSTRUCTOR = [  # (what the name of an argument is, what it may stand for)
     (r"[wW]\d*|weights?|kernel|filters?", [Draw("I O"), Draw("O I"), Draw("O I 3 3"), Draw("V I"), Draw("I"), Draw("O I 3"), Size("O"), Size("I")]),
     (r"w_?x\w?|w_?ih", [Draw("I M"), Draw("I 4*M"), Draw("I 3*M"), Draw("M I")]),
     (r"w_?h\w?|w_?rec\w*|u\w?", [Draw("M M"), Draw("M 4*M"), Draw("M 3*M"), Size("M")]),
-    (r"[bB]\d*|bias(es)?|b_?[xh]\w?", [Draw("O"), Draw("1 O"), Draw("O 1"), True, Draw("M"), Draw("4*M"), Draw("3*M"), Draw("M 1")]),
+    (r"[bB]\d*|bias(es)?|b_?[xh]\w?", [Draw("O"), Draw("1 O"), Draw("O 1"), True, Draw("1 I"), Draw("M"), Draw("4*M"), Draw("3*M"), Draw("M 1")]),
     (r"(k|kernel|filter|window|f)(_?size|_?width|_?h\w*|_?w)?", [3, 2]),
     (r"(pool|scale|up\w*|down\w*)?(_?size|_?factor|_?scale)|pool|factor|dilation", [2, 3, Size("I")]),
     (r"stride|s", [2, 1]),

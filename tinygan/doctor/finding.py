@@ -102,7 +102,8 @@ def forms(functions, module):
     losses = [call for name, call in calls.items() if is_loss(name)]
     around = {k: f for k, f in vars(module).items() if isinstance(f, types.FunctionType) and is_loss(k)}
     losses += [call_of(name, f, False) for name, f in around.items() if name not in calls]
-    losses = losses or [call_of(name, f, False) for name, f in IMPLIED.items()]
+    if not any(not loss.needs or any(map(TARGETS.fullmatch, loss.needs)) for loss in losses):  # of data as a whole
+        losses = losses * any(map(sides_of, losses)) + [call_of(name, f, False) for name, f in IMPLIED.items()]
     found, used = [], set()
     for name, call in calls.items():
         flags = [p.name for p in parameters(functions[name]) if p.default is False and FLAG.fullmatch(p.name)]
@@ -147,7 +148,9 @@ def forms(functions, module):
                 found += [Form("step", ((sides[side],),), call) for side in sorted(sides)]
                 continue
             adapts = call.node is not None and re.search(r"sqrt\(|momentum|beta_?[12]\b", ast.unparse(call.node))
-            if LOOP.intersection(call.needs) or adapts and found:  # an optimizer's step is not along the gradient
+            if (
+                LOOP.intersection(p.name for p in parameters(functions[name])) or adapts and found
+            ):  # an optimizer's step is not along the gradient
                 continue
             fitting = [(over_pairs(loss, call),) for loss in fitting if alike(loss, call) > -4]
             if both := losses_of_both(call):
@@ -162,7 +165,7 @@ def forms(functions, module):
 
 def stem_of(name, calls):
     """What a function's name says that it is the gradient of, "" for backward; None if it is no gradient."""
-    if re.match(r"(forward|fwd)_?(and_?)?(backward|bwd|backprop)|(loss|cost)_?and_?grad", name):
+    if re.search(r"(forward|fwd)_?(and_?)?(backward|bwd|backprop|prop)|(loss|cost|value)_?and_?grad", name, re.I):
         return None  # both in one
     if re.search("descent|ascent", name, re.I):
         return None
@@ -174,7 +177,7 @@ def stem_of(name, calls):
         is_loss(k) and c.needs == calls[name].needs for k, c in calls.items()
     ):
         return ""
-    without = re.sub(r"^[dg]_?", "", name)
+    without = re.sub(r"^(d_?|g_)", "", name)  # gelu is not the gradient of elu
     return without if without != name and (without in calls or f"{without}_forward" in calls) else None
 
 
@@ -204,9 +207,11 @@ def values_for(gradient, stem, rest, losses):
         alias = any(map(TARGETS.fullmatch, call.needs))
         own = [n for n in known if n in (*call.needs, *flat(call.returns)) or alias and TARGETS.fullmatch(n)]
         targets = [n for n in known if TARGETS.fullmatch(n) and n not in own]
-        if stem and gives_output(call, gradient):
+        if stem and (gives_output(call, gradient) or exact and len(known) == 1):  # y of d_sigmoid(y)
             targets = []
         unknown = [n for n in known if n not in (*own, *targets) and not DOUT.fullmatch(n) and len(known) > 1]
+        if is_loss(name) and call.needs and targets and not own:  # total_cost(data, lmbda) beside backprop(x, y)
+            continue
         score -= 3 * len(unknown) * bool(LOSS.fullmatch(name))
         ranked.append((score + 3 * len(own) - 4 * len(targets), call, targets))
     if not ranked and not stem and any(map(DOUT.fullmatch, known)):  # the only other method that returns something

@@ -12,12 +12,12 @@ from itertools import product
 import numpy as np
 
 from tinygan.doctor import feeding, shapes
-from tinygan.doctor.arrays import leaves
+from tinygan.doctor.arrays import leaves, named_after
 from tinygan.doctor.feeding import Draw, Make, Several, Size
 from tinygan.doctor.finding import of_class
 from tinygan.doctor.names import LOSS
 from tinygan.doctor.sandbox import Stopped, call
-from tinygan.doctor.source import node_of, own_classes, parameters, required, returns, text_about, walk_own, words
+from tinygan.doctor.source import flat, node_of, own_classes, parameters, required, returns, text_about, walk_own, words
 from tinygan.layers import Dense, LeakyReLU, Sigmoid, Tanh
 from tinygan.network import Network
 
@@ -46,12 +46,19 @@ def candidates(target, names, value, gradient, world, example, instance):
         if value[-1].function is not None and len(meant) == 1:  # the target of an implied loss is the gradient's y
             made, given = ({"target": of[meant[0]]} | of for of in (made, given))
         space |= {name: [own[name], *offered] for name, offered in space.items() if name in own}
+        several = [p.name for p in parameters(target.thing) if p.kind is p.VAR_POSITIONAL]
+        if "init.*" in space and several and f"init.{several[0]}" in own and not is_container(target.thing):
+            space["init.*"].insert(0, Several(own[f"init.{several[0]}"]))
+        layers = next((value for key, value in own.items() if re.fullmatch(LAYERS, key[5:])), ())
+        if "init.*" in space and is_container(target.thing) and isinstance(layers, (list, tuple)) and layers:
+            space["init.*"].insert(0, Make(lambda sizes, rng: copy.deepcopy(list(layers))))
     for name in space:
         if name[5:] in ours:
             space[name] = [Size(ours[name[5:]]), *space[name]]
         elif name[5:] in found:
             space[name] = [found[name[5:]]]
     own = own_lengths(target) if world.name == "rows" else []
+    returned = [g for g in flat(gradient.returns) if isinstance(g, str)] if gradient is not None else []
     stateful = any(re.fullmatch(feeding.STATES, name) for name in names)
     for name in names:
         offered = feeding.for_call(name, world, nth[name], target.text)
@@ -67,6 +74,8 @@ def candidates(target, names, value, gradient, world, example, instance):
         offered += [Draw(f"N {length}", kind) for length in own for kind in kinds]
         offered += [Draw(f"{length} 1") for length in own if re.fullmatch(feeding.STATES, name)]
         keyed = inside[name] and not inside[name][0][0].isdigit()
+        if type(made.get(name)) is int and any(named_after(g, name) > 1 for g in returned):  # dapple, of 100
+            made[name] = float(made[name])
         if name in made:
             whole = isinstance(made[name], Draw) and made[name].values.startswith("labels")
             numbers = [made[name]._replace(values="real")] if whole else []
@@ -79,12 +88,12 @@ def candidates(target, names, value, gradient, world, example, instance):
             labels = ["labels"] * ("labels" in kinds and len(found[name].shape.split()) < 3 and kinds[0] != "real")
             first = dict.fromkeys((*labels, *first))
             space[name] = [found[name]._replace(values=kind) for kind in first] + offered
-        elif made := (
+        elif own_makers := (
             initialized(target, name, [key for key, _ in inside[name]] if keyed else ())
             or instances(module, name, instance)
             or numbered(nodes, name)
         ):
-            space[name] = [*made, *offered]
+            space[name] = [*own_makers, *offered]
         elif inside[name]:
             for key, label in inside[name]:
                 entries = feeding.recurrent(label, inner(label, world)) if stateful else inner(label, world)
@@ -122,11 +131,21 @@ def used(target, steps):
         given = {name: value for name, value in known.items() if name != "self"} | given
     arrays = {k: v for k, v in given.items() if isinstance(v, np.ndarray) and v.ndim and v.size}
     main = [name for name, role in feeding.roles(list(arrays)).items() if role == "x"]
-    batch = len(arrays[main[0]]) if main else None
+    batch = batch_of(arrays, main[0]) if main else None
     init = calls.get(getattr(getattr(target.thing, "__init__", None), "__code__", None), {})
     kinds = (int, float, str, list, tuple, dict, np.ndarray)
     plain = {f"init.{k}": v for k, v in init.items() if isinstance(v, kinds) or callable(v) and k != "self"}
     return {k: feeding.like(v, batch) for k, v in given.items()}, plain, {"N": batch} if batch else {}, given
+
+
+def batch_of(arrays, main):
+    """How many samples there are, by the arrays that a file gives a function: in rows, or in columns."""
+    shape = arrays[main].shape
+    others = [a.shape for name, a in arrays.items() if name != main and a.ndim == len(shape) == 2]
+    columns = others and all(o[1] == shape[1] for o in others) and not any(o[0] == shape[0] for o in others)
+    if not others and len(shape) == 2:  # of one array that is much wider than high
+        columns = shape[0] < 8 and shape[1] > 12 or shape[1] > shape[0] and shape[0] * shape[1] > 400
+    return shape[1] if columns else shape[0]
 
 
 def own_lengths(target):
@@ -168,8 +187,10 @@ def constructing(target, world, instance):
     elif is_container(target.thing):
         names = [name for name in names if not re.fullmatch(LAYERS, name)]
         space["init.*"] = [Make(lambda sizes, rng: layers_of(target, sizes, instance))]
+    drawing = r"\.(normal|standard_normal|randn|rand|random|uniform|integers|randint|choice|permutation)\("
     for name in names:
-        space[f"init.{name}"] = [*words(target.module, name), *feeding.for_constructor(name, position)]
+        offered = feeding.for_constructor("rng" if re.search(rf"\b{name}{drawing}", init) else name, position)
+        space[f"init.{name}"] = [*words(target.module, name), *offered]
         if LOSS.fullmatch(target.name) and re.fullmatch(feeding.CLASSES, name):  # as many as x has columns
             space[f"init.{name}"].insert(0, Size("I"))
         position += isinstance(space[f"init.{name}"][0], Size)
@@ -189,6 +210,8 @@ def constructing(target, world, instance):
     for p in parameters(target.thing):
         if re.fullmatch(r"opt|optim\w*", p.name) and p.default in (p.empty, None):
             space[f"init.{p.name}"] = [Make(lambda sizes, rng: feeding.Descent(source))]
+        if p.default is None and re.fullmatch(feeding.DATA, p.name):  # of an object that holds its data
+            space[f"init.{p.name}"] = [None, Draw(world.x)]
         large = type(p.default) is int and p.default > 70 and not re.search("seed|iter|epoch|step|state", p.name)
         if large or type(p.default) is int and p.default > 1 and SIZES.fullmatch(p.name):
             sizes = [Size(symbol) for symbol in "IMO"]  # of what is large it would take minutes

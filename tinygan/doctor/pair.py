@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
+import types
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from tinygan.doctor.feeding import TARGETS, Descent
 from tinygan.doctor.names import CACHE, DOUT, is_loss
 from tinygan.doctor.sandbox import Stopped, call, reset, snapshot, where
 from tinygan.doctor.source import flat, required
-from tinygan.doctor.subject import Fact, Subject, display, is_array, main_argument, rated
+from tinygan.doctor.subject import STORED, Fact, Subject, display, is_array, main_argument, rated
 
 OUTPUT = re.compile(r"a|s|y|out\w*|act\w*|activation\w*|sig\w*")  # of d_sigmoid(out)
 SETS_TO_ZERO = (  # somewhere in the file; or gradients add up in objects, as they do in torch
@@ -46,6 +47,12 @@ def made_up(form, value):
     """The arguments of the loss of a step that the step does not take, but makes itself, as noise."""
     names = [name for name in value[-1].needs if name not in form.gradient.needs]
     return names if len(value) == 1 and not rated(names) else []
+
+
+def resets_of(thing):
+    """The methods of an object that set gradients to zero, and ask for nothing."""
+    names = [name for name in dir(thing) if re.fullmatch(RESETS, name)]
+    return [method for method in (getattr(thing, name) for name in names) if callable(method) and not required(method)]
 
 
 def is_value(part, loss):
@@ -166,9 +173,7 @@ class Pair(Subject):
 
     def zero(self):
         """Set gradients to zero, where the object can, or somebody else in the file does."""
-        names = [name for name in dir(self.thing) if re.fullmatch(RESETS, name)]
-        methods = [method for method in (getattr(self.thing, name) for name in names) if callable(method)]
-        if methods := [method for method in methods if not required(method)]:
+        if methods := [method for thing in (self.thing, *self.own_parameters()) for method in resets_of(thing)]:
             for method in methods:
                 call(method)
         elif self.adds_up or re.search(SETS_TO_ZERO, getattr(self.target.module, "source_text", "")):
@@ -177,6 +182,13 @@ class Pair(Subject):
                 if leaf.path in self.slots or not (called or array and any(fit(leaf.path, p) for p in self.slots)):
                     continue
                 leaf.put_back(leaf.value, 0) if array else leaf.put(0.0)
+
+    def own_parameters(self):
+        """What ``params()`` of the object lists, if these are objects that hold a gradient each."""
+        methods = [getattr(self.thing, name, None) for name in ("params", "parameters")]
+        method = next((m for m in methods if isinstance(m, types.MethodType) and not required(m)), None)
+        listed = call(method) if method else ()
+        return [p for p in listed if hasattr(p, "grad")] if isinstance(listed, (list, tuple)) else []
 
     def fresh(self):
         """The same subject with a new object, whose parameters are the same."""
@@ -216,7 +228,7 @@ class Pair(Subject):
             given = {name: known[name] for name in own}
             return {**given, **({own[0]: self.main} if self.plan.by_output else {}), gradient.flag: True}
         if self.is_loss and len(free) == len(named) == 1 and targets:  # the prediction, called dvalues
-            return {**named, free[0]: known[own[0]]}
+            return {**named, free[0]: self.stored(known[own[0]]) if self.plan.by_output else known[own[0]]}
         if len(gradient.needs) == 1 and self.plan.by_output:
             self.told = False
             return {gradient.needs[0]: self.main}
@@ -232,6 +244,11 @@ class Pair(Subject):
                 free.remove(name)
         self.douts = tuple(free)
         return named | dict(zip(free, copy.deepcopy([*douts, *douts[-1:] * len(free)]), strict=False))
+
+    def stored(self, x):
+        """The output that a loss has made of x and kept, the chances of a softmax; x if it keeps none."""
+        kept = (getattr(self.thing, name, None) for name in STORED)
+        return next((a.copy() for a in kept if isinstance(a, np.ndarray) and a.shape == np.shape(x)), x)
 
     # ---- where the gradient is ----
 

@@ -70,6 +70,7 @@ CHOICES = {
     "folded": (False, True),
     "times lr": (True, False),
     "l2": (False, True),
+    "matrices": (False, True),  # are decayed, and biases are not
 }
 STYLES = [dict(zip(CHOICES, choice, strict=True)) for choice in product(*CHOICES.values())]
 
@@ -83,7 +84,7 @@ def follow(kind, style, h, start, gradients, mistake=""):
     for t, gs in enumerate(gradients, 1):
         for i, g in enumerate(gs):
             clock += 1
-            wd = h["wd"] * (-1 if mistake == "grows" else 1)
+            wd = h["wd"] * (-1 if mistake == "grows" else 1) * (ws[i].ndim > 1 or not style["matrices"])
             g = g + wd * ws[i] * (style["l2"] or mistake == "coupled")
             m, v = (0.0, 0.0) if mistake == "forget" else memory[i]
             now = {"stop": 1, "run": clock, "late": t - 1, "ahead": t + 1}.get(mistake, t)
@@ -365,8 +366,9 @@ class Rule:
         """Return (relative error, the way) of the published variant that is nearest to a way, after a mistake."""
         if mistake not in self.ways:
             with np.errstate(all="ignore"):
+                styles = [style for style in STYLES if self.h["wd"] or not (style["l2"] or style["matrices"])]
                 ways = [
-                    follow(*way, self.h, self.start, self.gradients, mistake) for way in product(self.kinds, STYLES)
+                    follow(*way, self.h, self.start, self.gradients, mistake) for way in product(self.kinds, styles)
                 ]
             self.ways[mistake] = np.array(ways)
         ways = self.ways[mistake]

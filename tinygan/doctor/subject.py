@@ -172,6 +172,8 @@ class Subject:
             return Network(thing.layers, rng, np.float64)
         if isinstance(thing, Layer):
             Network([thing], rng, np.float64)  # deals out W, b, dW, db
+        for name in getattr(thing, "__dataclass_fields__", ()):  # those with a default may stand in the class alone
+            getattr(thing, "__dict__", {}).setdefault(name, getattr(thing, name))
         self.complete(thing, rng)
         own = getattr(thing, "__dict__", {}) if self.form.kind == "step" else {}
         for name in [name for name, value in own.items() if re.fullmatch(CUT, name) and isinstance(value, float)]:
@@ -216,7 +218,10 @@ class Subject:
         if len(path) > 1 and path[-2] in ("params", "parameters"):
             return True
         words = set(re.findall(r"\w+", self.target.text)) - {path[-1]}
-        bias = re.fullmatch(r"b|b0|w0|bias|intercept", str(path[-1]))
+        name = str(path[-1])
+        if len(name) == 1:  # not GS, of s
+            words &= {f"d{name}", f"d_{name}", f"g_{name}", f"grad_{name}", f"{name}_grad", f"g{name}"}
+        bias = re.fullmatch(r"b|b0|w0|bias|intercept", name)
         if bias and any(named_after(word, path[-1]) for word in words):  # db
             return True
         keyed = re.search(rf"""grad[\s\S]*["']{path[-1]}["']""", self.target.text)  # {{"w1": ...}}
@@ -333,6 +338,8 @@ class Subject:
         if not parts or any(part.size == 0 for part in parts):
             what = "None" if result is None else f"a {type(result).__name__}"
             said = f"{what}, and must return an array of floats, or a loss"
+        elif self.entry_by_entry(result):
+            return parts
         elif (
             self.form.kind in ("both", "step") and not on_the_way and (parts[0].size > 1 or parts[0].ndim and not loss)
         ):
@@ -342,6 +349,13 @@ class Subject:
         if said:
             raise Stopped(f"{where(self.function(step))}: {step.name} returns {said}")
         return parts
+
+    def entry_by_entry(self, result):
+        """Is it a function of one array, and its derivative, entry by entry: max(0, -m) and its slope?"""
+        parts = [*result, *self.args.values()] if isinstance(result, tuple) and len(result) == 2 else []
+        if self.form.kind != "both" or self.thing is not None or len(parts) != 3 or not all(map(is_array, parts)):
+            return False
+        return len({part.shape for part in parts}) == 1
 
     def parts(self, result):
         """The arrays of floats in a result, as they are, without a cache at the end."""
@@ -582,7 +596,8 @@ class Both(Subject):
         returned = [part for part in parts_of(rest) if part[0] not in other]  # (loss, dW, db, h): h is no gradient
         left = [leaf for leaf in self.state() if leaf.path not in self.slots and any(map(is_gradient_name, leaf.path))]
         found = self.matched(returned, names, [] if rest else left)
-        return {path: None if g is None else g * dout[0] for path, g in found.items()}
+        dout = dout.reshape(np.shape(result[0])) if self.entry_by_entry(result) else dout[0]
+        return {path: None if g is None else g * dout for path, g in found.items()}
 
 
 def container(kind, parts, given):
