@@ -25,6 +25,27 @@ BEFORE = r"(d|g|grad|grads|grado?f|gradients?|delta|nabla|deriv\w*|partial|d[a-z
 AFTER = r"(grad|grads|gradient|gradients|d|delta|error|errors|prime)"
 
 
+class Number(np.ndarray):
+    """A float that can be nudged in place; ``x += 1`` makes a new one, as it does with a float."""
+
+    def __iadd__(self, other):
+        return self + other
+
+    def __isub__(self, other):
+        return self - other
+
+    def __imul__(self, other):
+        return self * other
+
+    def __itruediv__(self, other):
+        return self / other
+
+
+def as_array(value):
+    """Return a float as an array of no axes."""
+    return np.array(value, np.float64).view(Number)
+
+
 class Leaf(NamedTuple):
     """An array or a float: ``holder[key]``, or the attribute ``key`` of the holder."""
 

@@ -134,6 +134,12 @@ def over_pairs(loss, step):
     return loss
 
 
+def calls_its_argument(call):
+    """Does a function call one of its arguments in two places, J(x + h) and J(x - h), and so measure a slope?"""
+    parts = [part for part in walk_own(call.node) if isinstance(part, ast.Call)] if call.node else []
+    return len([part for part in parts if getattr(part.func, "id", None) in call.needs]) > 1
+
+
 def names_called(call):
     """The names of the functions that a function calls."""
     functions = [part.func for part in walk_own(call.node) if isinstance(part, ast.Call)] if call.node else []
@@ -215,4 +221,5 @@ def named(part, module):
 def gives_output(call, gradient):
     """Is y of f_vjp(v, y) the output of f(x), and no target?"""
     known = {*call.needs, *flat(call.returns)}
-    return len(gradient.needs) == 2 and not known & set(gradient.needs) and not LOSS.fullmatch(call.name)
+    needs = {name for name in gradient.needs if not RATE.fullmatch(name)}
+    return len(needs) == 2 and not known & needs and not LOSS.fullmatch(call.name)

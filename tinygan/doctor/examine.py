@@ -16,7 +16,17 @@ from tinygan.doctor import rules
 from tinygan.doctor.arrays import is_gradient_name, named_after
 from tinygan.doctor.calls import Form, call_of
 from tinygan.doctor.evidence import Evidence, NoEvidence
-from tinygan.doctor.excuses import against_definition, cut_off, definition_of, excused, guarded, takes_large, uncut
+from tinygan.doctor.excuses import (
+    against_definition,
+    cut_off,
+    definition_of,
+    excused,
+    guarded,
+    in_logits,
+    takes_large,
+    text_with_helpers,
+    uncut,
+)
 from tinygan.doctor.feeding import BATCHES, DATA, TARGETS, is_weight, roles
 from tinygan.doctor.finding import Target, adds_to_gradients, forms, of_class, of_function, targets
 from tinygan.doctor.implied import IMPLIED
@@ -62,7 +72,7 @@ def examine(thing, example=None, definition=None, **setting):
     setting     seed=, sizes=: see ``subject.Setting``
     """
     target = as_target(thing)
-    report, given = Report(target), example or getattr(target.thing, "example", None)
+    report, given, stopped = Report(target), example or getattr(target.thing, "example", None), []
     with sandbox():
         for form in sorted(target.forms, key=lambda form: serves(form, target)):
             if form.kind == "rule":
@@ -75,8 +85,13 @@ def examine(thing, example=None, definition=None, **setting):
                         report, form, Setting(**setting), call(given) if callable(given) else given, definition
                     )
                 except Stopped as error:
-                    report.errors.append(error)
-                    report.unchecked.append(form.name)
+                    stopped.append((form, error))
+    for form, error in stopped:
+        if whole := is_part_of_right(report, form):
+            report.remarks.append(f"{form.name} was measured as a part of {whole}, which is right")
+        else:
+            report.errors.append(error)
+            report.unchecked.append(form.name)
     for subject in report.subjects if target.owner is not None else ():
         settle_part(report, subject)
     for subject in report.subjects if example is None and not hasattr(target.thing, "example") else ():
@@ -105,8 +120,8 @@ def settled_by_gradients(report, form):
     right = [s for r, s in subjects if r.rows and all(m.row.passed for m in r.measured if m.subject.form is s.form)]
     wrong = any(r.verdict is Verdict.WRONG for r in reports)
     said = f"{form.name} is built on gradients that are wrong" if wrong else ""
-    if not wrong and descends(target, form, right):
-        said = f"{form.name} moves all parameters against gradients that are right"
+    if not wrong and (what := descends(target, form, right)):
+        said = f"{form.name} {what}"
     report.remarks += [said] * (bool(said) and said not in report.remarks)
     if not said and not wrong and right and hands_on(form.gradient.node):
         said = f"{form.name} hands gradients that are right to an optimizer"
@@ -118,6 +133,16 @@ def hands_on(node):
     """Does a step hand gradients to an optimizer, ``opt.step(params, grads)``?"""
     functions = [part.func for part in walk_own(node) if isinstance(part, ast.Call)] if node is not None else []
     return any(re.search(r"\bopt\w*\.\w+$", ast.unparse(function)) for function in functions)
+
+
+def is_part_of_right(report, form):
+    """The name of a value and its gradients in one, of the same class, that calls this method, and is right; or ""."""
+    for subject in report.subjects if report.target.owner is not None else ():
+        call, rows = subject.value[0], [m.row for m in report.measured if m.subject.form is subject.form]
+        if subject.form.kind == "both" and call.node is not None and rows and all(row.passed for row in rows):
+            if any(f"self.{form.name}" == ast.unparse(p.func) for p in walk_own(call.node) if isinstance(p, ast.Call)):
+                return call.name
+    return ""
 
 
 def settle_part(report, subject):
@@ -140,7 +165,13 @@ def doubt(report, subject):
     """Call nothing wrong for guessed arguments, if most gradients are wrong with them and no mistake explains it."""
     found = [m for m in report.measured if m.subject is subject]
     wrong = [m for m in found if not m.row.passed]
-    if not wrong or is_sure(subject, len(found)) or some_right(report, subject, wrong) or explained(report, wrong):
+    if not wrong:
+        return
+    known = explained(report, wrong)
+    handed_on = all(np.array_equal(np.ravel(m.a), m.dout) for m in wrong)  # its slope is in dout already, perhaps
+    sure = not handed_on and (is_sure(subject, len(found)) or some_right(report, subject, wrong))
+    strange = subject.form.kind == "both" and len(found) > 1 and any(map(unrelated, wrong))  # those of other arrays
+    if not strange and (known or sure):
         return
     report.forget()
     report.doubted += [m.row for m in report.measured if m.subject.form is subject.form and not m.row.passed]
@@ -151,6 +182,13 @@ def doubt(report, subject):
     report.unchecked.append(subject.form.name)
 
 
+def unrelated(m):
+    """Has what was taken for a gradient a shape that no mistake leads to? It is that of another array, perhaps."""
+    mine, own = ({length for length in array.shape if length > 1} for array in (m.a, m.n))
+    some = mine and own and (mine <= own or own <= mine)
+    return m.a.size not in (1, m.n.size) and m.a.shape != m.n.shape and not some
+
+
 def is_sure(subject, gradients):
     """Is it plain what the code takes: by the file, by its documentation, or because it has but one gradient?"""
     plan, world = subject.plan, subject.plan.world.name
@@ -159,13 +197,14 @@ def is_sure(subject, gradients):
         return False  # what a step returns may be a report, and not what it goes down
     if not isinstance(subject.target.thing, (type, types.FunctionType)):  # an object that somebody has made
         return True
-    if len(plan.value) == 1 and world.startswith("as used") or all_documented(plan.target, plan.form, plan.value):
+    as_used = plan.target.owner is None and len(plan.value) == 1 and world.startswith("as used")
+    if as_used or all_documented(plan.target, plan.form, plan.value):
         return True
     if plan.form.kind == "both" and plan.value[-1].function is not None:  # an operation of an engine
         return True
     function = plan.target.owner is None and len(subject.args) < 3  # of x, and perhaps a target
     layer = re.match("forward|__call__", plan.value[0].name) and re.match("back|grad|deriv|prime", plan.form.name)
-    usual = world.startswith(("rows", "as documented", "as indexed"))
+    usual = world.startswith(("rows", "as documented", "as indexed", "as used"))
     usual = usual or len(subject.args) == 1 and plan.world.x in ("N", "I")
     plain = gradients == len(plan.value) == 1 and plan.form.kind != "step"
     return bool(plain and usual and (function or layer))
@@ -402,7 +441,7 @@ def go_on(report, subject, spread, definition):
     found = [m for m in measure(other, f"{spread} ") if told(m)]
     found = averaged(report, other, guarded(other, found, f"{spread} ", report.remarks))
     found = [uncut(m, report.remarks) for m in found]
-    logarithm = subject.is_loss and "log(" in subject.target.text  # of 1 - p, where p is rounded to 1
+    logarithm = subject.is_loss and "log(" in text_with_helpers(subject.target)  # of 1 - p, where p is rounded to 1
     if not definition and (spread == "large" or logarithm):
         cut = [m.name for m in found if cut_off(m)]
         report.unchecked += [f"{name}, for there the value is cut off, and the gradient is not" for name in cut]
@@ -500,9 +539,10 @@ def likeliest(attempt, setting, example=None):
         else:
             given[m.path[0]] = m.a
     guessed = () if example else readings(subject.plan, given)
+    remarks = []
     for plan in chain(others, guessed):
         other = Attempt(plan, setting)
-        again = measure(other.subject) if other.progress[0] >= 4 else []
+        again = in_logits(other.subject, measure(other.subject), remarks) if other.progress[0] >= 4 else []
         if len(again) >= len(found) and all(m.row.passed for m in again):
             if small := [m.name for m in again if m.x.size == 1 and m.path in larger]:
                 place = where(subject.function(gradient or subject.value[0]))
@@ -512,6 +552,7 @@ def likeliest(attempt, setting, example=None):
                 said = f"{plan.form.name} is the gradient of {meant}, not of {tried}"
                 said = f"{plan.form.name} is that of {plan.value[-1].name}" if meant == tried else said
                 other.subject.remarks = [said]
+            other.subject.remarks += remarks
             return other.subject, again
     last = subject.plan.world.last
     if last or any(m.a.shape != m.x.shape for m in found):  # perhaps what it was given was nonsense
@@ -579,8 +620,8 @@ def missing(subject, found, remarks):
     known = {p.name for p in parameters(subject.target.thing) if isinstance(p.default, (tuple, list))}
     others = {box(path) for path in subject.slots} - {box(path) for path in have} - {None}
     given = required(subject.target.thing) if isinstance(subject.target.thing, type) else ()
-    if subject.is_loss:  # weights of classes
-        known |= {name[5:] for name in subject.plan.given if name[:5] == "init."}
+    if subject.is_loss and not any(path[0] == "self" for path in have):  # weights of classes, a teacher's logits
+        known |= {path[-1] for path in subject.slots if path[0] == "self" and len(path) == 2}
     if subject.target.owner is None and have and not any(path[0] == "self" for path in have):  # the data of a script
         known |= {path[-1] for path in subject.slots if path[0] == "self" and len(path) == 2}
     if not any(step.needs for step in subject.value):  # the data are in the object

@@ -13,7 +13,7 @@ from tinygan.doctor.arrays import is_number
 from tinygan.doctor.measure import CUT_IN_A_LOOP, TOLERANCE, measure
 from tinygan.doctor.sandbox import Stopped, call
 from tinygan.doctor.source import node_of, required, text_about
-from tinygan.doctor.subject import Fact
+from tinygan.doctor.subject import Fact, display
 from tinygan.gradcheck import compare, numeric_gradient
 
 TARGETS_OF_A_GAME = {  # what the players of ``objectives.LeastSquares``, and of what builds on it, must pay
@@ -134,6 +134,7 @@ def cut_off(m):
 def guarded(subject, found, label, remarks):
     """Measure what is only a little wrong without the small numbers of the code, log(p + 1e-8); return what counts."""
     found = without_penalty(subject, found, remarks)
+    found = in_logits(subject, without_decay(subject, of_data(subject, found, remarks), remarks), remarks)
     if all(m.row.passed for m in found) or not label and any(m.row.error > 0.05 for m in found):
         return found
     try:
@@ -180,6 +181,60 @@ def without_penalty(subject, found, remarks):
                 m._replace(n=both[m.path], row=compare(m.name, m.a, both[m.path])) if m.path in both else m
                 for m in found
             ]
+    return found
+
+
+def of_data(subject, found, remarks):
+    """Leave out what a whole network returns that is not the gradient of its data, and is not called so.
+
+    An autoencoder's loss feels x as its target, too; backward ends where the first layer begins.
+    """
+    wrong, own = [m for m in found if not m.row.passed], [m for m in found if m.path[0] == "self"]
+    called = any(isinstance(name, str) for name in subject.form.gradient.returns) if subject.form.gradient else True
+    if called or not subject.is_loss or len(wrong) != 1 or len(wrong[0].path) != 1 or len(own) < 3:
+        return found
+    remarks.append(f"what {subject.form.name} returns is not the gradient of {wrong[0].name} as a whole")
+    return [m for m in found if m is not wrong[0]]
+
+
+def without_decay(subject, found, remarks):
+    """Let a step shrink each parameter by a multiple of itself, if a number of the object says by which."""
+    own = getattr(subject.thing, "__dict__", {}) | subject.args
+    known = {k: v for k, v in own.items() if re.search("decay|reg|lam|l2|wd", k) and is_number(v) and not np.ndim(v)}
+    for i, m in enumerate(found if subject.form.kind == "step" else ()):
+        if m.row.passed or m.a.shape != m.n.shape or not np.any(m.x):
+            continue
+        moved = np.where(m.a != 0, m.x, 0)  # of an embedding but a few rows
+        c = np.sum((m.a - m.n) * moved) / max(np.sum(moved * moved), 1e-300)
+        names = [name for name, value in known.items() if np.isclose([value, 2 * value], c, rtol=1e-4).any()]
+        row = compare(m.name, m.a, m.n + c * moved, TOLERANCE)
+        if names and row.passed:
+            remarks.append(f"the step adds the decay {names[0]} · {display(m.path)}, which the loss has not")
+            found = [*found[:i], m._replace(n=m.n + c * moved, row=row), *found[i + 1 :]]
+    return found
+
+
+LOGITS = r"logit|softmax|sigmoid|pre-?activation|input (to|of) the|before"
+
+
+def in_logits(subject, found, remarks):
+    """Take the gradient of a loss in chances p for that in the logits whose softmax, or sigmoid, p is, if it fits.
+
+    dL/ds = p (dL/dp - Σ p dL/dp), or p (1 - p) dL/dp: p - target, of a cross-entropy.
+    """
+    wrong = [m for m in found if not m.row.passed]
+    if not subject.is_loss or len(wrong) != 1 or wrong[0].a.shape != wrong[0].n.shape or len(wrong[0].path) != 1:
+        return found
+    (m,) = wrong
+    if m.x.min() <= 0 or not re.search(LOGITS, text_with_helpers(subject.target), re.I):
+        return found
+    products = m.x * m.n
+    ways = [products * (1 - m.x), *(products - m.x * products.sum(axis=k, keepdims=True) for k in range(m.x.ndim))]
+    for n in ways:
+        row = compare(m.name, m.a, n, TOLERANCE)
+        if row.passed:
+            remarks.append(f"it is the gradient in the logits that {m.path[0]} was made of")
+            return [m._replace(n=n, row=row) if other is m else other for other in found]
     return found
 
 

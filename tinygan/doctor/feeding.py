@@ -53,6 +53,7 @@ class World(NamedTuple):
     last: int = 0
 
 
+ITSELF = "as used, the file's own object"
 WORLDS = [
     World("rows", "N I", {}),
     World("rows, even numbers", "N I", {"N": 6, "I": 8, "O": 4, "K": 4}),
@@ -376,6 +377,8 @@ def for_call(name, world, role, text):
         kinds = ["chances", "real", "positive"]  # clipped, so that it would run for any number
     if re.search(r"\blog\(", text) and re.search(rf"\bclip\(\s*{name}\b", text):
         kinds = ["chances", "real", "positive"]
+    if re.search(rf"\b{name}\s*(:|--?|–)[^\n]*probabilit", text):  # as it is documented
+        kinds = ["chances", "positive", "real"]
     like_x = [Draw(world.x, kind) for kind in kinds]
     named = next((candidates for pattern, candidates in CALL if re.fullmatch(pattern, name)), [])
     if role == "x":

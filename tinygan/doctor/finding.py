@@ -28,6 +28,7 @@ from tinygan.doctor.calls import (
     adds_samples,
     alike,
     call_of,
+    calls_its_argument,
     closure_of,
     gives_both,
     gives_output,
@@ -167,14 +168,14 @@ def stem_of(name, calls):
     """What a function's name says that it is the gradient of, "" for backward; None if it is no gradient."""
     if re.search(r"(forward|fwd)_?(and_?)?(backward|bwd|backprop|prop)|(loss|cost|value)_?and_?grad", name, re.I):
         return None  # both in one
-    if re.search("descent|ascent", name, re.I):
+    if re.search("descent|ascent", name, re.I) or calls_its_argument(calls[name]):  # a numeric one
         return None
     if match := GRADIENT.fullmatch(name):
         rest = match["before"] or match["after"]
         rest = re.sub(r"(_out(put)?)?_to$", "", rest.strip("_"))  # sigmoid_output_to_derivative
         return "" if rest in ("d", "compute", "get", "calc", "calculate", "fn", "func", "pass") else rest
     if re.fullmatch("deltas|score", name) and any(
-        is_loss(k) and c.needs == calls[name].needs for k, c in calls.items()
+        is_loss(k) and "energ" not in k and c.needs == calls[name].needs for k, c in calls.items()
     ):
         return ""
     without = re.sub(r"^(d_?|g_)", "", name)  # gelu is not the gradient of elu
@@ -184,10 +185,10 @@ def stem_of(name, calls):
 def values_for(gradient, stem, rest, losses):
     """Return the alternatives for the value that a gradient belongs to, the likeliest first."""
     known = [n for n in gradient.needs if not CACHE.fullmatch(n) and not RATE.fullmatch(n)]
-    ranked, alternatives, low = [], [], stem.lower()
+    ranked, alternatives, low = [], [], stem.lower().lstrip("_")
     rest = {name: call for name, call in rest.items() if gradient.name not in names_called(call)}
     for call in rest.values():
-        name = call.name.lower()
+        name = re.sub("^_(?!_)", "", call.name.lower())  # _forward_pass
         exact = is_exact(name, low)
         if stem and (exact or core(call.name) == core(gradient.name) != set()):
             score = (8 if exact else 7) + 3 * is_loss(name)
@@ -207,7 +208,7 @@ def values_for(gradient, stem, rest, losses):
         alias = any(map(TARGETS.fullmatch, call.needs))
         own = [n for n in known if n in (*call.needs, *flat(call.returns)) or alias and TARGETS.fullmatch(n)]
         targets = [n for n in known if TARGETS.fullmatch(n) and n not in own]
-        if stem and (gives_output(call, gradient) or exact and len(known) == 1):  # y of d_sigmoid(y)
+        if stem and (gives_output(call, gradient) or exact and known == ["y"]):  # d_sigmoid(y)
             targets = []
         unknown = [n for n in known if n not in (*own, *targets) and not DOUT.fullmatch(n) and len(known) > 1]
         if is_loss(name) and call.needs and targets and not own:  # total_cost(data, lmbda) beside backprop(x, y)
@@ -295,6 +296,7 @@ def targets(module):
             gradients = [form.gradient.node for form in target.forms if form.gradient and form.gradient.node]
             empty = inspect.isabstract(thing) or any(map(is_unfilled, [nodes[name], *gradients]))
             empty = empty or gradients and all(map(is_empty, gradients))
+            empty = empty or any(form.kind == "rule" for form in target.forms)
             if target.forms and not (is_base(thing, module) and empty):
                 found[name] = target
     return left_over({name: found[name] for name in nodes if name in found}, own, module)
@@ -313,6 +315,10 @@ def left_over(found, own, module):
         own_kinds = {form.kind for form in found[name].forms} <= {"pair", "both", "step"} if name in found else True
         methods = {} if is_base(thing, module) or not own_kinds else vars(thing) if kind else {name: thing}
         left = tuple(k for k, f in methods.items() if k not in known and (is_gradient(k, f) or adds_to_gradients(f)))
+        if kind and RULE.fullmatch(name) and name not in found:  # an optimizer that takes its steps otherwise
+            own = {k: required(f) for k, f in methods.items() if isinstance(f, types.FunctionType) and k[:2] != "__"}
+            left += tuple(k for k, needs in own.items() if GRADIENTS.intersection(map(str.lower, needs)))
+        left = tuple(k for k in left if not calls_its_argument(call_of(k, methods[k])))
         if left:
             target = found.get(name, Target(name, thing, thing if kind else None, (), module, ""))
             found[name] = target._replace(left=left)

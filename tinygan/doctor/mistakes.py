@@ -439,7 +439,8 @@ def _(e):
 
 @mistake("one kind of target wrong", MAYBE)
 def _(e):
-    for name, value in e.subject.args.items() if e.is_loss and not e.is_parameter else ():
+    arrays = {name: value for name, value in e.subject.args.items() if isinstance(value, np.ndarray)}
+    for name, value in arrays.items() if e.is_loss and not e.is_parameter else ():
         places = value if np.shape(value) == e.x.shape else None
         if np.ndim(value) == 1 < e.x.ndim and np.asarray(value).dtype.kind in "iu" and np.max(value) < e.x.shape[-1]:
             places = np.eye(e.x.shape[-1])[value]  # classes

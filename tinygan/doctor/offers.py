@@ -45,10 +45,11 @@ def candidates(target, names, value, gradient, world, example, instance):
         meant = [name for name in made if feeding.TARGETS.fullmatch(name) and name not in names]
         if value[-1].function is not None and len(meant) == 1:  # the target of an implied loss is the gradient's y
             made, given = ({"target": of[meant[0]]} | of for of in (made, given))
+        own = {name: feeding.like(v) if is_own(v, module) else v for name, v in own.items()}  # a copy for each
         space |= {name: [own[name], *offered] for name, offered in space.items() if name in own}
         several = [p.name for p in parameters(target.thing) if p.kind is p.VAR_POSITIONAL]
         if "init.*" in space and several and f"init.{several[0]}" in own and not is_container(target.thing):
-            space["init.*"].insert(0, Several(own[f"init.{several[0]}"]))
+            space["init.*"].insert(0, feeding.like(own[f"init.{several[0]}"]))
         layers = next((value for key, value in own.items() if re.fullmatch(LAYERS, key[5:])), ())
         if "init.*" in space and is_container(target.thing) and isinstance(layers, (list, tuple)) and layers:
             space["init.*"].insert(0, Make(lambda sizes, rng: copy.deepcopy(list(layers))))
@@ -84,8 +85,13 @@ def candidates(target, names, value, gradient, world, example, instance):
             space[name] = [*numbers, made[name], *itself] if data else [made[name], *itself, *numbers, *offered]
         elif name in found and not keyed:
             kinds = list(kinds)
+            alike = nth[name] == "target" and any(found.get(n) == found[name] for n in names if nth[n] == "x")
+            if alike:  # of the shape of the prediction, it is one-hot
+                kinds.sort(key=lambda kind: kind[:6] == "labels")
             first = sorted(kinds, key=lambda kind: kind != "labels") if kinds[0] == "labels" else kinds[:3]
-            labels = ["labels"] * ("labels" in kinds and len(found[name].shape.split()) < 3 and kinds[0] != "real")
+            labels = ["labels"] * (
+                "labels" in kinds and not alike and len(found[name].shape.split()) < 3 and kinds[0] != "real"
+            )
             first = dict.fromkeys((*labels, *first))
             space[name] = [found[name]._replace(values=kind) for kind in first] + offered
         elif own_makers := (
@@ -133,15 +139,21 @@ def used(target, steps):
     main = [name for name, role in feeding.roles(list(arrays)).items() if role == "x"]
     batch = batch_of(arrays, main[0]) if main else None
     init = calls.get(getattr(getattr(target.thing, "__init__", None), "__code__", None), {})
-    kinds = (int, float, str, list, tuple, dict, np.ndarray)
+    kinds = (int, float, str, list, tuple, dict, np.ndarray, *own_classes(target.module))
     plain = {f"init.{k}": v for k, v in init.items() if isinstance(v, kinds) or callable(v) and k != "self"}
     return {k: feeding.like(v, batch) for k, v in given.items()}, plain, {"N": batch} if batch else {}, given
+
+
+def is_own(value, module):
+    """Is it an object of one of the module's classes?"""
+    return isinstance(value, tuple(own_classes(module)))
 
 
 def batch_of(arrays, main):
     """How many samples there are, by the arrays that a file gives a function: in rows, or in columns."""
     shape = arrays[main].shape
-    others = [a.shape for name, a in arrays.items() if name != main and a.ndim == len(shape) == 2]
+    data = [name for name in arrays if name != main and not feeding.is_weight(name, list(arrays))]
+    others = [arrays[name].shape for name in data if arrays[name].ndim == len(shape) == 2]
     columns = others and all(o[1] == shape[1] for o in others) and not any(o[0] == shape[0] for o in others)
     if not others and len(shape) == 2:  # of one array that is much wider than high
         columns = shape[0] < 8 and shape[1] > 12 or shape[1] > shape[0] and shape[0] * shape[1] > 400
@@ -177,7 +189,7 @@ def constructor_names(target):
 
 def constructing(target, world, instance):
     """Return {"init.name": candidates} for the constructor; arguments whose name says nothing are sizes."""
-    if not isinstance(target.thing, type):
+    if not isinstance(target.thing, type) or world.name == feeding.ITSELF:
         return {}
     space, position, names = {}, 0, list(required(target.thing))
     init = text_about(target.module, [node_of(target.thing.__init__)])

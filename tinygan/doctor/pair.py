@@ -117,7 +117,11 @@ class Pair(Subject):
         returned = [
             (path, value) for path, value in parts_of(back) if not self.is_loss or not is_value(value, self.main)
         ]
+        moved = self.moved(start)
+        if moved and not any(array.size == 1 for array in self.slots.values()):  # it reports a number
+            returned = [part for part in returned if np.size(part[1]) > 1]
         found = self.matched(returned, self.form.gradient.returns, changed)
+        found |= self.tied()
         self.broken += self.exchanged(returned, found)
         own = [path for path, g in found.items() if path[0] == "self" and g is not None]
         losses = is_loss(self.value[-1].name) and not all(map(self.of_samples, filter(is_array, found.values())))
@@ -128,7 +132,17 @@ class Pair(Subject):
         if not self.told and not self.is_loss:  # a derivative is still to be multiplied by dout
             douts = self.split(dout)[0]
             found = {path: g if g is None else times(douts, g) for path, g in found.items()}
-        return self.with_moves(found, self.moved(start), back)
+        return self.with_moves(found, moved, back)
+
+    def tied(self):
+        """Return {path: gradient} of arrays that stand in ``params`` several times: the sum of the shares in grads."""
+        params, grads = (getattr(self.thing, name, None) for name in ("params", "grads"))
+        if not isinstance(params, list) or not isinstance(grads, list) or len(params) != len(grads):
+            return {}
+        own = {leaf.path: leaf.value for leaf in self.state() if leaf.path in self.slots}
+        shares = {path: [g for p, g in zip(params, grads, strict=True) if p is array] for path, array in own.items()}
+        alike = {path: gs for path, gs in shares.items() if len(gs) > 1}
+        return {path: sum(gs) for path, gs in alike.items() if all(np.shape(g) == self.slots[path].shape for g in gs)}
 
     def of_samples(self, gradient):
         """Is a gradient one for each output, one a sample?"""

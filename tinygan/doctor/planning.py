@@ -21,7 +21,7 @@ from tinygan.doctor.offers import by_position, candidates, constructor_names, do
 from tinygan.doctor.pair import Pair, free_arguments
 from tinygan.doctor.sandbox import Stopped, Unfilled, call, counted_lines, in_library
 from tinygan.doctor.source import parameters, required, text_about, tree_of
-from tinygan.doctor.subject import Both, Plan, Setting
+from tinygan.doctor.subject import Both, Plan, Setting, object_in_use
 
 ATTEMPTS = 300  # that the search in one world may make; counted, so that the answer is the same on every machine
 SECONDS = 15  # of computing that it may take at most
@@ -142,6 +142,8 @@ def worlds(target, form, value):
     if given or own:
         first = next((c.shape for c in given.values() if isinstance(c, Draw)), "N I")
         result.insert(0, World("as used", first, sizes))
+        if isinstance(target.thing, type) and object_in_use(target, form) is not None:
+            result.insert(1, World(feeding.ITSELF, first, {"N": 6} if sizes else {}))
         if sizes and not 4 < sizes["N"] < 13:  # three numbers see too little, and hundreds take too long
             result.insert(0, World("as used, for other samples", first, {"N": 6}))
     return [w._replace(sizes={**w.sizes, "O": 1}) for w in result] if form.kind == "step" else result

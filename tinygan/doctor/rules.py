@@ -8,6 +8,7 @@ Hutter 2019 (AdamW).
 
 from __future__ import annotations
 
+import copy
 import inspect
 import re
 import types
@@ -16,7 +17,7 @@ from itertools import product
 import numpy as np
 
 from tinygan.doctor import feeding
-from tinygan.doctor.arrays import named_after
+from tinygan.doctor.arrays import fit, is_gradient_name, leaves, named_after
 from tinygan.doctor.names import RATE, STEPS_OF_A_RULE
 from tinygan.doctor.sandbox import Stopped, call, where
 from tinygan.doctor.source import node_of, own_classes, text_about
@@ -24,6 +25,7 @@ from tinygan.doctor.subject import Fact
 from tinygan.gradcheck import compare
 
 STEPS, TOLERANCE = 4, 1e-5
+CLOCK = r"t|n?_?iter\w*|\w*steps?|count\w*"  # the number of the step
 NAMES = ("W1", "b1", "W2", "b2")
 HOLDS = "dict|dict, d|nested|list|array|objects|owned|owned, by name|one by one|pairs|apart|layer|net".split("|")
 # fmt: off
@@ -138,7 +140,8 @@ def one(kind, style, h, g, m, v, t, mistake, decay=0.0):
     if kind == "adamax":
         return m / first / (v + eps), m, v
     if kind == "nadam":
-        return (b1 * m / first + (1 - b1) * g / first) / root(v / second), m, v
+        ahead = 1 - c1 ** (t + 1) if style["mean"] else first  # of the next m, in Dozat's own
+        return (b1 * m / ahead + (1 - b1) * g / first) / root(v / second), m, v
     if style["folded"]:
         return m / first * np.sqrt(second) / (np.sqrt(v) + eps), m, v
     return (m / first + decay) / root(v / second), m, v
@@ -245,7 +248,53 @@ def run(target, hold, state, start, gradients, hyper):
             path.append([np.array(w, dtype=float) for w in now])
     if any(np.shape(w) != s.shape for ws in path for w, s in zip(ws, start, strict=False)):
         raise Stopped(f"{where(target.thing)}: the parameters change their shape")
-    return path, {**defaults(target.thing), **state, **getattr(thing, "__dict__", {}), **hyper}
+    return path, {**defaults(target.thing), **of_class(target), **state, **getattr(thing, "__dict__", {}), **hyper}
+
+
+def in_use(target):
+    """Return (function that steps anew, {name: number}, start, gradients) of an optimizer that holds its network.
+
+    It is the one that the file itself has made and stepped, ``SGD(net).step()``, with an empty memory; None if there
+    is none.
+    """
+    name = next((name for name in STEPS_OF_A_RULE if hasattr(target.owner, name)), "")
+    given = target.module.calls.get(getattr(getattr(target.owner, name, None), "__code__", None), {})
+    pairs = held(given["self"]) if set(given) == {"self"} else []
+    if not pairs:
+        return None
+    rng, start = np.random.default_rng(3), [np.array(p.value) for p, _ in pairs]
+    gradients = [[feeding.signed(rng, w.shape, 0.3, 2) for w in start] for _ in range(STEPS)]
+
+    def again():
+        thing, path = copy.deepcopy(given["self"]), []
+        with_parameters = {p.path[0] for p, _ in held(thing)}
+        for leaf in [leaf for leaf in leaves(thing) if leaf.path[0] not in with_parameters and np.ndim(leaf.value)]:
+            leaf.value[...] = 0
+        for key in [key for key, value in vars(thing).items() if type(value) is int and re.fullmatch(CLOCK, key)]:
+            setattr(thing, key, 0)
+        for gs in gradients:
+            for (_, place), g in zip(held(thing), gs, strict=True):
+                place.value[...] = g
+            call(getattr(thing, name))
+            path.append([np.array(p.value) for p, _ in held(thing)])
+        return path
+
+    own = vars(given["self"])
+    others = defaults(target.thing) | of_class(target)
+    return again, own | {k: v for k, v in others.items() if k not in own}, start, gradients
+
+
+def held(thing):
+    """Return [(Leaf of a parameter, Leaf of its gradient)] of what stands side by side in an object's parts."""
+    arrays = [leaf for leaf in leaves(thing) if isinstance(leaf.value, np.ndarray)]
+    data = r"_?(in|out)(puts?)?_?|[xzah]|y_?hat|pred\w*|logits|cache\w*"  # have gradients, too, and are not moved
+    others = [p for p in reversed(arrays) if not any(re.fullmatch(data, str(part), re.I) for part in p.path)]
+    parameters = {id(p.value): p for p in others if not any(map(is_gradient_name, p.path))}
+    found = []
+    for p in parameters.values():
+        alike = [g for g in arrays if g.value is not p.value and g.value.shape == p.value.shape and fit(g.path, p.path)]
+        found += [(p, max(alike, key=lambda g: fit(g.path, p.path)))] if alike else []
+    return found
 
 
 def states(target, start, hold):
@@ -289,6 +338,12 @@ def arguments(function):
 def defaults(function):
     """Return {argument: its default}."""
     return {p.name: p.default for p in inspect.signature(function).parameters.values() if p.default is not p.empty}
+
+
+def of_class(target):
+    """Return {name: value} of what stands in the class of an optimizer, and its bases."""
+    kinds = [kind for kind in reversed(target.owner.__mro__) if kind is not object] if target.owner else []
+    return {name: value for kind in kinds for name, value in vars(kind).items() if name[:2] != "__"}
 
 
 def hyperparameters(found):
@@ -346,6 +401,10 @@ def examine(report, target):
                 continue
             break
         else:
+            if used := in_use(target):
+                again, found, begin, slopes = used
+                judge(report, Rule(target, target.name, hyperparameters(found), begin, slopes), again(), again)
+                return
             report.errors.append(
                 error or Stopped(f"{where(target.thing)}: it is not clear how {target.name} is called")
             )

@@ -331,7 +331,8 @@ def noted_calls(module):
     def watch(frame, event, _):
         code = frame.f_code
         if event == "call" and code.co_filename == module.__file__ and code not in module.calls:
-            names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+            several = bool(code.co_flags & inspect.CO_VARARGS)  # *layers
+            names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount + several]
             module.calls[code] = {name: copied(frame.f_locals[name]) for name in names if name in frame.f_locals}
 
     before = sys.getprofile()

@@ -84,6 +84,8 @@ def names_in(value, known=()):
         parts = zip(value.elts, nested, strict=True)
         return tuple(n if isinstance(part, (ast.Tuple, ast.List)) else n[0] for part, n in parts)
     whole = value
+    if isinstance(value, ast.BinOp) and isinstance(value.op, ast.Add) and isinstance(value.left, ast.Tuple):
+        return (*names_in(value.left, known), None)  # (loss,) + gradients
     if isinstance(value, ast.BinOp) and isinstance(value.op, ast.Div):  # dx / N
         value = value.left
     elif isinstance(value, ast.Call) and SAME.fullmatch(getattr(value.func, "attr", "")):  # np.squeeze(loss), dx.copy()

@@ -16,7 +16,9 @@ from tinygan.gradcheck import relative_error
 
 
 def descends(target, form, subjects):
-    """Does every parameter fall by a positive multiple of its gradient, one multiple for all that come together?
+    """What a step does with right gradients, in words: moves all parameters against them, or nothing; "" if neither.
+
+    Every parameter must fall by a positive multiple of its gradient, one multiple for all that come together.
 
     subjects  what the step may call for gradients, each measured and right
     """
@@ -26,7 +28,7 @@ def descends(target, form, subjects):
         return result if result is not None else float(sum(np.sum(leaf.value**2) for leaf in leaves(thing)))
 
     if not subjects:
-        return False
+        return ""
     runs = form.gradient if target.owner is None else form.gradient._replace(function=run, bound=True)
     attempt = plan_for(target, form._replace(values=((runs,),)), Setting())
     known = {name: given for subject in subjects for name, given in subject.plan.given.items()}
@@ -34,17 +36,20 @@ def descends(target, form, subjects):
     for subject in subjects[:1] if attempt.progress[0] < 2 else ():  # it takes what its gradients take
         attempt = Attempt(replace(attempt.plan, given=given, world=subject.plan.world), Setting())
     if attempt.progress[0] < 2:
-        return False
+        return ""
     try:
         found = {name_of(subject): places_of_gradients(subject) for subject in subjects}
         places = {name: at for name, at in found.items() if at}  # not those of a rectifier, without parameters
         moved, calls = watched(attempt.subject, places)
     except (Stopped, *SENSELESS):
-        return False
+        return ""
     called = {name for name, _ in calls}
     fitting = {name for name, gradients in calls if along(moved, {p: gradients[at] for p, at in places[name].items()})}
     parameters = {path for path in moved if any(path in subject.slots for subject in subjects)}
-    return bool(called) and fitting == called and parameters == set().union(*(places[name] for name in called))
+    if called and not moved and target.owner is not None:
+        return "calls gradients that are right, and moves nothing"
+    against = called and fitting == called and parameters == set().union(*(places[name] for name in called))
+    return "moves all parameters against gradients that are right" if against else ""
 
 
 def along(moved, gradients):
@@ -80,7 +85,10 @@ def places_of_gradients(subject):
 
 
 def watched(subject, names):
-    """Return ({path: how far a parameter fell}, what was recorded) of one step of a subject."""
+    """Return ({path: how far a parameter fell}, what was recorded) of one step of a subject.
+
+    names  {function: {path of a parameter: where its gradient is}}
+    """
     before = [(leaf, leaf.value, np.array(leaf.value)) for leaf in subject.state()]
     step = subject.form.gradient
     named = {name: subject.args.get(name, subject.rate_of(name)) for name in step.needs}
@@ -88,7 +96,8 @@ def watched(subject, names):
         with recorded(subject, names) as calls:
             call(subject.function(step), **named, **subject.extra(step))
         after = {leaf.path: np.array(leaf.value) for leaf in subject.state()}
-        own = [(leaf.path, old) for leaf, _, old in before if leaf.path in subject.slots and is_parameter(leaf.path)]
+        known = {*subject.slots, *(path for places in names.values() for path in places)}
+        own = [(leaf.path, old) for leaf, _, old in before if leaf.path in known and is_parameter(leaf.path)]
         return {path: old - after[path] for path, old in own if not np.array_equal(old, after[path])}, calls
     finally:
         for leaf, value, old in before:

@@ -25,6 +25,7 @@ import numpy as np
 from tinygan.doctor.arrays import (
     BOXES,
     GRADIENTS,
+    as_array,
     beside,
     generators_of,
     is_gradient_name,
@@ -37,6 +38,7 @@ from tinygan.doctor.arrays import (
 )
 from tinygan.doctor.feeding import (
     GAME,
+    ITSELF,
     SIZES,
     STATES,
     TARGETS,
@@ -103,6 +105,13 @@ class Plan:
     after: bool = False  # a step of both players: this one meets the other as it is after its own update
 
 
+def object_in_use(target, form):
+    """The object of a class with which the file itself calls the gradient of a form, or None."""
+    name = (form.gradient or form.values[0][0]).name
+    function = getattr(target.owner, name, None)
+    return getattr(target.module, "calls", {}).get(getattr(function, "__code__", None), {}).get("self")
+
+
 def display(path):
     """Return ("self", "layers", 0, "W") as "layers[0].W"."""
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
@@ -164,8 +173,8 @@ class Subject:
             return None
         all_given = {**self.plan.given, **dict(self.setting.given)}
         given = {k[5:]: realize(v, self.sizes, rng, "near") for k, v in all_given.items() if k[:5] == "init."}
-        if not isinstance(self.target.thing, type):
-            thing = call(copy.deepcopy, self.target.thing)
+        if not isinstance(self.target.thing, type) or self.plan.world.name == ITSELF:
+            thing = call(copy.deepcopy, self.own_object() if isinstance(self.target.thing, type) else self.target.thing)
         else:
             thing = container(kind, given.pop("*"), given) if "*" in given else call(kind, **given)
         if isinstance(thing, Network):
@@ -182,8 +191,12 @@ class Subject:
             array = isinstance(leaf.value, np.ndarray)
             self.single = self.single or array and leaf.value.dtype == np.float32
             if array and leaf.value.dtype != np.float64 or not array and self.has_gradient(leaf.path):
-                leaf.put(np.array(leaf.value, np.float64))
+                leaf.put(np.array(leaf.value, np.float64) if array else as_array(leaf.value))
         return thing
+
+    def own_object(self):
+        """The object with which the file itself has called the gradient, as it is in the end."""
+        return object_in_use(self.target, self.form)
 
     def complete(self, thing, rng):
         """Have an object make what its constructor has not: by ``initialize(optimizer)``, or a step of ``fit``."""
@@ -208,7 +221,10 @@ class Subject:
                 sizes = {k: offered[0] for k in needs if isinstance((offered := for_constructor(k, 0))[0], Size)}
                 drawn = {k: v for k, v in {**sizes, **self.plan.given}.items() if k in needs}
                 drawn = {k: realize(v, self.sizes, rng, "near") for k, v in drawn.items()}
-                given = {k: v for k, v in {**drawn, **known}.items() if k in needs}
+                calls = getattr(self.target.module, "calls", {})
+                own = calls.get(getattr(method, "__func__", method).__code__, {})
+                own = own if self.plan.world.name.startswith("as used") else {}
+                given = {k: copy.deepcopy(v) for k, v in {**drawn, **known, **own}.items() if k in needs}
                 if len(given) == len(needs):
                     with contextlib.suppress(Stopped):  # it makes nothing, perhaps, but needs what is missing
                         call(method, **given)
@@ -251,7 +267,10 @@ class Subject:
         }
         spreads = {name: "near" if name in near else self.setting.spread for name in given}
         args = {name: realize(v, self.sizes, self.rng, spreads[name]) for name, v in given.items()}
-        return {name: np.array(v) if isinstance(v, float) else v for name, v in args.items()}
+        for name, value in args.items():  # {"W": array, "c": 0.0}
+            if isinstance(value, dict) and any(isinstance(part, np.ndarray) for part in value.values()):
+                args[name] = {k: as_array(part) if isinstance(part, float) else part for k, part in value.items()}
+        return {name: as_array(v) if isinstance(v, float) else v for name, v in args.items()}
 
     def function(self, step):
         """Return the function that a Call names, or that the value has been returned with."""

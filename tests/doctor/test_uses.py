@@ -1,0 +1,480 @@
+"""A file is checked as it uses its own things: with its arguments, its objects, its optimizers and its names."""
+
+from __future__ import annotations
+
+import pytest
+from planted_mistakes import HEAD, run
+
+from tinygan.doctor import Verdict, examine, targets
+
+RIGHT, WRONG, UNCHECKED = Verdict.RIGHT, Verdict.WRONG, Verdict.UNCHECKED
+
+
+def verdicts(source):
+    """Return ({name of a thing: Verdict}, everything that is printed) of what stands in a source."""
+    found = {name: examine(target) for name, target in targets(run("mine.py", HEAD + source)).items()}
+    lines = [line for report in found.values() for line in (report, *report.findings)]
+    return {name: report.verdict for name, report in found.items()}, "\n".join(map(str, lines))
+
+
+# ---- what an optimizer holds ---------------------------------------------------------------------------
+
+HELD = """
+class Linear:
+    def __init__(self, n_in, n_out):
+        self.W, self.b = np.random.randn(n_in, n_out), np.zeros(n_out)
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W + self.b
+
+    def backward(self, dout):
+        self.dW, self.db = self.x.T @ dout, dout.sum(axis=0)
+        return dout @ self.W.T
+
+
+class SGD:
+    def __init__(self, layers, lr=0.1, momentum=0.9):
+        self.layers, self.lr, self.mu = layers, lr, momentum
+        self.v = [(np.zeros_like(layer.W), np.zeros_like(layer.b)) for layer in layers]
+
+    def step(self):
+        for layer, (vW, vb) in zip(self.layers, self.v):
+            vW[...] = self.mu * vW + layer.dW
+            vb[...] = self.mu * vb + layer.db
+            layer.W = layer.W - self.lr * vW
+            layer.b = layer.b - self.lr * vb
+
+
+layers = [Linear(3, 4), Linear(4, 2)]
+optimizer = SGD(layers)
+for _ in range(3):
+    x = np.random.randn(5, 3)
+    out = layers[1].forward(layers[0].forward(x))
+    layers[0].backward(layers[1].backward(out))
+    optimizer.step()
+"""
+
+
+@pytest.mark.parametrize(
+    "old, new, verdict",
+    [
+        ("", "", RIGHT),
+        ("self.mu * vb + layer.db", "self.mu * vb - layer.db", WRONG),
+        ("self.mu * vW + layer.dW", "layer.dW", WRONG),
+    ],
+)
+def test_an_optimizer_that_holds_its_layers_is_stepped_as_the_file_has_made_it(old, new, verdict):
+    found, _ = verdicts(HELD.replace(old, new) if old else HELD)
+    assert found == {"Linear": RIGHT, "SGD": verdict}
+
+
+CLASS_WIDE = """
+class AdamW:
+    b1, b2, eps, lr, wd = 0.9, 0.99, 1e-8, 0.01, 0.1
+
+    def __init__(self):
+        self.t, self.m, self.v = 0, {}, {}
+
+    def step(self, params, grads):
+        self.t += 1
+        for k, g in grads.items():
+            m = self.m[k] = self.b1 * self.m.get(k, 0) + (1 - self.b1) * g
+            v = self.v[k] = self.b2 * self.v.get(k, 0) + (1 - self.b2) * g**2
+            m, v = m / (1 - self.b1**self.t), v / (1 - self.b2**self.t)
+            decay = self.wd if params[k].ndim > 1 else 0.0
+            params[k] -= self.lr * (m / (np.sqrt(v) + self.eps) + decay * params[k])
+"""
+
+
+@pytest.mark.parametrize(
+    "old, new, verdict",
+    [("", "", RIGHT), ("ndim > 1", "ndim < 2", WRONG), ("decay = self.wd", "decay = self.wd / 2", WRONG)],
+)
+def test_hyperparameters_may_stand_in_the_class_and_matrices_alone_may_be_decayed(old, new, verdict):
+    assert verdicts(CLASS_WIDE.replace(old, new) if old else CLASS_WIDE)[0] == {"AdamW": verdict}
+
+
+def test_an_optimizer_whose_steps_have_another_name_is_not_passed_over():
+    found, text = verdicts(CLASS_WIDE.replace("def step", "def compute_step"))
+    assert found == {"AdamW": UNCHECKED} and "compute_step" in text
+
+
+NADAM = """
+class Nadam:
+    def __init__(self, lr=0.01, b1=0.9, b2=0.999, eps=1e-8):
+        self.lr, self.b1, self.b2, self.eps, self.t, self.m, self.v = lr, b1, b2, eps, 0, {}, {}
+
+    def update(self, params, grads):
+        self.t += 1
+        for k, g in grads.items():
+            m = self.m[k] = self.b1 * self.m.get(k, 0) + (1 - self.b1) * g
+            v = self.v[k] = self.b2 * self.v.get(k, 0) + (1 - self.b2) * g**2
+            m = self.b1 * m / (1 - self.b1 ** (self.t + 1)) + (1 - self.b1) * g / (1 - self.b1**self.t)
+            params[k] -= self.lr * m / (np.sqrt(v / (1 - self.b2**self.t)) + self.eps)
+"""
+
+
+@pytest.mark.parametrize(
+    "old, new, verdict",
+    [("", "", RIGHT), ("self.t + 1)) +", "self.t)) +", RIGHT), ("+ (1 - self.b1) * g /", "+ g /", WRONG)],
+)
+def test_nadam_may_correct_the_next_average_by_its_own_clock(old, new, verdict):
+    assert verdicts(NADAM.replace(old, new) if old else NADAM)[0] == {"Nadam": verdict}
+
+
+# ---- steps that hand gradients on ----------------------------------------------------------------------
+
+HANDED = """
+def loss_and_grads(P, x, t):
+    z = x @ P["w"]
+    dz = 1 / (1 + np.exp(-z)) - t
+    return np.mean(np.logaddexp(0, z) - t * z), {"w": x.T @ dz / len(t)}
+
+
+class Adam:
+    def __init__(self, lr=0.01, b1=0.9, b2=0.999):
+        self.lr, self.b1, self.b2, self.t, self.m, self.v = lr, b1, b2, 0, {}, {}
+
+    def step(self, P, G):
+        self.t += 1
+        for k in P:
+            m = self.m[k] = self.b1 * self.m.get(k, 0) + (1 - self.b1) * G[k]
+            v = self.v[k] = self.b2 * self.v.get(k, 0) + (1 - self.b2) * G[k] ** 2
+            P[k] = P[k] - self.lr * m / (1 - self.b1**self.t) / (np.sqrt(v / (1 - self.b2**self.t)) + 1e-8)
+
+
+def train_step(P, opt, x, t):
+    loss, G = loss_and_grads(P, x, t)
+    opt.step(P, G)
+    return loss
+
+
+P, opt = {"w": np.zeros(3)}, Adam()
+for _ in range(3):
+    train_step(P, opt, np.random.randn(6, 3), np.array([0.0, 1, 1, 0, 1, 0]))
+"""
+
+
+def test_a_step_that_hands_right_gradients_to_an_optimizer_is_none_of_its_own():
+    found, text = verdicts(HANDED)
+    assert found["loss_and_grads"] is found["Adam"] is RIGHT and WRONG not in found.values()
+    assert "train_step hands gradients that are right to an optimizer" in text
+
+
+def test_a_step_that_hands_wrong_gradients_to_an_optimizer_is_not_called_right():
+    found, text = verdicts(HANDED.replace("x.T @ dz / len(t)", "x.T @ dz"))
+    assert found["loss_and_grads"] is WRONG and "built on gradients that are wrong" in text
+
+
+# ---- the arguments and the objects of the file ------------------------------------------------------------
+
+COLUMNS = """
+def linear(A, W, b):
+    return W @ A + b
+
+
+def linear_backward(dZ, A, W, b):
+    m = A.shape[1]
+    return W.T @ dZ, dZ @ A.T / m, dZ.sum(axis=1, keepdims=True) / m
+
+
+def cost(X, Y, W, b):
+    return np.sum((linear(X, W, b) - Y) ** 2) / 2 / X.shape[1]
+
+
+def gradients(X, Y, W, b):
+    _, dW, db = linear_backward(linear(X, W, b) - Y, X, W, b)
+    return dW, db
+
+
+X = np.random.randn(2, 50)
+print(cost(X, np.random.randn(1, 50), np.ones((1, 2)), np.zeros((1, 1))))
+print(gradients(X, np.random.randn(1, 50), np.ones((1, 2)), np.zeros((1, 1))))
+"""
+
+
+def test_samples_that_stand_in_columns_are_told_by_what_the_file_gives():
+    assert verdicts(COLUMNS)[0] == {"linear_backward": RIGHT, "gradients": RIGHT}
+    assert verdicts(COLUMNS.replace("A.T / m", "A.T"))[0]["gradients"] is WRONG
+
+
+CONTAINER = """
+class Scale:
+    def __init__(self, n):
+        self.g = np.ones(n)
+
+    def fwd(self, x):
+        self.x = x
+        return x * self.g
+
+    def bwd(self, d):
+        self.dg = (d * self.x).sum(axis=0)
+        return d * self.g
+
+
+class Chain:
+    def __init__(self, *kids):
+        self.kids = kids
+
+    def fwd(self, x):
+        for kid in self.kids:
+            x = kid.fwd(x)
+        return x
+
+    def bwd(self, d):
+        for kid in self.kids[::-1]:
+            d = kid.bwd(d)
+        return d
+
+
+net = Chain(Scale(3), Scale(3))
+net.bwd(net.fwd(np.random.randn(5, 3)))
+"""
+
+
+def test_a_container_is_filled_as_the_file_fills_it():
+    assert verdicts(CONTAINER)[0] == {"Scale": RIGHT, "Chain": RIGHT}
+    assert verdicts(CONTAINER.replace("self.kids[::-1]", "self.kids[::-1][:1]"))[0] == {"Scale": RIGHT, "Chain": WRONG}
+
+
+def test_a_number_of_a_dictionary_of_parameters_is_one_of_them():
+    source = """
+def forward(p, x):
+    return x @ p["v"] + p["c"]
+
+
+def forward_backward(p, x, dout):
+    return {"v": x.T @ dout, "c": dout.sum()}
+
+
+def critic(p, x):
+    return forward(p, x)
+
+
+def critic_backward(p, x, dout):
+    grads = dict(v=x.T @ dout, c=dout.sum())
+    return grads, np.outer(dout, p["v"])
+
+
+print(critic_backward({"v": np.ones(3), "c": 0.0}, np.random.randn(5, 3), np.ones(5)))
+print(critic({"v": np.ones(3), "c": 0.0}, np.random.randn(5, 3)))
+"""
+    assert verdicts(source)[0]["critic_backward"] is RIGHT
+    assert verdicts(source.replace("c=dout.sum()", "c=dout.mean()"))[0]["critic_backward"] is WRONG
+
+
+def test_a_number_that_is_added_to_in_a_loop_stays_what_it_is():
+    source = """
+class Line:
+    def __init__(self):
+        self.w0, self.w = 0.5, np.ones(3)
+
+    def predict(self, x):
+        total = self.w0
+        for i in range(3):
+            total += self.w[i] * x[:, i]
+        return total
+
+    def loss(self, x, y):
+        return np.mean((self.predict(x) - y) ** 2)
+
+    def gradients(self, x, y):
+        e = 2 * (self.predict(x) - y) / len(y)
+        dw0, dw = e.sum(), x.T @ e
+        return dw0, dw
+
+
+line = Line()
+print(line.loss(np.random.randn(5, 3), np.ones(5)), line.gradients(np.random.randn(5, 3), np.ones(5)))
+"""
+    assert verdicts(source)[0] == {"Line": RIGHT}
+
+
+TIED = """
+class Embed:
+    def __init__(self, W):
+        self.params, self.grads = [W], [np.zeros_like(W)]
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.params[0]
+
+    def backward(self, dout):
+        self.grads[0][...] = self.x.T @ dout
+        return dout @ self.params[0].T
+
+
+class Twice:
+    def __init__(self, n):
+        W = np.random.randn(n, n)
+        self.layers = [Embed(W), Embed(W)]
+        self.params = [layer.params[0] for layer in self.layers]
+        self.grads = [layer.grads[0] for layer in self.layers]
+
+    def forward(self, x):
+        return self.layers[1].forward(self.layers[0].forward(x))
+
+    def backward(self, dout):
+        return self.layers[0].backward(self.layers[1].backward(dout))
+"""
+
+
+def test_an_array_that_is_listed_twice_gets_the_sum_of_its_gradients():
+    assert verdicts(TIED)[0]["Twice"] is RIGHT
+    assert verdicts(TIED.replace("layers[1].backward(dout))", "layers[1].backward(2 * dout))"))[0]["Twice"] is WRONG
+
+
+# ---- names -------------------------------------------------------------------------------------------------
+
+
+def test_gelu_is_not_the_gradient_of_elu():
+    source = """
+def elu(x):
+    return np.where(x > 0, x, np.exp(np.minimum(x, 0)) - 1)
+
+
+def d_elu(x):
+    return np.where(x > 0, 1.0, np.exp(np.minimum(x, 0)))
+
+
+def gelu(x):
+    return x / (1 + np.exp(-1.702 * x))
+"""
+    assert verdicts(source)[0] == {"d_elu": RIGHT}
+
+
+@pytest.mark.parametrize("name", ["_logistic_loss_and_grad", "forward_backward_prop", "value_and_grad"])
+def test_a_value_and_its_gradient_in_one_function_are_told_by_its_name(name):
+    source = f"""
+def {name}(w, X, y):
+    z = X @ w * y
+    return np.logaddexp(0, -z).sum(), X.T @ (-y / (1 + np.exp(z)))
+
+
+print({name}(np.zeros(3), np.random.randn(6, 3), np.array([1.0, -1, 1, 1, -1, 1])))
+"""
+    assert verdicts(source)[0] == {name: RIGHT}
+    assert verdicts(source.replace("(-y /", "(y /"))[0] == {name: WRONG}
+
+
+def test_a_function_and_its_slope_entry_by_entry_come_together():
+    source = (
+        "\n\ndef hinge(m):\n    return np.maximum(0, 1 - m), np.where(m < 1, -1.0, 0.0)\n\n\nprint(hinge(np.ones(3)))\n"
+    )
+    assert verdicts(source)[0] == {"hinge": RIGHT}
+    assert RIGHT not in verdicts(source.replace("-1.0", "1.0"))[0].values()
+
+
+def test_a_slope_that_is_measured_by_nudging_is_no_gradient_to_be_checked():
+    source = """
+def compute_gradient(J, theta):
+    e = 1e-4
+    return np.array([(J(theta + e * d) - J(theta - e * d)) / (2 * e) for d in np.eye(len(theta))])
+
+
+def cost(w, X, y):
+    return 0.5 * np.sum((X @ w - y) ** 2)
+
+
+def cost_grad(w, X, y):
+    return X.T @ (X @ w - y)
+"""
+    assert verdicts(source)[0] == {"cost_grad": RIGHT}
+
+
+def test_a_cost_of_all_data_is_not_that_of_a_gradient_of_one_sample():
+    source = """
+class Network:
+    def __init__(self, n):
+        self.w = np.random.randn(2, n)
+
+    def feedforward(self, a):
+        return 1 / (1 + np.exp(-self.w @ a))
+
+    def backprop(self, x, y):
+        a = self.feedforward(x)
+        return (a - y) * a * (1 - a) @ x.T
+
+    def total_cost(self, data, lmbda):
+        return sum(0.5 * np.sum((self.feedforward(x) - y) ** 2) for x, y in data) + lmbda * np.sum(self.w**2)
+"""
+    found, text = verdicts(source)
+    assert found == {"Network": RIGHT}, text
+
+
+# ---- conventions ---------------------------------------------------------------------------------------------
+
+IN_LOGITS = '''
+class CrossEntropy:
+    def loss(self, y, p):
+        return -np.sum(y * np.log(p))
+
+    def grad(self, y, p):
+        """In the logits whose softmax is p."""
+        return p - y
+
+
+t = np.eye(3)[[0, 2, 1, 1]]
+print(CrossEntropy().loss(t, np.full((4, 3), 1 / 3)), CrossEntropy().grad(t, np.full((4, 3), 1 / 3)))
+'''
+
+
+def test_a_loss_of_chances_may_have_its_gradient_in_the_logits_where_the_file_says_so():
+    found, text = verdicts(IN_LOGITS)
+    assert found == {"CrossEntropy": RIGHT} and "in the logits that p was made of" in text
+    assert RIGHT not in verdicts(IN_LOGITS.replace("In the logits whose softmax is p.", "It is short."))[0].values()
+    assert RIGHT not in verdicts(IN_LOGITS.replace("return p - y", "return y - p"))[0].values()
+
+
+def test_what_an_activation_hands_on_as_it_is_may_be_meant_for_a_loss_behind_it():
+    source = """
+class SoftMax:
+    def forward(self, Z):
+        E = np.exp(Z - Z.max(axis=0))
+        return E / E.sum(axis=0)
+
+    def backward(self, dLdZ):
+        return dLdZ
+"""
+    assert verdicts(source)[0] == {"SoftMax": UNCHECKED}
+
+
+def test_a_step_may_add_a_decay_by_its_name():
+    source = """
+class Ridge:
+    def __init__(self, n, lr=0.05, reg=0.02):
+        self.w, self.lr, self.reg = np.random.randn(n), lr, reg
+
+    def loss(self, x, y):
+        return 0.5 * np.sum((x @ self.w - y) ** 2)
+
+    def sgd_step(self, x, y):
+        self.w -= self.lr * (x.T @ (x @ self.w - y) + self.reg * self.w)
+"""
+    found, text = verdicts(source)
+    assert found == {"Ridge": RIGHT} and "the decay reg · w" in text
+    assert verdicts(source.replace("+ self.reg", "- self.reg"))[0] == {"Ridge": WRONG}
+
+
+def test_what_a_whole_network_returns_beside_right_gradients_is_not_the_gradient_of_its_target():
+    source = """
+class Autoencoder:
+    def __init__(self, n=4, h=3):
+        self.W1, self.b1, self.W2 = np.random.randn(n, h), np.zeros(h), np.random.randn(h, n)
+
+    def loss(self, x):
+        self.x, self.h = x, np.tanh(x @ self.W1 + self.b1)
+        self.out = self.h @ self.W2
+        return 0.5 * np.sum((self.out - x) ** 2)
+
+    def backward(self):
+        d = self.out - self.x
+        self.dW2 = self.h.T @ d
+        d = d @ self.W2.T * (1 - self.h**2)
+        self.dW1, self.db1 = self.x.T @ d, d.sum(axis=0)
+        return d @ self.W1.T
+"""
+    found, text = verdicts(source)
+    assert found == {"Autoencoder": RIGHT} and "not the gradient of x as a whole" in text
+    assert verdicts(source.replace("self.h.T @ d", "2 * self.h.T @ d"))[0] == {"Autoencoder": WRONG}
