@@ -325,6 +325,31 @@ def test_an_array_that_is_listed_twice_gets_the_sum_of_its_gradients():
     assert verdicts(TIED.replace("layers[1].backward(dout))", "layers[1].backward(2 * dout))"))[0]["Twice"] is WRONG
 
 
+POLICY = """
+model = {"W1": np.random.randn(4, 3), "W2": np.random.randn(4)}
+
+
+def policy_forward(x):
+    h = model["W1"] @ x
+    h[h < 0] = 0
+    return 1 / (1 + np.exp(-model["W2"] @ h)), h
+
+
+def policy_backward(eph, epdlogp):
+    dW2 = np.dot(eph.T, epdlogp).ravel()
+    dh = np.outer(epdlogp, model["W2"])
+    dh[eph <= 0] = 0
+    return {"W1": dh.T @ epx, "W2": dW2}
+"""
+
+
+@pytest.mark.parametrize("old, new", [("", ""), ("eph, epdlogp)", "eph, epdlogp, epx)")])
+def test_the_gradient_of_a_policy_is_that_of_a_whole_episode(old, new):
+    source = POLICY.replace(old, new) if old else POLICY
+    assert verdicts(source)[0] == {"policy_backward": RIGHT}
+    assert verdicts(source.replace("    dh[eph <= 0] = 0\n", ""))[0] == {"policy_backward": WRONG}
+
+
 # ---- names -------------------------------------------------------------------------------------------------
 
 
@@ -438,6 +463,31 @@ class SoftMax:
         return dLdZ
 """
     assert verdicts(source)[0] == {"SoftMax": UNCHECKED}
+
+
+def test_a_value_that_is_returned_by_what_moves_the_weights_is_no_gradient():
+    source = """
+class Perceptron:
+    def __init__(self, n_in, n_out):
+        self.weights = np.random.randn(n_in, n_out)
+
+    def propagate_forward(self, data):
+        self.x, self.out = data, np.tanh(data @ self.weights)
+        return self.out
+
+    def propagate_backward(self, target, lrate=0.1):
+        error = target - self.out
+        self.weights += lrate * np.outer(self.x, error * (1 - self.out**2))
+        return (error**2).sum()
+
+
+net = Perceptron(3, 2)
+for _ in range(3):
+    net.propagate_forward(np.random.randn(3))
+    net.propagate_backward(np.array([0.5, -0.5]))
+"""
+    assert verdicts(source)[0] == {"Perceptron": RIGHT}
+    assert RIGHT not in verdicts(source.replace("(1 - self.out**2)", "(1 + self.out**2)"))[0].values()
 
 
 def test_a_step_may_add_a_decay_by_its_name():

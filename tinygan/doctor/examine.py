@@ -620,10 +620,10 @@ def missing(subject, found, remarks):
     known = {p.name for p in parameters(subject.target.thing) if isinstance(p.default, (tuple, list))}
     others = {box(path) for path in subject.slots} - {box(path) for path in have} - {None}
     given = required(subject.target.thing) if isinstance(subject.target.thing, type) else ()
-    if subject.is_loss and not any(path[0] == "self" for path in have):  # weights of classes, a teacher's logits
-        known |= {path[-1] for path in subject.slots if path[0] == "self" and len(path) == 2}
-    if subject.target.owner is None and have and not any(path[0] == "self" for path in have):  # the data of a script
-        known |= {path[-1] for path in subject.slots if path[0] == "self" and len(path) == 2}
+    if have and not any(path[0] == "self" for path in have) and (subject.is_loss or subject.target.owner is None):
+        plain = [path[-1] for path in subject.slots if path[0] == "self" and len(path) == 2]
+        remarks += [f"no gradient of {name} is computed" for name in plain]  # weights of classes, the data of a script
+        known |= set(plain)
     if not any(step.needs for step in subject.value):  # the data are in the object
         known |= {name for name in given if not is_weight(name, given)}
     if any(len(path) > 1 for path in have):

@@ -43,7 +43,7 @@ from tinygan.doctor.calls import (
     with_optional,
 )
 from tinygan.doctor.feeding import TARGETS
-from tinygan.doctor.implied import IMPLIED, of_player, totals, training
+from tinygan.doctor.implied import IMPLIED, of_player, of_policy, totals, training
 from tinygan.doctor.names import (
     CACHE,
     DOUT,
@@ -119,7 +119,7 @@ def forms(functions, module):
         if own_loss and values and not is_loss(values[0][-1].name):
             values = []
         elif name in gradients and not own_loss:
-            values = of_player(call, calls, losses) or values
+            values = of_player(call, calls, losses) or of_policy(call, calls, module) or values
         values = [tuple(with_optional(step, call.returns, functions) for step in value) for value in values]
         if values:
             found.append(Form("pair", tuple(values), call._replace(flag=flags[0]) if flags else call))

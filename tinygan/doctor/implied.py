@@ -93,6 +93,36 @@ def of_player(gradient, calls, losses):
     return [(value(*loss, total),) for loss in USUAL[side].items() for total in (np.mean, np.sum)]
 
 
+# of policy_backward(eph, epdlogp)
+EPISODE = {"states": r"ep_?h\w*|hs", "slopes": r"ep_?d\w*|dlog\w*", "inputs": r"ep_?x\w*|xs"}
+
+
+def of_policy(gradient, calls, module):
+    """The value of the gradient of a policy that is run step by step, and whose gradient is that of a whole episode.
+
+    Forward makes (p, h) of one observation, with p = sigmoid(s); backward takes all h, and the slopes d of the loss in
+    the logits s: it is the gradient of Σ_n d_n s_n. () if it is none. The observations may be a global, epx.
+    """
+    forward = next((call for call in calls.values() if re.fullmatch("policy_?(forward|fwd)", call.name, re.I)), None)
+    code = getattr(getattr(module, gradient.name, None), "__code__", None)
+    needs = [name for name in (*gradient.needs, *(code.co_names if code else ())) if name not in calls]
+    meant = {name: kind for name in needs for kind, pattern in EPISODE.items() if re.fullmatch(pattern, name)}
+    if forward is None or len(forward.needs) != 1 or set(meant.values()) != {*EPISODE} or len(meant) != 3:
+        return ()
+
+    def run(observations):
+        results = [getattr(module, forward.name)(x) for x in observations]
+        p = np.array([np.squeeze(result[0]) for result in results])
+        slopes = np.cos(np.arange(len(p)))
+        episode = {"states": np.array([r[1] for r in results]), "slopes": slopes[:, None], "inputs": observations}
+        for name in set(meant) - set(gradient.needs):
+            setattr(module, name, episode[meant[name]])
+        return slopes @ np.log(p / (1 - p)), *(episode[kind] for kind in meant.values())
+
+    run.runs = getattr(module, forward.name)  # whose globals are the parameters
+    return ((Call("the episode", ("observations",), ("loss", *meant), None, run),),)
+
+
 def training(calls, losses):
     """The Form of ``train(x, y)`` that adds up over samples, and has a method move the weights; [] if there is none.
 

@@ -94,12 +94,12 @@ def candidates(target, names, value, gradient, world, example, instance):
             )
             first = dict.fromkeys((*labels, *first))
             space[name] = [found[name]._replace(values=kind) for kind in first] + offered
-        elif own_makers := (
+        elif makers := (
             initialized(target, name, [key for key, _ in inside[name]] if keyed else ())
             or instances(module, name, instance)
             or numbered(nodes, name)
         ):
-            space[name] = [*own_makers, *offered]
+            space[name] = [*makers, *offered]
         elif inside[name]:
             for key, label in inside[name]:
                 entries = feeding.recurrent(label, inner(label, world)) if stateful else inner(label, world)

@@ -92,7 +92,7 @@ class Pair(Subject):
             self.zero()
         result, known = self.forward(self.args)
         self.vector(result)
-        if between:
+        if between and not hasattr(self.function(self.value[0]), "runs"):  # an episode leaves its epx in the module
             type(self)(self.plan, self.setting).forward(self.other_args)
         douts = [float(d) if not d.shape else d for d in self.split(dout)]
         named = self.bind(known, [douts] if isinstance(result, list) else douts)  # a list of outputs, a list of douts
@@ -118,7 +118,7 @@ class Pair(Subject):
             (path, value) for path, value in parts_of(back) if not self.is_loss or not is_value(value, self.main)
         ]
         moved = self.moved(start)
-        if moved and not any(array.size == 1 for array in self.slots.values()):  # it reports a number
+        if moved and all(array.size > 1 for path, array in self.slots.items() if path[0] == "self"):  # it is a report
             returned = [part for part in returned if np.size(part[1]) > 1]
         found = self.matched(returned, self.form.gradient.returns, changed)
         found |= self.tied()

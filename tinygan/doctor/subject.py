@@ -106,7 +106,7 @@ class Plan:
 
 
 def object_in_use(target, form):
-    """The object of a class with which the file itself calls the gradient of a form, or None."""
+    """The object of a class with which the file itself calls the gradient of a form, as it is in the end, or None."""
     name = (form.gradient or form.values[0][0]).name
     function = getattr(target.owner, name, None)
     return getattr(target.module, "calls", {}).get(getattr(function, "__code__", None), {}).get("self")
@@ -173,8 +173,10 @@ class Subject:
             return None
         all_given = {**self.plan.given, **dict(self.setting.given)}
         given = {k[5:]: realize(v, self.sizes, rng, "near") for k, v in all_given.items() if k[:5] == "init."}
-        if not isinstance(self.target.thing, type) or self.plan.world.name == ITSELF:
-            thing = call(copy.deepcopy, self.own_object() if isinstance(self.target.thing, type) else self.target.thing)
+        if not isinstance(self.target.thing, type):
+            thing = call(copy.deepcopy, self.target.thing)
+        elif self.plan.world.name == ITSELF:
+            thing = call(copy.deepcopy, object_in_use(self.target, self.form))
         else:
             thing = container(kind, given.pop("*"), given) if "*" in given else call(kind, **given)
         if isinstance(thing, Network):
@@ -193,10 +195,6 @@ class Subject:
             if array and leaf.value.dtype != np.float64 or not array and self.has_gradient(leaf.path):
                 leaf.put(np.array(leaf.value, np.float64) if array else as_array(leaf.value))
         return thing
-
-    def own_object(self):
-        """The object with which the file itself has called the gradient, as it is in the end."""
-        return object_in_use(self.target, self.form)
 
     def complete(self, thing, rng):
         """Have an object make what its constructor has not: by ``initialize(optimizer)``, or a step of ``fit``."""
@@ -248,7 +246,7 @@ class Subject:
         waiting = [self.function(step) for step in self.value] if self.target.owner is None else []
         space, names = vars(self.target.module), set()
         while waiting:
-            thing = waiting.pop()
+            thing = getattr(waiting[-1], "runs", waiting.pop())
             code = getattr(thing, "__code__", thing if isinstance(thing, types.CodeType) else None)
             new = set(code.co_names if code else ()) - names
             waiting += [part for part in (code.co_consts if code else ()) if isinstance(part, types.CodeType)]
@@ -408,7 +406,8 @@ class Subject:
         vector = np.concatenate([part.ravel() for part in parts])
         if not np.all(np.isfinite(vector)):
             written = [step for step in self.value if step.function is None or step.bound] or self.value
-            raise Stopped(f"{where(self.function(written[-1]))}: the output is not finite")
+            function = self.function(written[-1])
+            raise Stopped(f"{where(getattr(function, 'runs', function))}: the output is not finite")
         return vector
 
     def split(self, vector):
