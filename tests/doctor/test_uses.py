@@ -350,6 +350,29 @@ def test_the_gradient_of_a_policy_is_that_of_a_whole_episode(old, new):
     assert verdicts(source.replace("    dh[eph <= 0] = 0\n", ""))[0] == {"policy_backward": WRONG}
 
 
+def test_the_gradient_of_a_loss_in_what_stands_before_an_activation_is_measured_through_one_of_the_file():
+    source = """
+class Tanh:
+    def fn(self, z):
+        return np.tanh(z)
+
+    def grad(self, z):
+        return 1 - np.tanh(z) ** 2
+
+
+class SquaredError:
+    @staticmethod
+    def loss(y, y_pred):
+        return 0.5 * np.sum((y_pred - y) ** 2)
+
+    @staticmethod
+    def grad(y, y_pred, z, act_fn):
+        return (y_pred - y) * act_fn.grad(z)
+"""
+    assert verdicts(source)[0] == {"Tanh": RIGHT, "SquaredError": RIGHT}
+    assert verdicts(source.replace("act_fn.grad(z)", "act_fn.grad(y_pred)"))[0]["SquaredError"] is WRONG
+
+
 # ---- names -------------------------------------------------------------------------------------------------
 
 

@@ -43,7 +43,7 @@ from tinygan.doctor.calls import (
     with_optional,
 )
 from tinygan.doctor.feeding import TARGETS
-from tinygan.doctor.implied import IMPLIED, of_player, of_policy, totals, training
+from tinygan.doctor.implied import IMPLIED, of_activation, of_player, of_policy, totals, training
 from tinygan.doctor.names import (
     CACHE,
     DOUT,
@@ -120,6 +120,7 @@ def forms(functions, module):
             values = []
         elif name in gradients and not own_loss:
             values = of_player(call, calls, losses) or of_policy(call, calls, module) or values
+            values = of_activation(call, calls, module) or values
         values = [tuple(with_optional(step, call.returns, functions) for step in value) for value in values]
         if values:
             found.append(Form("pair", tuple(values), call._replace(flag=flags[0]) if flags else call))

@@ -9,8 +9,8 @@ import numpy as np
 
 from tinygan.doctor.calls import Call, Form, call_of, sides_of
 from tinygan.doctor.feeding import TARGETS
-from tinygan.doctor.names import LOOP, STEP
-from tinygan.doctor.source import walk_own
+from tinygan.doctor.names import LOOP, STEP, is_loss
+from tinygan.doctor.source import own_classes, required, walk_own
 
 # fmt: off
 IMPLIED = {  # what a backward pass may mean that names no loss; the target may be given as classes, too
@@ -91,6 +91,26 @@ def of_player(gradient, calls, losses):
         return Call(f"the loss {total.__name__}({name})", tuple(data), ("loss", *of), None, run, bound=True)
 
     return [(value(*loss, total),) for loss in USUAL[side].items() for total in (np.mean, np.sum)]
+
+
+def of_activation(gradient, calls, module):
+    """The value of ``grad(y, y_pred, z, act_fn)``: the loss of act_fn(z), for an activation of the module; or ()."""
+    act = next((name for name in gradient.needs if re.fullmatch(r"act(ivation)?(_?f\w*)?", name)), "")
+    losses = [call for name, call in calls.items() if is_loss(name) and len(call.needs) == 2]
+    losses = [loss for loss in losses if {*loss.needs, "z", act} == {*gradient.needs}]
+    kinds = [kind for kind in own_classes(module) if hasattr(kind, "grad") and not required(kind)]
+    kinds = [kind for kind in kinds if {"fn", "__call__"} & {name for base in kind.__mro__ for name in vars(base)}]
+    kinds.sort(key=lambda kind: not re.search("tanh|sigmoid", kind.__name__, re.I))  # without corners
+    if not act or not losses or not kinds:
+        return ()
+    out, target = sorted(losses[0].needs, key=lambda name: bool(TARGETS.fullmatch(name)))
+
+    def run(thing, **given):
+        made = kinds[0]()
+        y_pred = (made.fn if hasattr(made, "fn") else made)(given["z"])
+        return getattr(thing, losses[0].name)(**{out: y_pred, target: given[target]}), y_pred, made
+
+    return ((Call(f"loss of {act}(z)", ("z", target), ("loss", out, act), None, run, bound=True),),)
 
 
 # of policy_backward(eph, epdlogp)
