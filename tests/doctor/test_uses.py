@@ -528,6 +528,9 @@ class Ridge:
     found, text = verdicts(source)
     assert found == {"Ridge": RIGHT} and "the decay reg · w" in text
     assert verdicts(source.replace("+ self.reg", "- self.reg"))[0] == {"Ridge": WRONG}
+    penalized = source.replace("- y) ** 2)\n", "- y) ** 2) + 0.5 * self.reg * np.sum(self.w**2)\n")
+    assert verdicts(penalized)[0] == {"Ridge": RIGHT}
+    assert verdicts(penalized.replace("+ self.reg * self.w)", "+ 2 * self.reg * self.w)"))[0] == {"Ridge": WRONG}
 
 
 def test_what_a_whole_network_returns_beside_right_gradients_is_not_the_gradient_of_its_target():

@@ -91,13 +91,9 @@ def of_gradients(report):
 def of_form(report, wrong):
     """Return the Findings for one form: known mistakes, or a path, or an edit that mends, or what may be missing."""
     seen, path = named(wrong, CATALOGUE), path_of(wrong)
-    if (
-        path
-        and path.factor
-        and not path.is_number
-        and {mistake.name for mistake in seen} <= {"constant factor", *VAGUE}
-    ):
-        seen = {}  # it says which factor
+    less = {mistake.name for mistake in seen} <= {"constant factor", *VAGUE}
+    if path and path.factor and not path.is_number and less:  # it says which factor
+        seen = {}
     known = bool(seen)
     if not seen and path:
         seen = {Mistake(path.mistake, *WORDS[path.mistake]): {e.name: "" for e in wrong}}

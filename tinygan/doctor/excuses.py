@@ -198,9 +198,11 @@ def of_data(subject, found, remarks):
 
 
 def without_decay(subject, found, remarks):
-    """Let a step shrink each parameter by a multiple of itself, if a number of the object says by which."""
+    """Let a step shrink each parameter by a multiple of itself, if a number that the loss has not says by which."""
     own = getattr(subject.thing, "__dict__", {}) | subject.args
-    known = {k: v for k, v in own.items() if re.search("decay|reg|lam|l2|wd", k) and is_number(v) and not np.ndim(v)}
+    loss = text_about(subject.target.module, [step.node for step in subject.value if step.node is not None])
+    own = {k: v for k, v in own.items() if re.search("decay|reg|lam|l2|wd", k) and not re.search(rf"\b{k}\b", loss)}
+    known = {k: v for k, v in own.items() if is_number(v) and not np.ndim(v)}
     for i, m in enumerate(found if subject.form.kind == "step" else ()):
         if m.row.passed or m.a.shape != m.n.shape or not np.any(m.x):
             continue
