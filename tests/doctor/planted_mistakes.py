@@ -708,6 +708,8 @@ PLANTED = [  # (what is edited, what stands there, what is put there, the doctor
     ("Adam", "np.sqrt(v)", "v", "square root missing"),
     ("Adam", "self.beta2 * self.v.get(k, 0) + (1 - self.beta2)", "self.beta1 * self.v.get(k, 0) + (1 - self.beta1)", "wrong decay rate"),
     ("Adam", "self.lr * m", "m", "learning rate missing"),
+    ("Adam", "self.v[k] / (1 - self.beta2**self.t)", "self.v[k] / (1 - self.beta1**self.t)", "wrong decay rate"),
+    ("Adam", "self.m[k] / (1 - self.beta1**self.t)", "self.m[k] / (1 - self.beta2**self.t)", "wrong decay rate"),
     ("Adam", "g**2", "np.abs(g)", "square missing"),
     ("Adam", "g**2", "g", "square missing"),  # and no number, then
     ("Adam", "g**2", "self.m[k]**2", "wrong average"),

@@ -100,6 +100,19 @@ def test_an_optimizer_whose_steps_have_another_name_is_not_passed_over():
     assert found == {"AdamW": UNCHECKED} and "compute_step" in text
 
 
+def test_an_optimizer_may_be_a_function_of_x_and_dx():
+    source = """
+def rmsprop(x, dx, config=None):
+    config = config or {}
+    config.setdefault("decay_rate", 0.99)
+    config.setdefault("cache", np.zeros_like(x))
+    config["cache"] = config["decay_rate"] * config["cache"] + (1 - config["decay_rate"]) * dx**2
+    return x - 1e-2 * dx / (np.sqrt(config["cache"]) + 1e-8), config
+"""
+    assert verdicts(source)[0] == {"rmsprop": RIGHT}
+    assert verdicts(source.replace("np.sqrt(config", "(config"))[0] == {"rmsprop": WRONG}
+
+
 NADAM = """
 class Nadam:
     def __init__(self, lr=0.01, b1=0.9, b2=0.999, eps=1e-8):
@@ -376,6 +389,56 @@ class SquaredError:
 # ---- names -------------------------------------------------------------------------------------------------
 
 
+def test_a_loop_of_training_and_a_step_of_a_game_are_no_values_with_gradients():
+    source = """
+def step(s, a):
+    s2 = s + 0.1 * a
+    return s2, -np.sum(s2**2)
+
+
+def mse(w, x, y):
+    return 0.5 * np.mean((x @ w - y) ** 2)
+
+
+def mse_gradient(w, x, y):
+    return x.T @ (x @ w - y) / len(y)
+
+
+def least_squares(y, x, initial_w, max_iters, gamma):
+    w = initial_w
+    for _ in range(max_iters):
+        w = w - gamma * mse_gradient(w, x, y)
+    return w, mse(w, x, y)
+
+
+print(least_squares(np.ones(5), np.random.randn(5, 3), np.zeros(3), 4, 0.1), step(np.ones(2), np.ones(2)))
+"""
+    assert verdicts(source)[0] == {"mse_gradient": RIGHT}
+
+
+def test_another_number_of_classes_than_the_scores_have_is_not_tried():
+    source = """
+class SmoothedCrossEntropy:
+    def __init__(self, n_classes=3, smoothing=0.1):
+        self.k, self.smoothing = n_classes, smoothing
+
+    def forward(self, logits, target):
+        z = logits - logits.max(axis=1, keepdims=True)
+        self.logp = z - np.log(np.exp(z).sum(axis=1, keepdims=True))
+        self.t = np.full(logits.shape, self.smoothing / self.k)
+        self.t[np.arange(len(target)), target] += 1 - self.smoothing
+        return -(self.t * self.logp).sum() / len(target)
+
+    def backward(self):
+        return (np.exp(self.logp) - self.t) / len(self.t)
+
+
+loss = SmoothedCrossEntropy(3)
+print(loss.forward(np.random.randn(6, 3), np.array([0, 1, 2, 1, 0, 2])), loss.backward())
+"""
+    assert verdicts(source)[0] == {"SmoothedCrossEntropy": RIGHT}
+
+
 def test_gelu_is_not_the_gradient_of_elu():
     source = """
 def elu(x):
@@ -473,6 +536,41 @@ def test_a_loss_of_chances_may_have_its_gradient_in_the_logits_where_the_file_sa
     assert found == {"CrossEntropy": RIGHT} and "in the logits that p was made of" in text
     assert RIGHT not in verdicts(IN_LOGITS.replace("In the logits whose softmax is p.", "It is short."))[0].values()
     assert RIGHT not in verdicts(IN_LOGITS.replace("return p - y", "return y - p"))[0].values()
+
+
+def test_a_backward_that_calls_its_argument_dlogit_begins_before_the_sigmoid():
+    source = """
+class Discriminator:
+    def __init__(self, n):
+        self.w, self.b = np.random.randn(n, 1), np.zeros(1)
+
+    def forward(self, x):
+        self.x, self.p = x, 1 / (1 + np.exp(-(x @ self.w + self.b)))
+        return self.p
+
+    def backward(self, dlogit):
+        self.dw, self.db = self.x.T @ dlogit, dlogit.sum(axis=0)
+        return dlogit @ self.w.T
+"""
+    found, text = verdicts(source)
+    assert found == {"Discriminator": RIGHT} and "dlogit is the gradient before the sigmoid" in text
+    assert verdicts(source.replace("dlogit", "dout"))[0] == {"Discriminator": WRONG}
+    assert verdicts(source.replace("dlogit.sum(axis=0)", "dlogit.mean(axis=0)"))[0] == {"Discriminator": WRONG}
+
+
+def test_the_error_that_is_returned_beside_the_gradient_is_none():
+    source = """
+def cost(y, tx, w):
+    return 0.5 * np.mean((y - tx @ w) ** 2)
+
+
+def cost_gradient(y, tx, w):
+    err = y - tx @ w
+    grad = -tx.T @ err / len(err)
+    return grad, err
+"""
+    assert verdicts(source)[0] == {"cost_gradient": RIGHT}
+    assert verdicts(source.replace("-tx.T", "tx.T"))[0] == {"cost_gradient": WRONG}
 
 
 def test_what_an_activation_hands_on_as_it_is_may_be_meant_for_a_loss_behind_it():

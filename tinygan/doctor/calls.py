@@ -7,7 +7,7 @@ import re
 import sys
 from typing import NamedTuple
 
-from tinygan.doctor.arrays import named_after
+from tinygan.doctor.arrays import is_gradient_name, named_after
 from tinygan.doctor.feeding import CLASSES, TARGETS
 from tinygan.doctor.names import LOSS, NO_LOSS, RATE, is_loss, sides_in
 from tinygan.doctor.source import (
@@ -177,6 +177,13 @@ def sides_of(call):
     return sides_in(call.name)
 
 
+def is_of_a_game(call):
+    """Is it the step of a game's world, state, reward = step(state, action), and no training step?"""
+    said = {name for name in flat(call.returns) if isinstance(name, str)}
+    known = said & set(call.needs) or any(is_gradient_name(name) or LOSS.fullmatch(name) for name in said)
+    return call.name == "step" and bool(said) and not known
+
+
 def gives_both(call, module):
     """Does it return a value and a gradient, by its source, or nothing yet, or what another one returns that does?"""
     if f"{call.name}_by_definition" in vars(module):
@@ -186,6 +193,7 @@ def gives_both(call, module):
         call.node is None
         or NO_LOSS.fullmatch(call.name)
         or re.search("(a|de)scent", call.name)
+        or re.search(r"\b(solve|lstsq|pinv)\(", ast.unparse(call.node))
         or moves
         and not LOSS.fullmatch(call.name)
     ):

@@ -166,15 +166,20 @@ class Evidence:
     def blind_to_rounding(self, alone=False):
         """Return the type to which all may be rounded without a change of output, or (not ``alone``) of gradient."""
         old = {path: array.copy() for path, array in self.subject.slots.items()}
-        for kind in (np.float32, np.float16):
+
+        def at(change):
             for array in self.subject.slots.values():
-                array[...] = array.astype(kind)
+                array[...] = change(array)
             try:
-                gradient, out = self.subject.gradients(self.m.dout)[self.path], self.subject.out()
+                return self.subject.gradients(self.m.dout)[self.path], self.subject.out()
             finally:
                 for path, array in self.subject.slots.items():
                     array[...] = old[path]
-            kept = gradient is not None and not alone and np.array_equal(gradient, self.a)
+
+        constant = np.array_equal(at(lambda array: 1.01 * array)[0], self.a)  # the gradient of a bias, say
+        for kind in (np.float32, np.float16):
+            gradient, out = at(lambda array, kind=kind: array.astype(kind))
+            kept = not constant and gradient is not None and not alone and np.array_equal(gradient, self.a)
             if (kept or np.array_equal(out, self.m.out)) and any(np.any(o != o.astype(kind)) for o in old.values()):
                 return kind.__name__
         return ""

@@ -134,6 +134,7 @@ def cut_off(m):
 def guarded(subject, found, label, remarks):
     """Measure what is only a little wrong without the small numbers of the code, log(p + 1e-8); return what counts."""
     found = without_penalty(subject, found, remarks)
+    found = from_logits(subject, found, remarks)
     found = in_logits(subject, without_decay(subject, of_data(subject, found, remarks), remarks), remarks)
     if all(m.row.passed for m in found) or not label and any(m.row.error > 0.05 for m in found):
         return found
@@ -214,6 +215,20 @@ def without_decay(subject, found, remarks):
             remarks.append(f"the step adds the decay {names[0]} · {display(m.path)}, which the loss has not")
             found = [*found[:i], m._replace(n=m.n + c * moved, row=row), *found[i + 1 :]]
     return found
+
+
+def from_logits(subject, found, remarks):
+    """Take dout for the gradient in the logits s whose sigmoid is the output, where backward calls it so, dlogit."""
+    called = [name for name in subject.douts if "logit" in name.lower()]
+    wrong = [m for m in found if not m.row.passed]
+    if not called or not wrong or any(m.out.min() <= 0 or m.out.max() >= 1 or m.a.shape != m.n.shape for m in wrong):
+        return found
+    slopes = {m.path: (m.J @ (m.dout / (m.out * (1 - m.out)))).reshape(m.n.shape) for m in wrong}
+    again = [m._replace(n=n, row=compare(m.name, m.a, n)) for m in wrong for n in [slopes[m.path]]]
+    if not all(m.row.passed for m in again):
+        return found
+    remarks.append(f"{called[0]} is the gradient before the sigmoid that the output is made by")
+    return [next((other for other in again if other.path == m.path), m) for m in found]
 
 
 LOGITS = r"logit|softmax|sigmoid|pre-?activation|input (to|of) the|before"

@@ -33,6 +33,7 @@ from tinygan.doctor.calls import (
     gives_both,
     gives_output,
     is_handed_gradients,
+    is_of_a_game,
     is_pure,
     losses_of_both,
     moves_arguments,
@@ -131,7 +132,10 @@ def forms(functions, module):
         if (
             done
             or not (call.needs or LOSS.fullmatch(name))
+            or any(LOOP.fullmatch(p.name) for p in parameters(functions[name]))  # it trains, and is no step
+            and not LOSS.fullmatch(name)
             or GRADIENTS.intersection(call.needs)
+            or is_of_a_game(call)
             or STEP.fullmatch(name)
             and is_handed_gradients(call)
             or name in gradients
@@ -150,9 +154,7 @@ def forms(functions, module):
                 found += [Form("step", ((sides[side],),), call) for side in sorted(sides)]
                 continue
             adapts = call.node is not None and re.search(r"sqrt\(|momentum|beta_?[12]\b", ast.unparse(call.node))
-            if (
-                LOOP.intersection(p.name for p in parameters(functions[name])) or adapts and found
-            ):  # an optimizer's step is not along the gradient
+            if adapts and found:  # an optimizer's step is not along the gradient
                 continue
             fitting = [(over_pairs(loss, call),) for loss in fitting if alike(loss, call) > -4]
             if both := losses_of_both(call):
@@ -359,8 +361,9 @@ def adds_to_gradients(function):
 
 def is_rule(name, needs):
     """Is a function with these arguments one step of an optimizer?"""
-    given = GRADIENTS.intersection(map(str.lower, needs)) and len(needs) > 1
-    given = given and sum(named_after(g, name) == 3 for g in needs for name in needs if g != name) < 2  # W, b, dW, db
+    pairs = sum(named_after(g, name) == 3 for g in needs for name in needs if g != name)
+    given = GRADIENTS.intersection(map(str.lower, needs)) and len(needs) > 1 and pairs < 2  # not W, b, dW, db
+    given = given or pairs == 1 and RULE.fullmatch(name)  # adam(x, dx, config)
     return bool(given and (RULE.fullmatch(name) or "update" in name) and not LOSS.fullmatch(name))
 
 

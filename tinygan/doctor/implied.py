@@ -157,5 +157,5 @@ def training(calls, losses):
     called = {getattr(part.func, "attr", "") for part in walk_own(train.node) if isinstance(part, ast.Call)}
     data = [(name,) for name in train.needs if not TARGETS.fullmatch(name)]
     values = [(call, loss) for call in calls.values() if call.needs in data and call.returns for loss in beside]
-    moves = any(STEP.fullmatch(name) for name in called & set(calls)) and not LOOP.intersection(train.needs)
+    moves = any(STEP.fullmatch(name) for name in called & set(calls)) and not any(map(LOOP.fullmatch, train.needs))
     return [Form("step", tuple(values), train)] * bool(moves and values)

@@ -20,7 +20,7 @@ NO_LOSS = re.compile(r"(?!.*back).*forward.*|(init|_(?!\w*(loss|cost))|make|load
 COMMON_WORDS = set("""loss cost function fn func nll objective error value compute calc calculate get eval forward backward gradient
 gradients grad grads derivative deriv prime d of the""".split())
 NO_GRADIENT = re.compile(r"no_?grad|tangent.*|save.*|param\w*_grads?|.*(num|check|test|clip|zero|norm|finite|approx|estimat|reset|flush|apply|plot|print|init|get_|set_|compare|descen[td]|ascent).*", re.I)
-LOOP = {"epochs", "n_epochs", "num_epochs", "epoch", "iterations", "n_iter", "num_iterations", "num_iters", "max_iter"}
+LOOP = re.compile(r"((n|num|max)_?)?(epochs?|iter(s|ations?)?)", re.I)
 # fmt: on
 
 

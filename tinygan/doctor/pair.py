@@ -120,7 +120,11 @@ class Pair(Subject):
         moved = self.moved(start)
         if moved and all(array.size > 1 for path, array in self.slots.items() if path[0] == "self"):  # it is a report
             returned = [part for part in returned if np.size(part[1]) > 1]
-        found = self.matched(returned, self.form.gradient.returns, changed)
+        names = self.form.gradient.returns
+        plain = [i for i, name in enumerate(names) if name in ("grad", "gradient", "grads")]
+        if len(plain) == 1 and not any(is_gradient_name(name) for i, name in enumerate(names) if i != plain[0]):
+            returned = [part for part in returned if len(names) == 1 or part[0][0] == plain[0]]  # and not the error
+        found = self.matched(returned, names, changed)
         found |= self.tied()
         self.broken += self.exchanged(returned, found)
         own = [path for path, g in found.items() if path[0] == "self" and g is not None]

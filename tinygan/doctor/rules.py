@@ -48,6 +48,8 @@ MISTAKES = {  # change of a rule: (name, meaning, what to look at)
     "β1 for β2": ("wrong decay rate", "the mean of g² decays with β₁, and must with β₂", "v = β₂ v + (1 - β₂) g²"),
     "β2 for β1": ("wrong decay rate", "the mean of g decays with β₂, and must with β₁", "m = β₁ m + (1 - β₁) g"),
     "β1 and β2": ("wrong decay rate", "β₁ and β₂ are exchanged", "m = β₁ m + (1 - β₁) g, v = β₂ v + (1 - β₂) g²"),
+    "v̂ by β1": ("wrong decay rate", "the bias correction of v takes β₁, and v decays with β₂", "v̂ = v/(1 - β₂ᵗ)"),
+    "m̂ by β2": ("wrong decay rate", "the bias correction of m takes β₂, and m decays with β₁", "m̂ = m/(1 - β₁ᵗ)"),
     "1 - β": ("decay the wrong way round", "the old average has the weight 1 - β, the new gradient β", "v = β v + (1 - β) g²: the old has the large weight"),
     "|g|": ("square missing", "the second average is of |g|, and must be of g²", "v = β₂ v + (1 - β₂) g²"),
     "g": ("square missing", "the second average is of g itself, and must be of g²: where g is negative, it has no root", "v = β₂ v + (1 - β₂) g²"),
@@ -104,7 +106,7 @@ def follow(kind, style, h, start, gradients, mistake=""):
 def one(kind, style, h, g, m, v, t, mistake, decay=0.0):
     """Return (what is multiplied by lr and subtracted, the new m, the new v). decay: what Adam adds to its m̂."""
     b1, b2, eps = h["b1"], h["b2"], h["eps"]
-    c1, c2 = b1, b2  # of the bias correction
+    c1, c2 = {"v̂ by β1": (b1, b1), "m̂ by β2": (b2, b2)}.get(mistake, (b1, b2))  # of the bias correction
     b1, b2 = {"β1 for β2": (b1, b1), "β2 for β1": (b2, b2), "β1 and β2": (b2, b1)}.get(mistake, (b1, b2))
     if mistake == "no root":
         root = lambda v: v + eps  # noqa: E731

@@ -16,7 +16,7 @@ from tinygan.doctor.source import own_classes, parameters, words
 
 # fmt: off
 LEFT_ALONE = re.compile(
-    r".*(seed|rng|random|retain|keep_grad|save|store|eps|verbose|debug|inplace|copy|check|dtype|name|iter|steps|epoch|train|lr|learn|momentum|path).*"
+    r".*(seed|rng|random|retain|keep_grad|save|store|eps|verbose|debug|inplace|copy|check|dtype|name|iter|steps|epoch|train|lr|learn|momentum|path|n_?class|num_?class|vocab).*"
     r"|mode|tol|cache|out|training|deriv\w*|prime|grad\w*|backward|d", re.I)
 # fmt: on
 
