@@ -176,7 +176,10 @@ class Evidence:
                 for path, array in self.subject.slots.items():
                     array[...] = old[path]
 
-        constant = np.array_equal(at(lambda array: 1.01 * array)[0], self.a)  # the gradient of a bias, say
+        gradient, out = at(lambda array: 1.01 * array)
+        constant = np.array_equal(gradient, self.a)  # the gradient of a bias, say
+        if np.array_equal(out, self.m.out):  # nothing is felt here, rounded or not
+            return ""
         for kind in (np.float32, np.float16):
             gradient, out = at(lambda array, kind=kind: array.astype(kind))
             kept = not constant and gradient is not None and not alone and np.array_equal(gradient, self.a)
