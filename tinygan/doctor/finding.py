@@ -177,8 +177,11 @@ def stem_of(name, calls):
         rest = match["before"] or match["after"]
         rest = re.sub(r"(_out(put)?)?_to$", "", rest.strip("_"))  # sigmoid_output_to_derivative
         return "" if rest in ("d", "compute", "get", "calc", "calculate", "fn", "func", "pass") else rest
-    if re.fullmatch("deltas|score", name) and any(
-        is_loss(k) and "energ" not in k and c.needs == calls[name].needs for k, c in calls.items()
+    of_targets = name == "score" and any(map(TARGETS.fullmatch, calls[name].needs))  # how good it is, score(X, y)
+    if (
+        re.fullmatch("deltas|score", name)
+        and not of_targets
+        and any(is_loss(k) and "energ" not in k and c.needs == calls[name].needs for k, c in calls.items())
     ):
         return ""
     without = re.sub(r"^(d_?|g_)", "", name)  # gelu is not the gradient of elu
