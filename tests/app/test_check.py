@@ -653,8 +653,8 @@ def policy(x):
     return 1 / (1 + np.exp(-(x @ W)))
 
 
-def policy_backward(episode, d_logits):
-    return {"W": np.vstack(episode).T @ np.array(d_logits).reshape(len(episode))}
+def policy_backward(episode, back):
+    return {"W": np.vstack(episode).T @ np.array(back).reshape(len(episode))}
 
 
 def objective(xs, actions):

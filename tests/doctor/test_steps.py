@@ -136,9 +136,9 @@ class Net:
         h = np.tanh(x @ self.W)
         return 1 / (1 + np.exp(-h @ self.V)), (x, h)
 
-    def score_backward(self, dlogit, cache):
+    def score_backward(self, ds, cache):
         x, h = cache
-        return {"W": x.T @ (dlogit @ self.V.T * (1 - h**2)), "V": h.T @ dlogit}
+        return {"W": x.T @ (ds @ self.V.T * (1 - h**2)), "V": h.T @ ds}
 
     def loss_and_grad(self, x, y):
         p, cache = self.score(x)

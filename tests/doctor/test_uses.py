@@ -554,7 +554,7 @@ class Discriminator:
 """
     found, text = verdicts(source)
     assert found == {"Discriminator": RIGHT} and "dlogit is the gradient before the sigmoid" in text
-    assert verdicts(source.replace("dlogit", "dout"))[0] == {"Discriminator": WRONG}
+    assert RIGHT not in verdicts(source.replace("dlogit", "dout"))[0].values()
     assert verdicts(source.replace("dlogit.sum(axis=0)", "dlogit.mean(axis=0)"))[0] == {"Discriminator": WRONG}
 
 

@@ -23,7 +23,7 @@ from tinygan.doctor.source import node_of, walk_own
 from tinygan.gradcheck import relative_error
 
 SECONDS = (3.0, 3.0)  # that the search may take, at each level
-TO_PLACE = 0.7  # where the mistake has its name already, and only the line is looked for
+TO_PLACE = 1.2  # where the mistake has its name already, and only the line is looked for
 
 
 # of an engine
