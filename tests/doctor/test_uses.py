@@ -514,6 +514,32 @@ class Network:
     assert found == {"Network": RIGHT}, text
 
 
+def test_as_many_hidden_units_as_samples_are_no_broadcast():
+    source = """
+class Net:
+    def __init__(self, n_in):
+        self.W1, self.W2, self.W3 = np.random.randn(n_in, 8), np.random.randn(8, 6), np.random.randn(6, 1)
+
+    def loss(self, x, y):
+        self.x, self.h = x, np.tanh(x @ self.W1)
+        self.g = np.tanh(self.h @ self.W2)
+        self.d = (self.g @ self.W3 - y) / len(x)
+        return 0.5 * np.sum(self.d**2) * len(x)
+
+    def backward(self):
+        dg = self.d @ self.W3.T * (1 - self.g**2)
+        self.dW2, self.dW3 = self.h.T @ dg, self.g.T @ self.d
+        self.dW1 = self.x.T @ (dg @ self.W2.T * np.cos(3 * self.h))
+
+
+net = Net(3)
+net.loss(np.random.randn(6, 3), np.random.randn(6, 1))
+net.backward()
+"""
+    found, text = verdicts(source)
+    assert found == {"Net": WRONG} and "W1" in text and "broadcast" not in text
+
+
 # ---- conventions ---------------------------------------------------------------------------------------------
 
 IN_LOGITS = '''
