@@ -251,6 +251,45 @@ def test_a_container_is_filled_as_the_file_fills_it():
     assert verdicts(CONTAINER.replace("self.kids[::-1]", "self.kids[::-1][:1]"))[0] == {"Scale": RIGHT, "Chain": WRONG}
 
 
+def test_a_layer_that_is_handed_the_optimizer_of_the_file_is_measured_with_a_plain_one():
+    source = """
+class Adam:
+    def __init__(self, learning_rate=0.001, b1=0.9, b2=0.999):
+        self.learning_rate, self.b1, self.b2, self.m, self.v, self.t = learning_rate, b1, b2, 0, 0, 0
+
+    def update(self, w, grad_wrt_w):
+        self.t += 1
+        self.m = self.b1 * self.m + (1 - self.b1) * grad_wrt_w
+        self.v = self.b2 * self.v + (1 - self.b2) * grad_wrt_w**2
+        m, v = self.m / (1 - self.b1**self.t), self.v / (1 - self.b2**self.t)
+        return w - self.learning_rate * m / (np.sqrt(v) + 1e-8)
+
+
+class Dense:
+    def __init__(self, n_units, input_shape):
+        self.n_units, self.input_shape = n_units, input_shape
+
+    def initialize(self, optimizer):
+        self.W, self.W_opt = np.random.randn(self.input_shape[0], self.n_units), optimizer
+
+    def forward_pass(self, X):
+        self.layer_input = X
+        return X @ self.W
+
+    def backward_pass(self, accum_grad):
+        W = self.W
+        self.W = self.W_opt.update(self.W, self.layer_input.T @ accum_grad)
+        return accum_grad @ W.T
+
+
+layer = Dense(2, (3,))
+layer.initialize(Adam())
+layer.backward_pass(layer.forward_pass(np.random.randn(6, 3)))
+"""
+    assert verdicts(source)[0]["Dense"] is RIGHT
+    assert verdicts(source.replace("self.layer_input.T @ acc", "2 * self.layer_input.T @ acc"))[0]["Dense"] is WRONG
+
+
 def test_a_number_of_a_dictionary_of_parameters_is_one_of_them():
     source = """
 def forward(p, x):
@@ -475,6 +514,26 @@ def test_a_function_and_its_slope_entry_by_entry_come_together():
     )
     assert verdicts(source)[0] == {"hinge": RIGHT}
     assert RIGHT not in verdicts(source.replace("-1.0", "1.0"))[0].values()
+
+
+def test_the_score_of_a_log_likelihood_is_its_gradient_and_a_loop_that_fits_it_is_none():
+    source = """
+def poisson_loglik(w, X, y):
+    return np.sum(y * (X @ w) - np.exp(X @ w))
+
+
+def poisson_score(w, X, y):
+    return X.T @ (y - np.exp(X @ w))
+
+
+def fit_gradient(X, y, lr=0.01, n_iter=5):
+    w = np.zeros(X.shape[1])
+    for _ in range(n_iter):
+        w += lr * poisson_score(w, X, y)
+    return w
+"""
+    assert verdicts(source)[0] == {"poisson_score": RIGHT}
+    assert verdicts(source.replace("(y - np", "(y + np"))[0] == {"poisson_score": WRONG}
 
 
 def test_a_slope_that_is_measured_by_nudging_is_no_gradient_to_be_checked():

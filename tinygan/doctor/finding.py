@@ -98,7 +98,9 @@ class Target(NamedTuple):
 def forms(functions, module):
     """Return the Forms of a namespace {name: function}, a gradient's first."""
     calls = {name: call_of(name, function) for name, function in functions.items()}
+    loops = {name for name in calls if any(LOOP.fullmatch(p.name) for p in parameters(functions[name]))}
     gradients = {name: stem for name in calls if (stem := stem_of(name, calls)) is not None}
+    gradients = {name: stem for name, stem in gradients.items() if not (name in loops and name.startswith("fit"))}
     stems = set(gradients.values())  # of step_backward
     rest = {n: call for n, call in calls.items() if n not in gradients and (n in stems or not STEP.fullmatch(n))}
     losses = [call for name, call in calls.items() if is_loss(name)]
@@ -132,7 +134,7 @@ def forms(functions, module):
         if (
             done
             or not (call.needs or LOSS.fullmatch(name))
-            or any(LOOP.fullmatch(p.name) for p in parameters(functions[name]))  # it trains, and is no step
+            or name in loops  # it trains, and is no step
             and not LOSS.fullmatch(name)
             or GRADIENTS.intersection(call.needs)
             or is_of_a_game(call)
@@ -179,7 +181,7 @@ def stem_of(name, calls):
         return "" if rest in ("d", "compute", "get", "calc", "calculate", "fn", "func", "pass") else rest
     of_targets = name == "score" and any(map(TARGETS.fullmatch, calls[name].needs))  # how good it is, score(X, y)
     if (
-        re.fullmatch("deltas|score", name)
+        re.fullmatch(r"deltas|(\w+_)?score", name)
         and not of_targets
         and any(is_loss(k) and "energ" not in k and c.needs == calls[name].needs for k, c in calls.items())
     ):

@@ -19,7 +19,7 @@ CACHE = re.compile(r"\w*cache\w*|ctx|context|saved\w*|memory|tape|mem|aux|residu
 NO_LOSS = re.compile(r"(?!.*back).*forward.*|(init|_(?!\w*(loss|cost))|make|load|split|im2col|param|get_|fit|train|run|main|sample|generate).*|.*(shape|size).*")
 COMMON_WORDS = set("""loss cost function fn func nll objective error value compute calc calculate get eval forward backward gradient
 gradients grad grads derivative deriv prime d of the""".split())
-NO_GRADIENT = re.compile(r"no_?grad|tangent.*|save.*|param\w*_grads?|.*(num|check|test|clip|zero|norm|finite|approx|estimat|reset|flush|apply|plot|print|init|get_|set_|compare|descen[td]|ascent).*", re.I)
+NO_GRADIENT = re.compile(r"no_?grad|fit_.*|tangent.*|save.*|param\w*_grads?|.*(num|check|test|clip|zero|norm|finite|approx|estimat|reset|flush|apply|plot|print|init|get_|set_|compare|descen[td]|ascent).*", re.I)
 LOOP = re.compile(r"((n|num|max)_?)?(epochs?|iter(s|ations?)?)", re.I)
 # fmt: on
 

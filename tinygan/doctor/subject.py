@@ -222,7 +222,7 @@ class Subject:
                 calls = getattr(self.target.module, "calls", {})
                 own = calls.get(getattr(method, "__func__", method).__code__, {})
                 own = own if self.plan.world.name.startswith("as used") else {}
-                given = {k: copy.deepcopy(v) for k, v in {**drawn, **known, **own}.items() if k in needs}
+                given = {k: copy.deepcopy(v) for k, v in {**drawn, **own, **known}.items() if k in needs}
                 if len(given) == len(needs):
                     with contextlib.suppress(Stopped):  # it makes nothing, perhaps, but needs what is missing
                         call(method, **given)
