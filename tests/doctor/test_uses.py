@@ -173,6 +173,8 @@ def test_a_step_that_hands_right_gradients_to_an_optimizer_is_none_of_its_own():
     found, text = verdicts(HANDED)
     assert found["loss_and_grads"] is found["Adam"] is RIGHT and WRONG not in found.values()
     assert "train_step hands gradients that are right to an optimizer" in text
+    found, text = verdicts(HANDED.replace("opt.step(P, G)", "opt.step(P, {k: -g for k, g in G.items()})"))
+    assert "hands gradients" not in text and found["train_step"] not in (None, RIGHT)
 
 
 def test_a_step_that_hands_wrong_gradients_to_an_optimizer_is_not_called_right():

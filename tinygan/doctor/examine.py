@@ -87,8 +87,8 @@ def examine(thing, example=None, definition=None, **setting):
                 except Stopped as error:
                     stopped.append((form, error))
     for form, error in stopped:
-        if whole := is_part_of_right(report, form):
-            report.remarks.append(f"{form.name} was measured as a part of {whole}, which is right")
+        if outer := is_part_of_right(report, form):
+            report.remarks.append(f"{form.name} was measured as a part of {outer}, which is right")
         else:
             report.errors.append(error)
             report.unchecked.append(form.name)
@@ -130,9 +130,11 @@ def settled_by_gradients(report, form):
 
 
 def hands_on(node):
-    """Does a step hand gradients to an optimizer, ``opt.step(params, grads)``?"""
-    functions = [part.func for part in walk_own(node) if isinstance(part, ast.Call)] if node is not None else []
-    return any(re.search(r"\bopt\w*\.\w+$", ast.unparse(function)) for function in functions)
+    """Does a step hand gradients to an optimizer as they are, ``opt.step(params, grads)``, and compute nothing?"""
+    parts = list(walk_own(node)) if node is not None else []
+    computes = any(isinstance(part, (ast.BinOp, ast.UnaryOp, ast.AugAssign, ast.comprehension)) for part in parts)
+    calls = [part for part in parts if isinstance(part, ast.Call)]
+    return not computes and any(re.search(r"\bopt\w*\.\w+$", ast.unparse(part.func)) for part in calls)
 
 
 def is_part_of_right(report, form):
