@@ -43,6 +43,7 @@ REFUSED = tuple(f"os.{x}" for x in "remove rename rmdir truncate mkdir system fo
 REFUSED += "subprocess", "socket.connect", "shutil"
 NEVER_NEGATIVE = ("norm", "sqrt", "abs", "square")
 WATCHED = []  # [is a demonstration running now?]
+ALARMS = []  # what SIGALRM calls, the innermost last; set once for all calls, for that takes longer than a short call
 CELLS = {}  # {path of a notebook: [first line of each cell, in the joined code]}
 
 
@@ -84,7 +85,7 @@ def sandbox():
     np.random.RandomState = SeededRandomState
     stdin, sys.stdin = sys.stdin, io.StringIO()
     try:
-        with contextlib.redirect_stdout(io.StringIO()), np.errstate(all="ignore"), warnings.catch_warnings():
+        with alarm(), contextlib.redirect_stdout(io.StringIO()), np.errstate(all="ignore"), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
@@ -93,22 +94,36 @@ def sandbox():
 
 
 @contextlib.contextmanager
-def time_limit(seconds):
-    """Raise TimeIsUp in here after so many seconds, where the system can (not on Windows, not in a thread)."""
+def alarm():
+    """Let SIGALRM raise TimeIsUp in here, where the system can (not on Windows, not in a thread); yield whether."""
     if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
-        yield
+        yield False
         return
 
     def ring(*_):
         raise TimeIsUp
 
     before = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, seconds, 0.1)  # again and again, should a bare ``except`` swallow it
+    ALARMS.append(ring)
     try:
-        yield
+        yield True
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        ALARMS.pop()
         signal.signal(signal.SIGALRM, before)
+
+
+@contextlib.contextmanager
+def time_limit(seconds):
+    """Raise TimeIsUp in here after so many seconds, where an alarm can be set."""
+    with contextlib.nullcontext(True) if ALARMS else alarm() as rings:
+        if not rings or threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        signal.setitimer(signal.ITIMER_REAL, seconds, 0.1)  # again and again, should a bare ``except`` swallow it
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def call(function, *args, seconds=SECONDS, **named):

@@ -6,6 +6,8 @@ import ast
 import inspect
 import re
 import sys
+import types
+from functools import lru_cache
 
 
 def tree_of(module):
@@ -55,9 +57,20 @@ def required(function):
 def parameters(function):
     """Return the parameters of a function, or of a class's constructor; [] of what is not written in Python."""
     try:
+        if isinstance(function, types.MethodType) and isinstance(function.__func__, types.FunctionType):
+            own = parameters(function.__func__)
+            return own[len(own) > 0 and own[0].kind is not inspect.Parameter.VAR_POSITIONAL :]
+        if isinstance(function, types.FunctionType):
+            return list(signature_of(function, id(function.__defaults__), id(function.__kwdefaults__)))
         return list(inspect.signature(function).parameters.values())
     except (ValueError, TypeError):
         return []
+
+
+@lru_cache(1000)  # each forward pass asks for it
+def signature_of(function, *_):
+    """The parameters of a function with these defaults."""
+    return tuple(inspect.signature(function).parameters.values())
 
 
 def returns(node):

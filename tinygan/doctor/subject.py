@@ -330,11 +330,12 @@ class Subject:
 
     def extra(self, step):
         """Return {argument: value} of those of a function that are given otherwise than by default."""
-        names, rng = [p.name for p in parameters(self.function(step))], np.random.default_rng([self.setting.seed, 9])
+        names = [p.name for p in parameters(self.function(step))]
         given = [(name, value) for name, value in self.setting.given if name in names]
         if self.form.kind == "step":
             clipped = re.findall(r"clip\([^()]*-\s*(\w+),\s*(\w+)", self.target.text)
             given += [(name, 1e9) for name in names if re.fullmatch(CUT, name) or (name, name) in clipped]
+        rng = np.random.default_rng([self.setting.seed, 9]) if given else None
         return {name: realize(value, self.sizes, rng, self.setting.spread) for name, value in given}
 
     def in_order(self, result):
