@@ -106,6 +106,14 @@ def with_optional(call, gradients, functions):
     return call._replace(needs=tuple(dict.fromkeys((*call.needs, *felt))))
 
 
+def with_shared(steps, functions):
+    """The same Calls, each in need of those of its arguments, too, that another one cannot do without: keep_prob."""
+    needed = {name for step in steps for name in step.needs}
+    known = {step.name: parameters(functions[step.name]) for step in steps if step.name in functions}
+    shared = {name: [p.name for p in of if p.default is not p.empty and p.name in needed] for name, of in known.items()}
+    return [step._replace(needs=tuple(dict.fromkeys((*step.needs, *shared.get(step.name, ()))))) for step in steps]
+
+
 def stores_gradients(call):
     """Does it leave gradients in its object, or in an inner one, self.D.backward(dout), and return the loss alone?"""
     stored = [part.targets[0] for part in walk_own(call.node) if isinstance(part, ast.Assign)] if call.node else []

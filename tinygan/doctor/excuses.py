@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import re
 import types
@@ -12,7 +13,7 @@ import numpy as np
 from tinygan.doctor.arrays import is_number
 from tinygan.doctor.measure import CUT_IN_A_LOOP, TOLERANCE, measure
 from tinygan.doctor.sandbox import Stopped, call
-from tinygan.doctor.source import node_of, required, text_about
+from tinygan.doctor.source import node_of, required, text_about, tree_of
 from tinygan.doctor.subject import Fact, display
 from tinygan.gradcheck import compare, numeric_gradient
 
@@ -133,7 +134,7 @@ def cut_off(m):
 
 def guarded(subject, found, label, remarks):
     """Measure what is only a little wrong without the small numbers of the code, log(p + 1e-8); return what counts."""
-    found = without_penalty(subject, found, remarks)
+    found = over_all(subject, without_penalty(subject, found, remarks), remarks)
     found = from_logits(subject, found, remarks)
     found = in_logits(subject, without_decay(subject, of_data(subject, found, remarks), remarks), remarks)
     if all(m.row.passed for m in found) or not label and any(m.row.error > 0.05 for m in found):
@@ -183,6 +184,22 @@ def without_penalty(subject, found, remarks):
                 for m in found
             ]
     return found
+
+
+def over_all(subject, found, remarks):
+    """Let gradients be those of the mean, if the loss is a sum that its caller divides: cost += loss(...); cost / m."""
+    wrong, n = [m for m in found if not m.row.passed], subject.sizes["N"]
+    if not subject.is_loss or n == 1 or len(wrong) < 2 or any(m.a.shape != m.n.shape for m in wrong):
+        return found
+    again = {m.path: m._replace(n=m.n / n, row=compare(m.name, m.a, m.n / n, TOLERANCE)) for m in wrong}
+    loss, tree = subject.value[-1].name, tree_of(subject.target.module)
+    sums = [part for part in ast.walk(tree) if isinstance(part, ast.AugAssign) and isinstance(part.op, ast.Add)]
+    sums = {ast.unparse(part.target) for part in sums if re.search(rf"\b{loss}\(", ast.unparse(part.value))}
+    divided = [part for part in ast.walk(tree) if isinstance(part, ast.BinOp) and isinstance(part.op, ast.Div)]
+    if sums.isdisjoint(ast.unparse(part.left) for part in divided) or not all(m.row.passed for m in again.values()):
+        return found
+    remarks.append(f"{subject.form.name} divides by the number of samples, {loss} leaves that to its caller")
+    return [again.get(m.path, m) for m in found]
 
 
 def of_data(subject, found, remarks):

@@ -109,8 +109,10 @@ def realize(candidate, sizes, rng, spread):
 def numbers(values, shape, sizes, rng, spread):
     """Return an array of this shape: real, positive, chances (rows sum to 1), one-hot, labels, signs, hard, mask.
 
-    "labels 5" are whole numbers below 5, "labels" below K.
+    "labels 5" are whole numbers below 5, "labels" below K; "weights" are real, and so small that no sum of them is large.
     """
+    if values == "weights":
+        return numbers("real", shape, sizes, rng, spread) / np.sqrt(max(shape))
     if spread == "large" and values in ("real", "chances"):
         far = np.resize([30.0, -30.0, 800.0, -800.0], int(np.prod(shape))).reshape(shape) * rng.uniform(0.9, 1.1, shape)
         return far if values == "real" else rng.uniform(0.1, 0.9, shape) * 1e-9
@@ -152,7 +154,11 @@ def one_hot(rng, shape, axis):
 def like(value, batch=None):
     """Return the candidate that stands for things such as this one; axes of the length ``batch`` are called N."""
     if isinstance(value, dict):
-        return Several({key: like(part, batch) for key, part in value.items()})
+        parts = {key: like(part, batch) for key, part in value.items()}
+        for key, part in parts.items():
+            if isinstance(part, Draw) and part.values == "real" and len(part.shape.split()) == 2:
+                parts[key] = part._replace(values="weights")
+        return Several(parts)
     if isinstance(value, list) and value and all(isinstance(part, float) for part in value):
         return Draw(str(len(value)))
     if type(value) in (list, tuple):

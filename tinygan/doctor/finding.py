@@ -42,6 +42,7 @@ from tinygan.doctor.calls import (
     sides_of,
     stores_gradients,
     with_optional,
+    with_shared,
 )
 from tinygan.doctor.feeding import TARGETS
 from tinygan.doctor.implied import IMPLIED, of_activation, of_player, of_policy, totals, training
@@ -126,6 +127,8 @@ def forms(functions, module):
             values = of_activation(call, calls, module) or values
         values = [tuple(with_optional(step, call.returns, functions) for step in value) for value in values]
         if values:
+            values = [with_shared((*value, call), functions) for value in values]
+            call, values = values[0][-1], [tuple(value[:-1]) for value in values]
             found.append(Form("pair", tuple(values), call._replace(flag=flags[0]) if flags else call))
             used |= {call.name for call in values[0]}
     for name, call in calls.items():

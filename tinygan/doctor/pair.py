@@ -29,7 +29,7 @@ def free_arguments(value, gradient, kind):
     """Return the names of the arguments that have to be made up, in order."""
     free, produced = [], []
     for i, step in enumerate(value):
-        main = main_argument(step, (*free, *produced)) if i else None
+        main = main_argument(step, (*free, *produced), set(produced) - set(free)) if i else None
         rates = rated(step.needs) if kind == "step" else []
         free += [n for n in step.needs if n not in (main, *rates) and not (i and n in produced)]
         produced += flat(step.returns)

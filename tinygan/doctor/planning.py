@@ -12,6 +12,7 @@ from itertools import combinations, product
 import numpy as np
 
 from tinygan.doctor import feeding
+from tinygan.doctor.calls import names_called
 from tinygan.doctor.feeding import TARGETS, Draw, Several, World
 from tinygan.doctor.finding import of_class
 from tinygan.doctor.games import Penalty, Step
@@ -309,6 +310,9 @@ def readings(plan, found):
         functions = plan.target.owner is None and len(value) == len(plan.value) == 1 and plan.form.kind == "pair"
         if functions and value != plan.value and not LOSS.fullmatch(value[0].name):
             yield plan_for(plan.target, plan.form._replace(values=(value,)), Setting()).plan
+    last = plan.value[-1].name
+    whole = [value for value in plan.form.values if LOSS.fullmatch(last) and last in names_called(value[-1])]
+    yield from (replace(plan, value=value) for value in whole)  # the loss with its penalty, not the one without
     if plan.value[-1].bound:  # another loss of a player
         yield from (replace(plan, value=value) for value in plan.form.values if value != plan.value)
     if plan.value[-1].function in TOTALS.values():  # the mean in place of the sum

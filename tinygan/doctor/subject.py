@@ -125,9 +125,20 @@ def attributes(node, context):
     return {part.attr for part in found if getattr(part.value, "id", "") == "self"}
 
 
-def main_argument(step, known):
-    """The argument of a loss that takes the output of what comes before it."""
+def main_argument(step, known, made=()):
+    """The argument of a loss that takes the output of what comes before it; None if that is among ``made``, by name."""
+    if not {*made}.isdisjoint(step.needs):
+        return None
     return next((n for n in step.needs if n not in known and not TARGETS.fullmatch(n)), None)
+
+
+def place_of_output(names):
+    """The place of the output among what a network returns, by name, a_out of z_h, a_h, z_out, a_out; or None."""
+    final = [i for i, name in enumerate(names) if re.search("_out|final|pred|hat|prob", str(name))]
+    numbered = [re.fullmatch(r"([azhs])_?(\d+)", str(name), re.I) for name in names]
+    if not final and len(names) > 2 and all(numbered):  # a1, z2, a2, z3, a3
+        final = sorted(range(len(names)), key=lambda i: (int(numbered[i][2]), numbered[i][1].lower() != "z"))
+    return final[-1] if final else None
 
 
 def is_array(value):
@@ -299,7 +310,7 @@ class Subject:
         known = {name: value.copy() if isinstance(value, np.ndarray) else value for name, value in args.items()}
         self.lent, self.cache, result, self.caches = dict(known), None, None, {}
         for i, step in enumerate(self.value):
-            main = main_argument(step, known) if i else None
+            main = main_argument(step, known, set(known) - set(args)) if i else None
             known |= {main: self.main} if main else {}
             named = {name: self.main if name == main else known.get(name, self.rate_of(name)) for name in step.needs}
             if self.evaluating and self.setting.mode in [p.name for p in parameters(self.function(step))]:
@@ -308,9 +319,9 @@ class Subject:
             if result is None and self.thing is not None:  # it has stored it
                 result = next((v for v in (getattr(self.thing, n, None) for n in STORED) if v is not None), None)
             last = i == len(self.value) - 1
-            final = [n for n, name in enumerate(step.returns) if re.search("_out|final|pred|hat|prob", str(name))]
-            if not last and isinstance(result, tuple) and len(result) == len(step.returns) and final:
-                self.main = result[final[-1]]  # z_h, a_h, z_out, a_out
+            final = place_of_output(step.returns)
+            if not last and isinstance(result, tuple) and len(result) == len(step.returns) and final is not None:
+                self.main = result[final]
             elif last or not isinstance(result, dict):
                 self.main = self.outputs(result)[0]
             if isinstance(result, tuple) or self.cache is None:
