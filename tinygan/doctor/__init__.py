@@ -20,6 +20,7 @@ The way through these files, each of which needs only those before it:
     steps        a training step that cannot be measured: does it step against right gradients?
     rules        optimizers against their published rules
     report       all of it, near zero and far from it, and a verdict
+    loops        training loops that are written out, in a script or in ``fit``
     evidence     question a wrong gradient
     words        what every mistake is called, means, and where to look
     mistakes     the catalogue: how each gives itself away
@@ -32,7 +33,8 @@ The way through these files, each of which needs only those before it:
 
 from tinygan.doctor.engines import targets
 from tinygan.doctor.examine import as_target, examine
+from tinygan.doctor.loops import loops
 from tinygan.doctor.report import RULER, Report, Verdict
 from tinygan.doctor.sandbox import Stopped, Unfilled, load
 
-__all__ = ["RULER", "Report", "Stopped", "Unfilled", "Verdict", "as_target", "examine", "load", "targets"]
+__all__ = ["RULER", "Report", "Stopped", "Unfilled", "Verdict", "as_target", "examine", "load", "loops", "targets"]

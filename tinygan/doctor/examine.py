@@ -194,6 +194,8 @@ def unrelated(m):
 def is_sure(subject, gradients):
     """Is it plain what the code takes: by the file, by its documentation, or because it has but one gradient?"""
     plan, world = subject.plan, subject.plan.world.name
+    if plan.form.kind == "step" and plan.value[-1].function is not None:  # a loop: it may not go down what it reports
+        return False
     its_own = plan.form.kind == "step" and plan.value[-1].name == plan.form.name
     if its_own and not any(LOSS.fullmatch(str(name)) for name in plan.value[-1].returns):
         return False  # what a step returns may be a report, and not what it goes down

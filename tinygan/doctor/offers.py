@@ -131,7 +131,9 @@ def used(target, steps):
     """
     calls = getattr(target.module, "calls", {})
     functions = [getattr(target.owner or target.module, step.name, None) for step in steps if step is not None]
-    given = {}
+    given = dict(getattr(target.thing, "start", {}))  # of a training loop
+    if given:
+        return {k: Make(lambda sizes, rng, v=v: copy.deepcopy(v)) for k, v in given.items()}, {}, {}, given
     for function in functions:
         known = calls.get(getattr(function, "__code__", None), {})
         given = {name: value for name, value in known.items() if name != "self"} | given

@@ -314,7 +314,8 @@ class Pair(Subject):
         for name, arg in self.args.items():
             old, new = parts_of(arg), parts_of(back)
             if isinstance(arg, (dict, list)) and [path for path, _ in old] == [path for path, _ in new]:
-                return {(name, *path): (a - b) / self.rate for (path, a), (_, b) in zip(old, new, strict=True)}
+                moved = {(name, *path): (a - b) / self.rate for (path, a), (_, b) in zip(old, new, strict=True)}
+                return {path: step for path, step in moved.items() if path in self.slots}
         named = zip(self.form.gradient.returns, back if isinstance(back, tuple) else (back,), strict=False)
         return {(name,): (self.args[name] - new) / self.rate for name, new in named if (name,) in self.slots}
 
