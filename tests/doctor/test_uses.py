@@ -739,3 +739,130 @@ class Autoencoder:
     found, text = verdicts(source)
     assert found == {"Autoencoder": RIGHT} and "not the gradient of x as a whole" in text
     assert verdicts(source.replace("self.h.T @ d", "2 * self.h.T @ d"))[0] == {"Autoencoder": WRONG}
+
+
+# ---- a whole network in functions ----------------------------------------------------------------------
+
+DROPOUT = """
+def forward(X, parameters, keep_prob=0.5):
+    rng = np.random.RandomState(1)
+    A1 = np.maximum(0, parameters["W1"] @ X + parameters["b1"])
+    D1 = (rng.rand(*A1.shape) < keep_prob) / keep_prob
+    A1 = A1 * D1
+    A2 = 1 / (1 + np.exp(-(parameters["W2"] @ A1 + parameters["b2"])))
+    return A2, (A1, D1, A2, parameters["W2"])
+
+
+def compute_cost(A2, Y, parameters, lambd):
+    m = Y.shape[1]
+    penalty = lambd / (2 * m) * (np.sum(parameters["W1"] ** 2) + np.sum(parameters["W2"] ** 2))
+    return -np.sum(Y * np.log(A2) + (1 - Y) * np.log(1 - A2)) / m + penalty
+
+
+def backward(X, Y, parameters, cache, keep_prob, lambd=0.0):
+    m = X.shape[1]
+    A1, D1, A2, W2 = cache
+    dZ2 = (A2 - Y) / m
+    dA1 = W2.T @ dZ2 * D1
+    dZ1 = dA1 * (A1 > 0)
+    return {
+        "dW2": dZ2 @ A1.T + lambd / m * W2, "db2": dZ2.sum(axis=1, keepdims=True),
+        "dW1": dZ1 @ X.T + lambd / m * parameters["W1"], "db1": dZ1.sum(axis=1, keepdims=True),
+    }
+
+
+rng = np.random.RandomState(0)
+X, Y = rng.randn(2, 9), (rng.rand(1, 9) < 0.5) * 1
+parameters = {"W1": rng.randn(5, 2), "b1": np.zeros((5, 1)), "W2": rng.randn(1, 5), "b2": np.zeros((1, 1))}
+A2, cache = forward(X, parameters, 0.8)
+print(compute_cost(A2, Y, parameters, 0.1), backward(X, Y, parameters, cache, 0.8, 0.1))
+"""
+
+
+@pytest.mark.parametrize(
+    "old, new, verdict",
+    [("", "", RIGHT), ("W2.T @ dZ2 * D1", "W2.T @ dZ2", WRONG), ("+ lambd / m * W2", "+ lambd * W2", WRONG)],
+)
+def test_an_argument_that_has_a_default_in_one_function_is_the_one_that_another_needs(old, new, verdict):
+    assert DROPOUT.count(old) == 1 or not old
+    found, text = verdicts(DROPOUT.replace(old, new) if old else DROPOUT)
+    assert found["backward"] is verdict, text
+
+
+SUMMED = DROPOUT
+for term in ("/ m + penalty", "+ lambd / m * W2", '+ lambd / m * parameters["W1"]'):
+    SUMMED = SUMMED.replace(term, "")
+TOTAL = "\ncost_total = 0\ncost_total += compute_cost(A2, Y, parameters, 0.1)\nprint(cost_total / 9)\n"
+
+
+@pytest.mark.parametrize(
+    "source, verdict",
+    [(SUMMED + TOTAL, RIGHT), (SUMMED, WRONG), ((SUMMED + TOTAL).replace("(A2 - Y) / m", "(A2 - Y) / m / m"), WRONG)],
+)
+def test_the_mean_of_a_sum_that_its_caller_divides_is_right_and_only_there(source, verdict):
+    found, text = verdicts(source)
+    assert found["backward"] is verdict, text
+
+
+STEPS = """
+class Net:
+    def __init__(self, n_in, n_hidden, n_out):
+        rng = np.random.RandomState(0)
+        self.w1, self.w2 = rng.randn(n_hidden, n_in), rng.randn(n_out, n_hidden)
+
+    def _feedforward(self, X, w1, w2):
+        a1 = X
+        z2 = w1.dot(a1.T)
+        a2 = 1 / (1 + np.exp(-z2))
+        z3 = w2.dot(a2)
+        a3 = 1 / (1 + np.exp(-z3))
+        return a1, z2, a2, z3, a3
+
+    def _get_cost(self, y_enc, output, w1, w2):
+        return -np.sum(y_enc * np.log(output) + (1 - y_enc) * np.log(1 - output))
+
+    def _get_gradient(self, a1, a2, a3, z2, y_enc, w1, w2):
+        sigma3 = a3 - y_enc
+        sigma2 = w2.T.dot(sigma3) * a2 * (1 - a2)
+        return sigma2.dot(a1), sigma3.dot(a2.T)
+
+    def fit(self, X, y_enc):
+        a1, z2, a2, z3, a3 = self._feedforward(X, self.w1, self.w2)
+        self._get_cost(y_enc, a3, self.w1, self.w2)
+        return self._get_gradient(a1, a2, a3, z2, y_enc, self.w1, self.w2)
+
+
+data = np.random.RandomState(2)
+Net(4, 5, 3).fit(data.randn(8, 4), np.eye(3)[data.randint(0, 3, 8)].T)
+"""
+
+
+@pytest.mark.parametrize("old, new, verdict", [("", "", RIGHT), ("* a2 * (1 - a2)", "* (1 - a2)", WRONG)])
+def test_of_all_activations_that_a_network_returns_the_last_is_its_output(old, new, verdict):
+    found, text = verdicts(STEPS.replace(old, new) if old else STEPS)
+    assert found["Net"] is verdict, text
+
+
+OBJECTIVE = """
+class Poisson:
+    def __init__(self, n):
+        self.coef, self.tau = np.zeros(n), 3.0
+
+    def loglik(self, X, counts):
+        eta = X.dot(self.coef)
+        return np.sum(counts * eta - np.exp(eta))
+
+    def objective(self, X, counts):
+        return self.loglik(X, counts) - np.sum(self.coef**2) / (2 * self.tau**2)
+
+    def score(self, X, counts):
+        return X.T.dot(counts - np.exp(X.dot(self.coef))) - self.coef / self.tau**2
+"""
+
+
+@pytest.mark.parametrize(
+    "old, new, verdict", [("", "", RIGHT), ("- self.coef / self", "- 2 * self.coef / self", WRONG)]
+)
+def test_a_score_may_be_that_of_the_whole_objective(old, new, verdict):
+    found, text = verdicts(OBJECTIVE.replace(old, new) if old else OBJECTIVE)
+    assert found["Poisson"] is verdict, text

@@ -86,7 +86,7 @@ def main(target=None):
 
 def examined(things, told):
     """Yield (name, Report) of the things that have a gradient, and print each, or (not ``told``) those that fail."""
-    report_on = cache(lambda name: checked(things[name]))
+    report_on, settling = cache(lambda name: checked(things[name])), {}
     for name in things:
         with progress(f"checking {name} ..."):
             report = report_on(name)
@@ -97,6 +97,7 @@ def examined(things, told):
             if told and not report.helper and (report.verdict is Verdict.UNCHECKED or report.settled_by_callers):
                 around = [loop for loop in loops(report.target.module) if loop.covers(report)]
                 if around:
+                    settling |= {around[0].target.name: around[0].report}
                     report.settle(around[0].target.name)
             words = [*map(str, report.findings)] or report.pattern
         if report.helper and not report.rows and len(things) == 1:  # there is nothing that it could be a helper of
@@ -114,6 +115,9 @@ def examined(things, told):
         if told or not report.passed:
             say("\n".join([str(report), *words, ""]))
         yield name, report
+    for name in [name for name in settling if name not in things]:
+        say(f"{settling[name]}\n")
+        yield name, settling[name]
 
 
 def uses(thing, name):

@@ -133,7 +133,7 @@ def forms(functions, module):
             used |= {call.name for call in values[0]}
     for name, call in calls.items():
         both = LOSS.fullmatch(name) and gives_both(call, module)  # loss_and_grads(x)
-        done = name in used or any(form.gradient is call for form in found)
+        done = name in used or any(form.name == name for form in found)
         if (
             done
             or not (call.needs or LOSS.fullmatch(name))

@@ -146,8 +146,15 @@ def names_of_losses(node):
     names = dict.fromkeys(t.id for t in plain if isinstance(t, ast.Name))
     last = list(reversed(names))  # the sum of what comes before it
     exact = [name for name in last if re.fullmatch("(?i)loss|cost|j|objective", name)]
+    differences = [part for part in walk_own(node) if isinstance(part, ast.Assign) and is_difference(part.value)]
+    last = [t.id for part in differences for t in part.targets if getattr(t, "id", None) in names] + last
     likely = [name for pattern in (LOSSES, ERRORS) for name in last if re.fullmatch(pattern, name)]
     return list(dict.fromkeys(exact + likely))
+
+
+def is_difference(node):
+    """Is it y - out?"""
+    return isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub)
 
 
 def is_training(node):
