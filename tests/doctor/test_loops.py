@@ -9,7 +9,7 @@ import pytest
 from planted_mistakes import HEAD, run
 
 from tinygan.app import check
-from tinygan.doctor import Verdict, loops
+from tinygan.doctor import Verdict, loops, planning
 
 SCRIPT = """
 np.random.seed(1)
@@ -142,8 +142,9 @@ DERIVED = {"SCRIPT": SCRIPT, "ERRORS": ERRORS, "BY_NAME": BY_NAME, "FIT": FIT}
 
 
 @pytest.fixture
-def checked(tmp_path, capsys):
-    """A function of a source: (exit code, what is printed) of ``tinygan check`` on it."""
+def checked(tmp_path, capsys, monkeypatch):
+    """A function of a source: (exit code, what is printed) of ``tinygan check`` on it, without a long search."""
+    monkeypatch.setattr(planning, "SECONDS", 1)
 
     def checked(source):
         (tmp_path / "mine.py").write_text(HEAD + source, encoding="utf-8")
@@ -183,7 +184,7 @@ def test_nothing_of_a_loop_that_is_measured_stays():
         {name: value for name, value in vars(module).items() if isinstance(value, (np.ndarray, list))}
     )
     loops(module)
-    assert len(module.history) == 20
+    assert len(module.history) == 20 and all(type(loss) is np.float64 for loss in module.history)
     for name, value in before.items():
         assert np.array_equal(vars(module)[name], value), name
 
@@ -217,3 +218,11 @@ def test_a_wrong_loop_settles_nothing(checked, old, new):
     assert NEURONS.count(old) == 1
     code, text = checked(NEURONS.replace(old, new))
     assert code != 0 and "measured as a part of the loop" not in text
+
+
+def test_objects_that_a_loop_uses_are_afterwards_what_they_were():
+    held = SCRIPT.replace("lr, velocity = 0.5,", "class SGD:\n    lr = 0.5\n\nopt = SGD()\nopt.lr = 0.5\nvelocity =")
+    held = held.replace("lr * d", "opt.lr * d")
+    module = run("mine.py", HEAD + held)
+    (loop,) = loops(module)
+    assert loop.report.passed and type(module.opt.lr) is float

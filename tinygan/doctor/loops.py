@@ -50,8 +50,9 @@ def loops(module):
         module.training_loops = []
         with sandbox():
             for start in starts(module):
-                with contextlib.suppress(Stopped, *SENSELESS):
-                    module.training_loops += judged(*target_of(f"the loop in line {start.node.lineno}", start, module))
+                with contextlib.suppress(Stopped, *SENSELESS), contextlib.closing(Pass(start, module)) as one:
+                    name = f"the loop in line {start.node.lineno}"
+                    module.training_loops += judged(*target_of(name, one, start, module))
     return module.training_loops
 
 
@@ -203,9 +204,9 @@ class Pass:
         names |= {n for f in called if isinstance(f, types.FunctionType) for n in f.__code__.co_names}
         kinds = (types.FunctionType, types.ModuleType, type)
         self.known = {k: v for k, v in start.space.items() if k in names and not isinstance(v, kinds)}
-        for leaf in leaves(self.known):
-            if not isinstance(leaf.value, np.ndarray):
-                leaf.put(as_array(leaf.value))
+        self.floats = [leaf for leaf in leaves(self.known) if not isinstance(leaf.value, np.ndarray)]
+        for leaf in self.floats:
+            leaf.put(as_array(leaf.value))
         self.space |= self.known
         found = {id(leaf.value): leaf for leaf in reversed(leaves(self.known))}  # each array by its first name
         self.leaves = {leaf.path: leaf for leaf in reversed(found.values())}
@@ -240,6 +241,11 @@ class Pass:
             for path, leaf in self.leaves.items():
                 leaf.put_back(leaf.value, before[path])
 
+    def close(self):
+        """Let floats be floats again: others use these objects, too."""
+        for leaf in self.floats:
+            leaf.put(leaf.value)
+
     def value(self, given):
         """The loss, from these parameters."""
         loss = self.run(given)[0].get(self.loss)
@@ -248,9 +254,8 @@ class Pass:
         return np.sum(np.square(loss)) / 2 if np.ndim(loss) and re.fullmatch(ERRORS, self.loss) else np.sum(loss)
 
 
-def target_of(name, start, module):
+def target_of(name, one, start, module):
     """Return (the Target of a loop, the code that it runs); Stopped where it has no loss that feels what it moves."""
-    one = Pass(start, module)
     with codes_run() as ran:
         begin = time.process_time()
         names, after = call(one.run, {})
