@@ -226,3 +226,11 @@ def test_objects_that_a_loop_uses_are_afterwards_what_they_were():
     module = run("mine.py", HEAD + held)
     (loop,) = loops(module)
     assert loop.report.passed and type(module.opt.lr) is float
+
+
+def test_a_loop_that_is_run_again_writes_nothing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    kept = SCRIPT.replace("    history.append(loss)", '    np.save("weights.npy", W1)')
+    module = run("mine.py", HEAD + kept)
+    (tmp_path / "weights.npy").unlink()
+    assert loops(module) == [] and not list(tmp_path.iterdir())

@@ -190,7 +190,8 @@ def nothing_in(path):
     """Return the sentence that says so."""
     return (
         f"{path} has nothing to check: no class with forward(x) and backward(dout), "
-        "and no function that returns (loss, gradient) or has its gradient in another function beside it"
+        "and no function that returns (loss, gradient) or has its gradient in another function beside it, "
+        "and no loop that computes a loss and steps down it"
     )
 
 

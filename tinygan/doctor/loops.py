@@ -25,7 +25,7 @@ from tinygan.doctor.finding import Target
 from tinygan.doctor.measure import measure
 from tinygan.doctor.planning import SENSELESS, plan_for
 from tinygan.doctor.report import Report
-from tinygan.doctor.sandbox import Stopped, call, is_demo, reset, sandbox, snapshot
+from tinygan.doctor.sandbox import DEMO, Stopped, call, is_demo, only_reading, reset, sandbox, snapshot
 from tinygan.doctor.source import text_about, tree_of, walk_own
 from tinygan.doctor.subject import Setting, display
 
@@ -48,7 +48,7 @@ def loops(module):
     """Return the Loops of a module, whose steps are all right, or of which it is plain that one is wrong."""
     if "training_loops" not in vars(module):
         module.training_loops = []
-        with sandbox():
+        with sandbox(), only_reading():
             for start in starts(module):
                 with contextlib.suppress(Stopped, *SENSELESS), contextlib.closing(Pass(start, module)) as one:
                     name = f"the loop in line {start.node.lineno}"
@@ -122,7 +122,7 @@ def starts(module):
             space = {**vars(module), **{name: copied(value) for name, value in given.items()}}
             before = ast.Module(node.body[: node.body.index(loop)], [])
             with contextlib.suppress(Stopped):
-                call(exec, compiled(before, module), space)
+                call(exec, compiled(before, module), space, seconds=DEMO)
                 yield Start(loop, space, node.name)
 
 
@@ -164,7 +164,7 @@ def is_training(node):
 
 
 class Once(ast.NodeTransformer):
-    """Lets loops with a loss in them go round once; what would leave a function leaves the loop."""
+    """Lets loops with a loss in them go round once, and nothing leave them by ``return``."""
 
     def visit_For(self, node):
         self.generic_visit(node)
