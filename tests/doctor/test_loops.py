@@ -234,3 +234,36 @@ def test_a_loop_that_is_run_again_writes_nothing(tmp_path, monkeypatch):
     module = run("mine.py", HEAD + kept)
     (tmp_path / "weights.npy").unlink()
     assert loops(module) == [] and not list(tmp_path.iterdir())
+
+
+FACTORS = """
+class MF:
+    def __init__(self, R, K, alpha, beta):
+        rng = np.random.RandomState(0)
+        self.P, self.Q, self.b = rng.randn(4, K), rng.randn(5, K), np.zeros(4)
+        self.R, self.alpha, self.beta = R, alpha, beta
+
+    def sgd(self):
+        for i, j in [(1, 2), (0, 3)]:
+            e = self.R[i, j] - self.b[i] - self.P[i] @ self.Q[j]
+            old = self.P[i].copy()
+            self.b[i] += self.alpha * (e - self.beta * self.b[i])
+            self.P[i] += self.alpha * (e * self.Q[j] - self.beta * self.P[i])
+            self.Q[j] += self.alpha * (e * old - self.beta * self.Q[j])
+
+MF(np.random.RandomState(1).rand(4, 5), 3, 0.1, 0.02).sgd()
+"""
+
+
+@pytest.mark.parametrize(
+    "old, new, right",
+    [
+        ("", "", True),
+        ("e * self.Q[j] - self.beta", "e * self.Q[j] - 2 * self.beta", False),
+        ("(e * old", "(2 * e * old", False),
+    ],
+)
+def test_a_decay_that_the_loss_has_not_is_one_number_of_the_file_and_for_all_alike(old, new, right):
+    assert FACTORS.count(old) == 1 or not old
+    found = loops(run("mine.py", HEAD + (FACTORS.replace(old, new) if old else FACTORS)))
+    assert [loop.report.passed for loop in found] == [True] * right

@@ -866,3 +866,138 @@ class Poisson:
 def test_a_score_may_be_that_of_the_whole_objective(old, new, verdict):
     found, text = verdicts(OBJECTIVE.replace(old, new) if old else OBJECTIVE)
     assert found["Poisson"] is verdict, text
+
+
+BESIDE = """
+def disc(W, v, x, label):
+    h = np.tanh(np.hstack([x, label]) @ W)
+    return h @ v, (np.hstack([x, label]), h)
+
+
+def disc_back(W, v, cache, dout):
+    a, h = cache
+    ds = np.outer(dout, v) * (1 - h**2)
+    return a.T @ ds, h.T @ dout, ds @ W.T
+
+
+data = np.random.RandomState(0)
+W, v, x, label = data.randn(5, 4), data.randn(4), data.randn(6, 2), np.eye(3)[[0, 1, 2, 0, 1, 2]]
+out, cache = disc(W, v, x, label)
+disc_back(W, v, cache, np.ones(6))
+"""
+
+
+@pytest.mark.parametrize("old, new, verdict", [("", "", RIGHT), ("(1 - h**2)", "(1 - h)", WRONG)])
+def test_the_gradient_of_an_input_that_was_put_together_is_not_that_of_a_part(old, new, verdict):
+    found, text = verdicts(BESIDE.replace(old, new) if old else BESIDE)
+    assert found["disc_back"] is verdict, text
+
+
+PARTS = """
+class Code:
+    def __init__(self):
+        rng = np.random.RandomState(0)
+        self.W, self.V = rng.randn(4, 2) * 0.5, rng.randn(2, 4) * 0.5
+
+    def elbo_loss(self, x):
+        m = x @ self.W
+        e = m @ self.V - x
+        rec, kl = 0.5 * np.sum(e**2) / len(x), 0.5 * np.sum(m**2) / len(x)
+        dm = (e @ self.V.T + m) / len(x)
+        return rec, kl, {"W": x.T @ dm, "V": m.T @ e / len(x)}
+
+
+Code().elbo_loss(np.random.RandomState(1).randn(6, 4))
+"""
+
+
+@pytest.mark.parametrize("old, new, verdict", [("", "", RIGHT), ("self.V.T + m)", "self.V.T + 2 * m)", WRONG)])
+def test_gradients_of_the_sum_of_two_losses_that_are_returned_apart_are_right(old, new, verdict):
+    found, text = verdicts(PARTS.replace(old, new) if old else PARTS)
+    assert found["Code"] is verdict, text
+
+
+KERNEL = """
+def kernel_loss(a, K, y):
+    return 0.1 * a @ K @ a + np.mean((K @ a - y) ** 2)
+
+
+def kernel_gradient(a, K, y):
+    f = K @ a
+    return K @ (0.2 * a + 2 * (f - y) / len(y))
+
+
+X = np.random.RandomState(0).randn(7, 2)
+K, y, a = np.exp(-((X[:, None] - X) ** 2).sum(2)), np.sign(X[:, 0]), np.zeros(7)
+print(kernel_loss(a, K, y), kernel_gradient(a, K, y))
+"""
+
+
+@pytest.mark.parametrize("old, new, verdict", [("", "", RIGHT), ("(0.2 * a", "(0.1 * a", WRONG)])
+def test_a_matrix_that_is_symmetric_in_the_file_is_drawn_so(old, new, verdict):
+    found, text = verdicts(KERNEL.replace(old, new) if old else KERNEL)
+    assert found["kernel_gradient"] is verdict, text
+
+
+DEFAULT = """
+class Sigmoid:
+    def forward(self, x):
+        self.out = 1 / (1 + np.exp(-x))
+        return self.out
+
+    def backward(self, dout):
+        return dout * self.out * (1 - self.out)
+
+
+class Dense:
+    def __init__(self, n_in, n_out, activation=Sigmoid()):
+        self.W, self.activation = np.random.randn(n_in, n_out), activation
+
+    def forward(self, x):
+        self.x = x
+        return self.activation.forward(x @ self.W)
+
+    def backward(self, dout):
+        ds = self.activation.backward(dout)
+        self.dW = self.x.T @ ds
+        return ds @ self.W.T
+
+
+class Squares:
+    def forward(self, prediction, target):
+        self.prediction, self.target = prediction, target
+        return np.sum((prediction - target) ** 2) / len(target)
+
+    def backward(self):
+        self.input_grad = 2.0 * (self.prediction - self.target) / len(self.target)
+        return self.input_grad
+
+
+layer = Dense(3, 2, Sigmoid())
+layer.backward(layer.forward(np.random.randn(5, 3)))
+"""
+
+
+def test_a_default_that_all_objects_share_is_wrong_only_where_the_file_relies_on_it():
+    found, text = verdicts(DEFAULT)
+    assert found == {"Sigmoid": RIGHT, "Dense": RIGHT, "Squares": RIGHT}, text
+    assert verdicts(DEFAULT.replace("Dense(3, 2, Sigmoid())", "Dense(3, 2)"))[0]["Dense"] is WRONG
+
+
+GAIN = """
+def cost_and_gradient(v, g, X, y):
+    norm = np.sqrt(np.sum(v**2))
+    e = X @ (g * v / norm) - y
+    dw = X.T @ e / len(y)
+    dg = dw @ v / norm
+    return 0.5 * np.mean(e**2), g / norm * dw - g * dg / norm**2 * v, dg
+
+
+print(cost_and_gradient(np.ones(3), 1.3, np.random.randn(7, 3), np.random.randn(7)))
+"""
+
+
+@pytest.mark.parametrize("old, new, verdict", [("", "", RIGHT), (" - g * dg / norm**2 * v", "", WRONG)])
+def test_a_gain_that_is_called_g_is_no_gradient(old, new, verdict):
+    found, text = verdicts(GAIN.replace(old, new) if old else GAIN)
+    assert found["cost_and_gradient"] is verdict, text

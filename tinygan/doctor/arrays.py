@@ -221,7 +221,10 @@ def match(slots, args, returned, names, changed, choice):
     if len(free) < len(data):  # it is not known which of them are meant
         ordered = {path: j for path, j in ordered.items() if np.size(values[j]) == slots[path].size}
     pairs |= ordered
+    kept = [id(value) for _, value in returned]  # what is returned, and stands in the object, too
     for j in range(len(returned), len(values)):  # what is left in the state: by its shape, if that is unique
+        if id(values[j]) in kept:
+            continue
         of_input = bool(INPUT_GRADIENT.fullmatch(str(named[j][-1])))
         alike = [
             p for p, s in shapes.items() if p not in pairs and (p[0] in args) == of_input and s == np.shape(values[j])

@@ -33,7 +33,7 @@ class Call(NamedTuple):
     function: object = None  # where it is none of the namespace's
     flag: str = ""  # an argument that is True if the derivative is wanted
     closure: bool = False  # is it what the value's function returns beside the value?
-    part: int = 0  # which of the losses that a step of both players returns it is,
+    part: int = 0  # which of the losses that a step of both players returns it is (-1: the sum of all),
     side: str = ""  # and whose, "D" or "G"
     over: bool = False  # is it given a list of pairs, one pair at a time? The value is the mean
     bound: bool = False  # is ``function`` given the object first?

@@ -26,6 +26,7 @@ from tinygan.doctor.excuses import (
     takes_large,
     text_with_helpers,
     uncut,
+    unrelated,
 )
 from tinygan.doctor.feeding import BATCHES, DATA, TARGETS, is_weight, roles
 from tinygan.doctor.finding import Target, adds_to_gradients, forms, of_class, of_function, targets
@@ -182,13 +183,6 @@ def doubt(report, subject):
     place = where(subject.function(subject.form.gradient or subject.value[0]))
     report.errors.append(Stopped(f"{place}: wrong for what was tried, {tried}, which may not be what it takes"))
     report.unchecked.append(subject.form.name)
-
-
-def unrelated(m):
-    """Has what was taken for a gradient a shape that no mistake leads to? It is that of another array, perhaps."""
-    mine, own = ({length for length in array.shape if length > 1} for array in (m.a, m.n))
-    some = mine and own and (mine <= own or own <= mine)
-    return m.a.size not in (1, m.n.size) and m.a.shape != m.n.shape and not some
 
 
 def is_sure(subject, gradients):

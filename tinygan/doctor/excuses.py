@@ -202,12 +202,23 @@ def over_all(subject, found, remarks):
     return [again.get(m.path, m) for m in found]
 
 
+def unrelated(m):
+    """Has what was taken for a gradient a shape that no mistake leads to? It is that of another array, perhaps."""
+    mine, own = ({length for length in array.shape if length > 1} for array in (m.a, m.n))
+    some = mine and own and (mine <= own or own <= mine)
+    return m.a.size not in (1, m.n.size) and m.a.shape != m.n.shape and not some
+
+
 def of_data(subject, found, remarks):
     """Leave out what a whole network returns that is not the gradient of its data, and is not called so.
 
     An autoencoder's loss feels x as its target, too; backward ends where the first layer begins.
     """
     wrong, own = [m for m in found if not m.row.passed], [m for m in found if m.path[0] == "self"]
+    others = [m for m in found if len(m.path) == 1 and m.a.shape != m.n.shape and (unrelated(m) or m.a.ndim == 0)]
+    if len(wrong) == 1 and len(found) > 2 and wrong == others:  # of [x, label] as one, or a number beside
+        remarks.append(f"what {subject.form.name} returns beside is not the gradient of {wrong[0].name}")
+        return [m for m in found if m is not wrong[0]]
     called = any(isinstance(name, str) for name in subject.form.gradient.returns) if subject.form.gradient else True
     if called or not subject.is_loss or len(wrong) != 1 or len(wrong[0].path) != 1 or len(own) < 3:
         return found

@@ -107,7 +107,8 @@ def realize(candidate, sizes, rng, spread):
 
 
 def numbers(values, shape, sizes, rng, spread):
-    """Return an array of this shape: real, positive, chances (rows sum to 1), one-hot, labels, signs, hard, mask.
+    """Return an array of this shape: real, positive, chances (rows sum to 1), one-hot, labels, signs, hard, mask,
+    symmetric.
 
     "labels 5" are whole numbers below 5, "labels" below K; "weights" are real, and so small that no sum of them is large.
     """
@@ -116,6 +117,9 @@ def numbers(values, shape, sizes, rng, spread):
     if spread == "large" and values in ("real", "chances"):
         far = np.resize([30.0, -30.0, 800.0, -800.0], int(np.prod(shape))).reshape(shape) * rng.uniform(0.9, 1.1, shape)
         return far if values == "real" else rng.uniform(0.1, 0.9, shape) * 1e-9
+    if values == "symmetric":
+        x = numbers("real", shape, sizes, rng, spread)
+        return (x + x.T) / 2
     if values == "real":
         sizes_of_all = {"near": [1], "small": [0.1], "far": [0.5, 2, 4]}[spread]
         return signed(rng, shape) * rng.choice(sizes_of_all, shape)
@@ -178,6 +182,8 @@ def kind_of(array):
     kinds = set(np.unique(array)[:3].tolist())
     if array.dtype.kind == "b":
         return "mask"
+    if array.ndim == 2 and len(array) == len(array.T) > 1 and np.allclose(array, array.T) and np.any(array[0, 1:]):
+        return "symmetric" if array.dtype.kind == "f" else "real"  # of kernels
     if array.dtype.kind in "iu":
         return f"labels {array.max() + 1}" if array.min() >= 0 else "signs" if kinds <= {-1, 1} else "real"
     if len(kinds) > 1 and kinds <= {-1.0, 1.0}:

@@ -139,7 +139,7 @@ def forms(functions, module):
             or not (call.needs or LOSS.fullmatch(name))
             or name in loops  # it trains, and is no step
             and not LOSS.fullmatch(name)
-            or GRADIENTS.intersection(call.needs)
+            or GRADIENTS.intersection(call.needs) - ({"g", "d"} if both else set())  # a gain, of cost_and_gradient
             or is_of_a_game(call)
             or STEP.fullmatch(name)
             and is_handed_gradients(call)

@@ -28,10 +28,11 @@ from tinygan.doctor.report import Report
 from tinygan.doctor.sandbox import DEMO, Stopped, call, is_demo, only_reading, reset, sandbox, snapshot
 from tinygan.doctor.source import text_about, tree_of, walk_own
 from tinygan.doctor.subject import Setting, display
+from tinygan.gradcheck import compare
 
 OTHERS = "(?i)(?!.*(val|test|best|prev|old|acc|last|hist|count|rate))"
 LOSSES = OTHERS + r"(.*_)?(loss|cost|nll|mse|bce|objective|j|e_total|error|total)(_.*)?"
-ERRORS = OTHERS + r".*(error|err|resid\w*|diff)"  # arrays whose squares are the loss
+ERRORS = OTHERS + r"(.*(error|err|resid\w*|diff)|e|e_?ij)"  # arrays whose squares are the loss
 LARGEST = 1_000_000  # numbers that a loop may start from
 SECONDS = 0.05  # that one pass may take
 
@@ -52,7 +53,7 @@ def loops(module):
             for start in starts(module):
                 with contextlib.suppress(Stopped, *SENSELESS), contextlib.closing(Pass(start, module)) as one:
                     name = f"the loop in line {start.node.lineno}"
-                    module.training_loops += judged(*target_of(name, one, start, module))
+                    module.training_loops += judged(*target_of(name, one, start, module), one)
     return module.training_loops
 
 
@@ -93,12 +94,32 @@ def derives(node):
     return any(is_gradient_name(getattr(target, "id", "")) for part in assigned for target in part.targets)
 
 
-def judged(target, ran):
+def without_decay(one, found):
+    """Take a decay c · W that a step adds to gradients for meant, if c is a number that the loss does not feel."""
+    parts = [(m, np.where(m.a != 0, m.x, 0)) for m in found if np.any(m.n)]  # of an embedding but one row
+    m, x = max(parts, key=lambda part: np.count_nonzero(part[0].n), default=(None, None))
+    if m is None or np.count_nonzero(m.n) < 2:
+        return found, []
+    scale, c = np.linalg.lstsq(np.stack([m.n.ravel(), x.ravel()], 1), m.a.ravel(), rcond=None)[0]
+    numbers = [(path, leaf.value) for path, leaf in one.leaves.items() if np.ndim(leaf.value) == 0]
+    for path, value in [(path, value) for path, value in numbers if np.isclose(value * scale, c) and scale > 0 < c]:
+        if one.value({path: 1.5 * value}) == one.value({}):
+            ways = [[compare(m.name, m.a / scale, n, 1e-6) for n in (m.n, m.n + value * x)] for m, x in parts]
+            if all(any(row.passed for row in rows) for rows in ways):
+                rows = [next(row for row in rows if row.passed) for rows in ways]
+                said = f"each step adds the decay {display(path)} · W, which the loss has not"
+                return [m._replace(row=row) for (m, _), row in zip(parts, rows, strict=True)], [said]
+    return found, []
+
+
+def judged(target, ran, one):
     """Return [the Loop] of a target, or [] if it is neither right nor wrong in a way that is known."""
     attempt = plan_for(target, target.forms[0], Setting())
     if attempt.error is not None:
         return []
     found, report = measure(attempt.subject), Report(target)
+    if not all(m.row.passed for m in found):
+        found, report.remarks = without_decay(one, found)
     right = [m for m in found if m.row.passed and np.any(m.n)]
     if not any(m.n.size > 1 for m in right) and len(right) < 3:
         return []
@@ -147,15 +168,21 @@ def names_of_losses(node):
     names = dict.fromkeys(t.id for t in plain if isinstance(t, ast.Name))
     last = list(reversed(names))  # the sum of what comes before it
     exact = [name for name in last if re.fullmatch("(?i)loss|cost|j|objective", name)]
-    differences = [part for part in walk_own(node) if isinstance(part, ast.Assign) and is_difference(part.value)]
-    last = [t.id for part in differences for t in part.targets if getattr(t, "id", None) in names] + last
+    last = differences(node) + last
     likely = [name for pattern in (LOSSES, ERRORS) for name in last if re.fullmatch(pattern, name)]
-    return list(dict.fromkeys(exact + likely))
+    calls = [part for part in walk_own(node) if isinstance(part, ast.Assign) and isinstance(part.value, ast.Call)]
+    calls = [
+        part for part in calls if re.search(r"\b(train_\w+|step|\w*loss\w*)\($", ast.unparse(part.value.func) + "(")
+    ]
+    steps = [t.id for part in calls for t in part.targets if getattr(t, "id", None) in names]  # l = net.train_batch(x)
+    return list(dict.fromkeys(exact + likely + steps))
 
 
-def is_difference(node):
-    """Is it y - out?"""
-    return isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub)
+def differences(node):
+    """The names in a loop of what is a difference, e of e = y - out."""
+    assigned = [part for part in walk_own(node) if isinstance(part, ast.Assign) and isinstance(part.value, ast.BinOp)]
+    made = [part for part in assigned if isinstance(part.value.op, ast.Sub)]
+    return [target.id for part in made for target in part.targets if isinstance(target, ast.Name)]
 
 
 def is_training(node):
@@ -212,6 +239,7 @@ class Pass:
         self.leaves = {leaf.path: leaf for leaf in reversed(found.values())}
         self.generators = [(generator, snapshot(generator)) for generator in generators_of(self.known)]
         self.boxes = [(box, copy.copy(box)) for box in boxes_in(self.known)]
+        self.differences = differences(start.node)
         self.loss, self.parameters, self.memory = None, None, ()  # of momentum: it begins with zeros
 
     def run(self, given):
@@ -251,7 +279,8 @@ class Pass:
         loss = self.run(given)[0].get(self.loss)
         if not is_number(loss) and not isinstance(loss, (int, np.integer)):
             raise Stopped(f"{self.loss} is no number")
-        return np.sum(np.square(loss)) / 2 if np.ndim(loss) and re.fullmatch(ERRORS, self.loss) else np.sum(loss)
+        error = self.loss in self.differences or np.ndim(loss) and re.fullmatch(ERRORS, self.loss)
+        return np.sum(np.square(loss)) / 2 if error else np.sum(loss)
 
 
 def target_of(name, one, start, module):

@@ -12,6 +12,7 @@ from itertools import combinations, product
 import numpy as np
 
 from tinygan.doctor import feeding
+from tinygan.doctor.arrays import is_gradient_name
 from tinygan.doctor.calls import names_called
 from tinygan.doctor.feeding import TARGETS, Draw, Several, World
 from tinygan.doctor.finding import of_class
@@ -313,6 +314,11 @@ def readings(plan, found):
     last = plan.value[-1].name
     whole = [value for value in plan.form.values if LOSS.fullmatch(last) and last in names_called(value[-1])]
     yield from (replace(plan, value=value) for value in whole)  # the loss with its penalty, not the one without
+    if (
+        plan.form.kind == "both"
+        and sum(isinstance(name, str) and not is_gradient_name(name) for name in plan.value[-1].returns) > 1
+    ):
+        yield replace(plan, value=(plan.value[-1]._replace(part=-1),))  # of rec + kl, of rec, kl, grads
     if plan.value[-1].bound:  # another loss of a player
         yield from (replace(plan, value=value) for value in plan.form.values if value != plan.value)
     if plan.value[-1].function in TOTALS.values():  # the mean in place of the sum

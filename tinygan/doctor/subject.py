@@ -30,6 +30,7 @@ from tinygan.doctor.arrays import (
     generators_of,
     is_gradient_name,
     is_number,
+    is_object,
     leaves,
     match,
     named_after,
@@ -112,6 +113,19 @@ def object_in_use(target, form):
     return getattr(target.module, "calls", {}).get(getattr(function, "__code__", None), {}).get("self")
 
 
+def unshared_defaults(target):
+    """Return {argument: a copy of its default} of a constructor, where that is an object, and the file gives others.
+
+    Two layers with ``activation=Sigmoid()`` have one between them; whoever gives each its own has none of that.
+    """
+    made = getattr(target.owner.__init__, "__code__", None)
+    given = getattr(target.module, "calls", {}).get(made, {})
+    objects = [
+        p for p in parameters(target.owner) if p.name in given and is_object(p.default) and p.default is not p.empty
+    ]
+    return {p.name: copy.deepcopy(p.default) for p in objects if given[p.name] is not p.default}
+
+
 def display(path):
     """Return ("self", "layers", 0, "W") as "layers[0].W"."""
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
@@ -184,6 +198,8 @@ class Subject:
             return None
         all_given = {**self.plan.given, **dict(self.setting.given)}
         given = {k[5:]: realize(v, self.sizes, rng, "near") for k, v in all_given.items() if k[:5] == "init."}
+        if self.form.kind != "rule":
+            given = unshared_defaults(self.target) | given
         if not isinstance(self.target.thing, type):
             thing = call(copy.deepcopy, self.target.thing)
         elif self.plan.world.name == ITSELF:
@@ -403,7 +419,8 @@ class Subject:
         if len(parts) > 1 and self.form.kind == "pair" and self.counted:
             parts = [part for i, part in enumerate(parts) if i in self.counted]
         if self.form.kind in ("both", "step") or len(parts) > 1 and is_number(parts[0]) and np.ndim(parts[0]) == 0:
-            parts = parts[step.part : step.part + 1]
+            numbers = [part for part in parts if is_scalar(part)]
+            parts = [sum(numbers)] if step.part < 0 and numbers else parts[step.part : step.part + 1]
         return [np.asarray(part) for part in parts if is_number(part)]
 
     def out(self):
@@ -623,6 +640,10 @@ class Both(Subject):
         like = [bool(re.match(r"(?!g_loss)(d\w|g|nabla|\w*grad|\w*_d$)", text, re.I)) for text in texts]
         out = [not good and (any(like) or "loss" in text.lower()) for good, text in zip(like, texts, strict=True)]
         other = {(i,) for i, name in enumerate(names) if isinstance(name, str) and out[i]}
+        for i, (name, part) in enumerate(zip(names, rest, strict=False) if isinstance(rest, list) else ()):
+            if not (isinstance(name, str) and is_scalar(part)) or like[i]:
+                break
+            other.add((i,))  # kl, of rec, kl, {...}
         returned = [part for part in parts_of(rest) if part[0] not in other]  # (loss, dW, db, h): h is no gradient
         left = [leaf for leaf in self.state() if leaf.path not in self.slots and any(map(is_gradient_name, leaf.path))]
         found = self.matched(returned, names, [] if rest else left)
