@@ -1001,3 +1001,57 @@ print(cost_and_gradient(np.ones(3), 1.3, np.random.randn(7, 3), np.random.randn(
 def test_a_gain_that_is_called_g_is_no_gradient(old, new, verdict):
     found, text = verdicts(GAIN.replace(old, new) if old else GAIN)
     assert found["cost_and_gradient"] is verdict, text
+
+
+TARGET_NET = """
+class Net:
+    def __init__(self, seed):
+        self.W = np.random.RandomState(seed).randn(3, 2)
+
+    def forward(self, x):
+        return x @ self.W
+
+
+class Agent:
+    def __init__(self):
+        self.net, self.target_net = Net(0), Net(1)
+
+    def td_loss(self, x, y):
+        return np.mean((self.net.forward(x) - 0.9 * self.target_net.forward(y)) ** 2)
+
+    def td_gradient(self, x, y):
+        return {"W": x.T @ (self.net.forward(x) - 0.9 * self.target_net.forward(y)) / len(x)}
+
+
+Agent().td_gradient(np.random.randn(5, 3), np.random.randn(5, 3))
+"""
+
+
+def test_a_target_network_is_meant_to_have_no_gradient():
+    found, text = verdicts(TARGET_NET)
+    assert found["Agent"] is RIGHT and "target_net" not in text.partition("NOT CHECKED")[2], text
+    assert verdicts(TARGET_NET.replace("target_net", "second"))[0]["Agent"] is UNCHECKED
+
+
+def test_the_policy_of_an_episode_may_be_nearly_sure():
+    source = """
+model = {"W1": 9 * np.random.randn(6, 4), "W2": 9 * np.random.randn(6)}
+
+
+def policy_forward(x):
+    h = np.maximum(0, model["W1"] @ x)
+    return 1 / (1 + np.exp(-model["W2"] @ h)), h
+
+
+def policy_backward(epx, eph, epdlogp):
+    dh = np.outer(epdlogp, model["W2"])
+    dh[eph <= 0] = 0
+    return {"W1": dh.T @ epx, "W2": (eph.T @ epdlogp).ravel()}
+
+
+xs = np.random.randn(5, 4)
+ps, hs = zip(*map(policy_forward, xs))
+policy_backward(xs, np.array(hs), 1 - np.array(ps)[:, None])
+"""
+    assert verdicts(source)[0]["policy_backward"] is RIGHT
+    assert verdicts(source.replace("dh[eph <= 0] = 0", "dh[eph < 0] = 0"))[0]["policy_backward"] is not RIGHT

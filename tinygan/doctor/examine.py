@@ -631,6 +631,7 @@ def missing(subject, found, remarks):
     for path, array in subject.slots.items() if subject.form.kind != "step" else ():
         parameter = path[0] == "self" or len(path) > 1 and not re.fullmatch(BATCHES, str(path[0]))
         constant = re.fullmatch(f"{CONSTANTS}|{DATA}|{TARGETS.pattern}", str(path[-1]))
+        constant = constant or any(re.fullmatch(r"target_\w+|old_\w+|frozen\w*", str(part)) for part in path[:-1])
         graph = re.fullmatch("[A-Z]", str(path[-1])) and re.search("adj|laplac|graph", subject.target.text)
         if (
             parameter

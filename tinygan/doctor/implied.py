@@ -131,10 +131,14 @@ def of_policy(gradient, calls, module):
         return ()
 
     def run(observations):
-        results = [getattr(module, forward.name)(x) for x in observations]
-        p = np.array([np.squeeze(result[0]) for result in results])
+        for scale in (1, 0.1, 0.01, 0.001):  # where p is nearly 1, its logit has few digits
+            seen = scale * observations
+            results = [getattr(module, forward.name)(x) for x in seen]
+            p = np.array([np.squeeze(result[0]) for result in results])
+            if np.all(np.abs(p - 0.5) < 0.499):
+                break
         slopes = np.cos(np.arange(len(p)))
-        episode = {"states": np.array([r[1] for r in results]), "slopes": slopes[:, None], "inputs": observations}
+        episode = {"states": np.array([r[1] for r in results]), "slopes": slopes[:, None], "inputs": seen}
         for name in set(meant) - set(gradient.needs):
             setattr(module, name, episode[meant[name]])
         return slopes @ np.log(p / (1 - p)), *(episode[kind] for kind in meant.values())
