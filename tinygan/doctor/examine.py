@@ -173,7 +173,8 @@ def doubt(report, subject):
     known = explained(report, wrong)
     handed_on = all(np.array_equal(np.ravel(m.a), m.dout) for m in wrong)  # its slope is in dout already, perhaps
     sure = not handed_on and (is_sure(subject, len(found)) or some_right(report, subject, wrong))
-    strange = subject.form.kind == "both" and any(map(unrelated, wrong))  # those of other arrays
+    several = len(found) > 1 or any(map(callable, subject.args.values()))  # G, a network that is a closure
+    strange = subject.form.kind == "both" and several and any(map(unrelated, wrong))  # those of other arrays
     if not strange and (known or sure):
         return
     report.forget()

@@ -10,10 +10,10 @@ from itertools import product
 
 import numpy as np
 
-from tinygan.doctor.arrays import is_number
+from tinygan.doctor.arrays import is_number, named_after
 from tinygan.doctor.measure import CUT_IN_A_LOOP, TOLERANCE, measure
 from tinygan.doctor.sandbox import Stopped, call
-from tinygan.doctor.source import node_of, required, text_about, tree_of
+from tinygan.doctor.source import flat, node_of, required, text_about, tree_of
 from tinygan.doctor.subject import Fact, display
 from tinygan.gradcheck import compare, numeric_gradient
 
@@ -216,7 +216,11 @@ def of_data(subject, found, remarks):
     """
     wrong, own = [m for m in found if not m.row.passed], [m for m in found if m.path[0] == "self"]
     others = [m for m in found if len(m.path) == 1 and m.a.shape != m.n.shape and (unrelated(m) or m.a.ndim == 0)]
-    if len(wrong) == 1 and len(found) > 2 and wrong == others:  # of [x, label] as one, or a number beside
+    names = flat((subject.form.gradient or subject.value[-1]).returns)
+    named = wrong and any(isinstance(name, str) and named_after(name, wrong[0].path[0]) for name in names)
+    function = subject.target.owner is None and not named
+    if function and len(wrong) == 1 and len(found) > 2 and len(others) == 1 and others[0] is wrong[0]:
+        # of [x, label] as one, or a number beside
         remarks.append(f"what {subject.form.name} returns beside is not the gradient of {wrong[0].name}")
         return [m for m in found if m is not wrong[0]]
     called = any(isinstance(name, str) for name in subject.form.gradient.returns) if subject.form.gradient else True
