@@ -1646,12 +1646,41 @@ def sgd_update(layers, grads, lr):
         layer[0] -= lr * grad[0]
         layer[1] -= lr * grad[1]
 """
+COUPLES = """
+class Momentum:
+    def __init__(self, params, lr, mu=0.5):
+        self.params, self.lr, self.mu = params, lr, mu
+        self.buf = [np.zeros_like(p) for p, _ in params]
+
+    def step(self):
+        for (p, g), v in zip(self.params, self.buf):
+            v *= self.mu
+            v += g
+            p -= self.lr * v
+"""
+FILE = """
+cfg = {"beta1": 0.8, "beta2": 0.95, "eps": 1e-8, "wd": 0.05, "warmup": 10}
+
+
+def adamw(P, G, S, t, lr):
+    for k in P:
+        m, v = S.get(k, (0.0, 0.0))
+        m = cfg["beta1"] * m + (1 - cfg["beta1"]) * G[k]
+        v = cfg["beta2"] * v + (1 - cfg["beta2"]) * G[k] ** 2
+        S[k] = (m, v)
+        step = (m / (1 - cfg["beta1"] ** t)) / (np.sqrt(v / (1 - cfg["beta2"] ** t)) + cfg["eps"])
+        if P[k].ndim == 2:
+            step = step + cfg["wd"] * P[k]
+        P[k] = P[k] - lr * step
+"""
 
 
 @pytest.mark.parametrize(
     "source, old, new",
     [
         (NESTED, "layer[1] -= lr", "layer[1] += lr"),
+        (COUPLES, "v += g", "v += (1 - self.lr) * g"),
+        (FILE, "+ cfg[\"wd\"]", "- cfg[\"wd\"]"),
         (NESTEROV, "g + self.mu * v if", "self.mu * v if"),
         (NESTEROV, " else v)", " else g)"),
         (APART, "beta2) * db**2", "beta2) * np.abs(db)"),

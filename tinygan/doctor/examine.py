@@ -35,7 +35,7 @@ from tinygan.doctor.measure import broken_promises, measure, of_ties, shared
 from tinygan.doctor.names import LOSS
 from tinygan.doctor.pair import made_up
 from tinygan.doctor.planning import SENSELESS, Attempt, adapter, all_documented, elsewhere, plan_for, readings
-from tinygan.doctor.report import ONE_BY_ONE, OVERWRITES, Report, Verdict
+from tinygan.doctor.report import ONE_BY_ONE, Report, Verdict
 from tinygan.doctor.sandbox import Stopped, Unfilled, call, sandbox, where
 from tinygan.doctor.source import flat, own_classes, parameters, required, text_about, tree_of, walk_own
 from tinygan.doctor.steps import descends
@@ -281,7 +281,7 @@ def examine_form(report, form, setting, example, definition):
     add(report, subject, found, definition)
     if form.kind == "pair" and all(m.row.passed for m in found):
         report.facts += of_modes(subject, report.remarks)
-        report.unchecked += of_ties(subject)
+        report.remarks += of_ties(subject)
     bent = subject.is_loss and re.search(r"maximum|minimum|clip|where|max\(|abs\(|[<>]", subject.target.text)
     for spread in ("far", *["small"] * bool(bent), "large"):
         try:
@@ -377,7 +377,7 @@ def take_down(report, subject, found):
         )
     broken = broken_promises(subject)
     if [fact for fact in broken if fact.kind == "in place" and fact.where in subject.douts]:
-        report.unchecked.append(OVERWRITES)
+        report.remarks.append("backward overwrites dout: let it work on a copy if somebody else still needs dout")
     report.facts += [fact for fact in broken if fact.kind != "in place" or fact.where not in subject.douts]
     report.facts += [Fact("shared", name) for name in shared(subject)]
     report.missing |= missing(subject, found, report.remarks)

@@ -303,7 +303,7 @@ def of_ties(subject):
         size = np.abs(dout).sum()
         kink = abs(after - before) > 1e-3 * size
         apart = given and given[0].shape == x.shape and abs(given[0].sum() - (before + after) / 2) > 1e-3 * size
-        said = "the gradient where maxima are tied: each gets the whole of it, and what all get must add up to dout"
+        said = "where maxima are tied, each gets the whole of dout: what all get must add up to dout"
         return [said] * bool(apart and not kink)
     except Stopped:
         return []

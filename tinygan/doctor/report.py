@@ -10,9 +10,7 @@ import numpy as np
 from tinygan.doctor.sandbox import Unfilled, where
 
 RULER = "Measured by central differences with the step 1e-5·max(1, |x|), right to about 1e-10; above 1e-7 is WRONG."
-OVERWRITES = "whether somebody else still needs dout, which backward overwrites"
 ONE_BY_ONE = "matrices with more than one entry, which alone tell W from its transpose"
-OF_CALLERS = (OVERWRITES, ONE_BY_ONE)  # what is settled where something that uses this is right
 
 
 class Verdict(enum.Enum):
@@ -66,7 +64,7 @@ class Report:
         """
         if self.verdict is Verdict.WRONG:
             return self.target.owner is None and not self.facts and not any(row.passed for row in self.rows)
-        return not self.rows and bool(self.errors) or bool(self.unchecked) and set(self.unchecked) <= set(OF_CALLERS)
+        return not self.rows and bool(self.errors) or set(self.unchecked) == {ONE_BY_ONE}
 
     def settle(self, caller):
         """Take note that a caller has been measured, and is right: so this is, as far as it is used there."""

@@ -27,7 +27,8 @@ from tinygan.gradcheck import compare
 STEPS, TOLERANCE = 4, 1e-5
 CLOCK = r"t|n?_?iter\w*|\w*steps?|count\w*"  # the number of the step
 NAMES = ("W1", "b1", "W2", "b2")
-HOLDS = "dict|dict, d|nested|list|array|objects|owned|owned, by name|one by one|pairs|apart|layer|net".split("|")
+NUMBERS = (int, float, dict)
+HOLDS = "dict|dict, d|nested|list|array|objects|couples|owned|owned, by name|one by one|pairs|apart|layer|net".split("|")
 # fmt: off
 KINDS = {  # what the name says: the rules that it may mean
     r"adam_?w": ["adamw"], r"n_?adam": ["nadam"], r"ada_?max": ["adamax"], r"adam": ["adam", "adamw"],
@@ -168,13 +169,13 @@ class Parameter:
 def run(target, hold, state, start, gradients, hyper):
     """Return (the parameters after each step, {name: number} where the hyperparameters stand); Stopped if it cannot run.
 
-    hold  how parameters and gradients are held: in a "dict" (or the gradients' keys begin with "d"), "nested" in a list of [W, b], a "list", as one
-          "array", as "objects" with data and grad, as arrays "owned" by the optimizer (or "by name"), handed over "one
-          by one" or as "pairs" of both, in a "layer" with weights, biases, dweights and dbiases, or in a "net" of
-          layers with params and grads
+    hold  how parameters and gradients are held: in a "dict" (or the gradients' keys begin with "d"), "nested" in a list
+          of [W, b], a "list", as one "array", as "objects" with data and grad or "couples" of both arrays, as arrays
+          "owned" by the optimizer (or "by name"), handed over "one by one" or as "pairs" of both, in a "layer" with
+          weights, biases, dweights and dbiases, or in a "net" of layers with params and grads
     """
     known, thing, step = {}, None, target.thing
-    params, own = [w.copy() for w in start], None
+    params, slopes, own = [w.copy() for w in start], [np.zeros_like(w) for w in start], None
     if target.owner is not None:
         kind = next(
             (k for k in own_classes(target.module) if k.__name__ in ("Parameter", "Param", "Tensor")),
@@ -187,20 +188,17 @@ def run(target, hold, state, start, gradients, hyper):
             if re.fullmatch(r"param\w*|weights|model_params|variables", name):
                 own = name
                 named = dict(zip(NAMES, params, strict=False))
-                known[name] = {"owned": params, "owned, by name": named}.get(hold, objects)
+                couples = list(zip(params, slopes, strict=True))
+                held_so = {"owned": params, "owned, by name": named, "couples": couples}
+                known[name] = held_so.get(hold, objects)
         thing = call(target.thing, **{**known, **{k: v for k, v in hyper.items() if k in defaults(target.thing)}})
         step = next(getattr(thing, name) for name in STEPS_OF_A_RULE if hasattr(thing, name))
     net = types.SimpleNamespace()
-    box = {
+    box = dict.fromkeys(("list", "one by one", "owned", "couples", "pairs", "apart", "net"), list) | {
         "nested": lambda arrays: [list(arrays[i : i + 2]) for i in range(0, len(arrays), 2)],
-        "list": list,
-        "one by one": list,
-        "owned": list,
-        "pairs": list,
-        "apart": list,
-        "net": list,
         "array": lambda arrays: arrays[0],
-    }.get(hold, lambda arrays: dict(zip(NAMES, arrays, strict=False)))
+    }
+    box = box.get(hold, lambda arrays: dict(zip(NAMES, arrays, strict=False)))
     params, path = box(params), []
     layer = types.SimpleNamespace(weights=start[0].copy(), biases=start[1].copy())
     for t, gs in enumerate(gradients, 1):
@@ -212,6 +210,11 @@ def run(target, hold, state, start, gradients, hyper):
             path.append(
                 [np.array(next(getattr(p, n) for n in ("data", "value", "w", "val") if hasattr(p, n))) for p in objects]
             )
+        elif hold == "couples":
+            for slope, g in zip(slopes, gs, strict=True):
+                slope[...] = g
+            call(step)
+            path.append([w.copy() for w in params])
         elif hold == "net":
             net.params, net.grads = dict(zip(NAMES, params, strict=False)), dict(zip(NAMES, gs, strict=False))
             call(step, types.SimpleNamespace(layers=[net], params_and_grads=lambda: zip(params, gs, strict=True)))  # noqa: B023
@@ -250,7 +253,8 @@ def run(target, hold, state, start, gradients, hyper):
             path.append([np.array(w, dtype=float) for w in now])
     if any(np.shape(w) != s.shape for ws in path for w, s in zip(ws, start, strict=False)):
         raise Stopped(f"{where(target.thing)}: the parameters change their shape")
-    return path, {**defaults(target.thing), **of_class(target), **state, **getattr(thing, "__dict__", {}), **hyper}
+    own = {**defaults(target.thing), **of_class(target), **state, **getattr(thing, "__dict__", {}), **hyper}
+    return path, {**of_file(target), **own}
 
 
 def in_use(target):
@@ -282,7 +286,7 @@ def in_use(target):
         return path
 
     own = vars(given["self"])
-    others = defaults(target.thing) | of_class(target)
+    others = of_file(target) | defaults(target.thing) | of_class(target)
     return again, own | {k: v for k, v in others.items() if k not in own}, start, gradients
 
 
@@ -342,10 +346,17 @@ def defaults(function):
     return {p.name: p.default for p in inspect.signature(function).parameters.values() if p.default is not p.empty}
 
 
-def of_class(target):
-    """Return {name: value} of what stands in the class of an optimizer, and its bases."""
+def of_class(target, *special):
+    """Return {name: value} of what stands in the class of an optimizer, and its bases; special methods if asked for."""
     kinds = [kind for kind in reversed(target.owner.__mro__) if kind is not object] if target.owner else []
-    return {name: value for kind in kinds for name, value in vars(kind).items() if name[:2] != "__"}
+    return {n: value for kind in kinds for n, value in vars(kind).items() if n[:2] != "__" or n in special}
+
+
+def of_file(target):
+    """Return {name: value} of the numbers, and dictionaries of them, of the file that an optimizer's code names."""
+    functions = [target.thing, *of_class(target, "__init__").values()]
+    named = {name for f in functions if hasattr(f, "__code__") for name in f.__code__.co_names}
+    return {name: value for name, value in vars(target.module).items() if name in named and type(value) in NUMBERS}
 
 
 def hyperparameters(found):
