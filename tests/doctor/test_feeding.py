@@ -1680,7 +1680,7 @@ def adamw(P, G, S, t, lr):
     [
         (NESTED, "layer[1] -= lr", "layer[1] += lr"),
         (COUPLES, "v += g", "v += (1 - self.lr) * g"),
-        (FILE, "+ cfg[\"wd\"]", "- cfg[\"wd\"]"),
+        (FILE, '+ cfg["wd"]', '- cfg["wd"]'),
         (NESTEROV, "g + self.mu * v if", "self.mu * v if"),
         (NESTEROV, " else v)", " else g)"),
         (APART, "beta2) * db**2", "beta2) * np.abs(db)"),

@@ -28,7 +28,8 @@ STEPS, TOLERANCE = 4, 1e-5
 CLOCK = r"t|n?_?iter\w*|\w*steps?|count\w*"  # the number of the step
 NAMES = ("W1", "b1", "W2", "b2")
 NUMBERS = (int, float, dict)
-HOLDS = "dict|dict, d|nested|list|array|objects|couples|owned|owned, by name|one by one|pairs|apart|layer|net".split("|")
+HOLDS = "dict|dict, d|nested|list|array|objects|couples|owned|owned, by name|one by one|pairs|apart|layer|net"
+HOLDS = HOLDS.split("|")
 # fmt: off
 KINDS = {  # what the name says: the rules that it may mean
     r"adam_?w": ["adamw"], r"n_?adam": ["nadam"], r"ada_?max": ["adamax"], r"adam": ["adam", "adamw"],
