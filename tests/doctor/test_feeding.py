@@ -1749,6 +1749,27 @@ def test_the_cost_of_an_object_that_backprop_asks_for_delta_is_what_counts():
     assert verdict(squares)[0] is not Verdict.RIGHT
 
 
+QUADRATIC = """
+class QuadraticCost:
+    @staticmethod
+    def fn(a, y):
+        return 0.5 * np.sum((a - y) ** 2)
+
+    @staticmethod
+    def delta(z, a, y):
+        return (a - y) * sigmoid(z) * (1 - sigmoid(z))
+
+
+"""
+
+
+def test_each_cost_that_an_object_may_be_given_is_held_against_its_own_delta():
+    both = COSTS.replace("class Network", f"{QUADRATIC}class Network")
+    assert verdict(both)[0] is Verdict.RIGHT
+    found, text = verdict(both.replace("(a - y) * sigmoid(z) * (1 - sigmoid(z))", "a - y"))
+    assert found is Verdict.WRONG and "cost=QuadraticCost" in text
+
+
 def test_an_epsilon_in_a_function_that_a_loss_calls_is_no_mistake_at_large_numbers():
     source = """
 def softmax(x):

@@ -459,6 +459,8 @@ def varied(report, subject, definition):
     for label, plan, setting in [] if definition or subject.form.kind not in ("pair", "both") else variations(subject):
         try:
             other = adapter(plan.form)(plan, setting)
+            if subject.value[-1].name in own_cost(subject):  # of another cost, if that is what varies
+                other = implied(Attempt(plan, setting), setting).subject
             first = other.out()
             other.forward(other.other_args)
             if not np.array_equal(first, other.out()):
