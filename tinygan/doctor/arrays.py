@@ -91,7 +91,7 @@ def items(thing):
     if isinstance(thing, dict):
         return list(thing.items())
     if isinstance(thing, (list, tuple)):
-        return list(enumerate(thing))
+        return list(zip(getattr(thing, "_fields", range(len(thing))), thing, strict=True))
     kinds = [kind for kind in reversed(type(thing).__mro__) if kind is not object]
     shared = {name: value for kind in kinds for name, value in vars(kind).items() if name[:2] != "__"}
     common = {name: value for name, value in shared.items() if isinstance(value, (dict, list, np.ndarray))}

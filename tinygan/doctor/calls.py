@@ -116,8 +116,13 @@ def with_shared(steps, functions):
 
 def stores_gradients(call):
     """Does it leave gradients in its object, or in an inner one, self.D.backward(dout), and return the loss alone?"""
-    stored = [part.targets[0] for part in walk_own(call.node) if isinstance(part, ast.Assign)] if call.node else []
-    names = [part.attr for part in stored if isinstance(part, ast.Attribute)]
+    made = [part for part in walk_own(call.node) if isinstance(part, ast.Assign)] if call.node else []
+    aliases = [
+        ast.unparse(part.targets[0]) for part in made if "grad" in getattr(part.value, "attr", "")
+    ]  # g = self.grads
+    stored = [part for one in made for part in getattr(one.targets[0], "elts", one.targets)]
+    places = [part.value if isinstance(part, ast.Subscript) else part for part in stored]
+    names = ["grad" * (ast.unparse(part) in aliases) or getattr(part, "attr", "") for part in places]
     inside = call.node is not None and re.search(r"\bself\.\w+\.backward\(", ast.unparse(call.node))
     return len(call.returns) == 1 and bool(inside or any("grad" in name for name in names))
 

@@ -298,7 +298,17 @@ def shapes(node, text):
         yield "transposed", ast.Attribute(node, "T", ast.Load())
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult):
         yield "transposed", ast.BinOp(node.right, node.op, node.left)
-        yield "transposed", parse(f"({ast.unparse(node.left)}).T @ ({ast.unparse(node.right)}).T")
+        left, right = ast.unparse(node.left), ast.unparse(node.right)
+        yield "transposed", parse(f"({left}).T @ ({right}).T")
+        yield "transposed", ast.BinOp(turned(node.left), node.op, node.right)
+        yield "transposed", ast.BinOp(node.left, node.op, turned(node.right))
+
+
+def turned(node):
+    """Return the expression with its last two axes exchanged, those of each sample or head; or no longer."""
+    if isinstance(node, ast.Call) and getattr(node.func, "attr", "") in ("transpose", "swapaxes"):
+        return node.args[0] if getattr(node.func.value, "id", "") == "np" else node.func.value
+    return parse(f"({ast.unparse(node)}).swapaxes(-1, -2)")
 
 
 def operands(node):

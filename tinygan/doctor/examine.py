@@ -272,6 +272,11 @@ def examine_form(report, form, setting, example, definition):
     if form.kind == "both" and not subject.is_loss and not all(m.row.passed for m in found):  # two other arrays
         said = f"{form.name} returns two arrays, which are not a value and its derivative, entry by entry"
         return pass_over(report, form, Stopped(f"{where(subject.function(form.values[0][0]))}: {said}"))
+    if form.kind == "both" and not LOSS.fullmatch(form.name) and missing(subject, found, []):  # an output and its h
+        value = form.values[0][0]
+        if not any(is_gradient_name(name) for name in map(str, flat(value.returns))):
+            said = f"{form.name} returns no gradient of {display(next(iter(missing(subject, found, []))))}"
+            return pass_over(report, form, Stopped(f"{where(subject.function(value))}: {said}"))
     report.subjects.append(subject)
     take_down(report, subject, found)
     report.unchecked += [f"{name} with more than one entry: its gradient is one number" for name in attempt.shrunk]
@@ -646,4 +651,8 @@ def missing(subject, found, remarks):
             and subject.matters(array)
         ):
             names[path] = display(path)
+    of_input = subject.form.gradient and re.search(r"(^|_)(inputs?|x)(_|$)", subject.form.gradient.name)
+    if of_input and any(len(path) == 1 for path in have):  # it is not asked for any other
+        remarks += [f"no gradient of {name} is computed" for name in names.values()]
+        return {}
     return names

@@ -15,6 +15,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tinygan.doctor.sandbox import made_like
+
 SIZES = {"N": 5, "I": 7, "O": 3, "M": 4, "T": 6, "Y": 6, "X": 4, "K": 3, "V": 11}
 SPARE = (9, 10, 12, 13, 14, 15)  # of dimensions that somebody has named otherwise
 
@@ -100,7 +102,7 @@ def realize(candidate, sizes, rng, spread):
         parts = candidate.parts
         if isinstance(parts, dict):
             return {key: realize(part, sizes, rng, spread) for key, part in parts.items()}
-        return type(parts)([realize(part, sizes, rng, spread) for part in parts])
+        return made_like(parts, [realize(part, sizes, rng, spread) for part in parts])
     if isinstance(candidate, Make):
         return candidate.function(sizes, rng)
     return candidate.copy() if isinstance(candidate, np.ndarray) else candidate
@@ -165,8 +167,8 @@ def like(value, batch=None):
         return Several(parts)
     if isinstance(value, list) and value and all(isinstance(part, float) for part in value):
         return Draw(str(len(value)))
-    if type(value) in (list, tuple):
-        return Several(type(value)(like(part, batch) for part in value))
+    if isinstance(value, (list, tuple)):
+        return Several(made_like(value, [like(part, batch) for part in value]))
     if isinstance(value, np.ndarray) and value.dtype.kind in "fiub" and value.size:
         return Draw(" ".join("N" if n == batch > 1 else str(n) for n in value.shape), kind_of(value))
     plain = (

@@ -181,6 +181,7 @@ def stem_of(name, calls):
     if match := GRADIENT.fullmatch(name):
         rest = match["before"] or match["after"]
         rest = re.sub(r"(_out(put)?)?_to$", "", rest.strip("_"))  # sigmoid_output_to_derivative
+        rest = re.sub(r"_(input|x)$", "", rest) if rest not in calls else rest  # critic_input_gradient(params, x)
         return "" if rest in ("d", "compute", "get", "calc", "calculate", "fn", "func", "pass") else rest
     of_targets = name == "score" and any(map(TARGETS.fullmatch, calls[name].needs))  # how good it is, score(X, y)
     if (

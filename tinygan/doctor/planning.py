@@ -21,7 +21,7 @@ from tinygan.doctor.implied import IMPLIED, TOTALS, totals
 from tinygan.doctor.names import LOSS
 from tinygan.doctor.offers import by_position, candidates, constructor_names, documented, parameters_of, used
 from tinygan.doctor.pair import Pair, free_arguments
-from tinygan.doctor.sandbox import Stopped, Unfilled, call, counted_lines, in_library
+from tinygan.doctor.sandbox import Stopped, Unfilled, call, counted_lines, in_library, made_like
 from tinygan.doctor.source import parameters, required, text_about, tree_of
 from tinygan.doctor.subject import Both, Plan, Setting, object_in_use
 
@@ -365,7 +365,7 @@ def reshaped(plan, found):
             new = {
                 k: part if k not in found[name] else Draw(" ".join(map(str, found[name][k].shape))) for k, part in keyed
             }
-            whole = new if isinstance(parts.parts, dict) else type(parts.parts)(new.values())
+            whole = new if isinstance(parts.parts, dict) else made_like(parts.parts, list(new.values()))
             yield replace(plan, given=plan.given | {name: Several(whole)})
     for name, role in feeding.roles(list(given)).items():  # two columns, a mean and a variance; not one: a sum
         shape = np.shape(found.get(name))

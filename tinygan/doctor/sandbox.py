@@ -362,9 +362,14 @@ def copied(value):
     """Return a copy of an array, or of a dictionary, list or tuple; anything else as it is."""
     if isinstance(value, dict):
         return {key: copied(part) for key, part in value.items()}
-    if type(value) in (list, tuple):
-        return type(value)(map(copied, value))
+    if isinstance(value, (list, tuple)):
+        return made_like(value, [copied(part) for part in value])
     return value.copy() if isinstance(value, np.ndarray) else value
+
+
+def made_like(things, parts):
+    """Return a list, a tuple or a named tuple of these parts, as things are one."""
+    return things._make(parts) if hasattr(things, "_fields") else type(things)(parts)
 
 
 class Watched(ast.NodeTransformer):

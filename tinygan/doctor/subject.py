@@ -294,8 +294,12 @@ class Subject:
         args = {name: realize(v, self.sizes, self.rng, spreads[name]) for name, v in given.items()}
         for name, value in args.items():  # {"W": array, "c": 0.0}
             if isinstance(value, dict) and any(isinstance(part, np.ndarray) for part in value.values()):
-                args[name] = {k: as_array(part) if isinstance(part, float) else part for k, part in value.items()}
-        return {name: as_array(v) if isinstance(v, float) else v for name, v in args.items()}
+                args[name] = {k: self.lively(k, part) if isinstance(part, float) else part for k, part in value.items()}
+        return {name: self.lively(name, v) if isinstance(v, float) else v for name, v in args.items()}
+
+    def lively(self, name, number):
+        """Return a number as an array; another than 0, which would hide what it multiplies, if it has a gradient."""
+        return as_array(0.7 if number == 0 and self.has_gradient((name,)) else number)
 
     def function(self, step):
         """Return the function that a Call names, or that the value has been returned with."""
@@ -418,10 +422,18 @@ class Subject:
             parts = [result[step.returns.index(out)]]  # backward takes all activations; this one is the output
         if len(parts) > 1 and self.form.kind == "pair" and self.counted:
             parts = [part for i, part in enumerate(parts) if i in self.counted]
+        if len(parts) == 1 and self.is_sequence(result):
+            parts = result[0]
         if self.form.kind in ("both", "step") or len(parts) > 1 and is_number(parts[0]) and np.ndim(parts[0]) == 0:
             numbers = [part for part in parts if is_scalar(part)]
             parts = [sum(numbers)] if step.part < 0 and numbers else parts[step.part : step.part + 1]
         return [np.asarray(part) for part in parts if is_number(part)]
+
+    def is_sequence(self, result):
+        """Is it a list of outputs, one a step of time, alone or before a cache? Their gradients are a list, too."""
+        several = isinstance(result, tuple) and len(result) == 2 and self.form.kind == "pair"
+        first = result[0] if several else result
+        return isinstance(first, list) and len(first) > 0 and all(map(is_array, first))
 
     def out(self):
         """Return the output as one vector, a copy."""
