@@ -1519,6 +1519,118 @@ class Critic:
         "back.sum(0)",
         "back.mean(0)",
     ),
+    "a sequence, in lists over time": (
+        """
+def cell_forward(x, h, Wx, Wh):
+    new = np.tanh(Wx @ x + Wh @ h)
+    return new, (x, h, new, Wx, Wh)
+
+
+def cell_backward(dnew, cache):
+    x, h, new, Wx, Wh = cache
+    da = dnew * (1 - new**2)
+    return Wx.T @ da, Wh.T @ da, {"Wx": da @ x.T, "Wh": da @ h.T}
+
+
+def rnn_forward(xs, h0, Wx, Wh):
+    h, hs, caches = h0, [], []
+    for x in xs:
+        h, cache = cell_forward(x, h, Wx, Wh)
+        hs.append(h)
+        caches.append(cache)
+    return hs, caches
+
+
+def rnn_backward(dhs, caches):
+    dh, dxs, total = 0, [], {}
+    for d, cache in zip(reversed(dhs), reversed(caches)):
+        dx, dh, grads = cell_backward(d + dh, cache)
+        dxs.insert(0, dx)
+        for k in grads:
+            total[k] = total.get(k, 0) + grads[k]
+    return dxs, dh, total
+""",
+        "total.get(k, 0) + grads",
+        "grads",
+    ),
+    "gradients left under a short name": (
+        """
+class Regression:
+    def __init__(self, n_in, n_out):
+        self.params = dict(W=np.random.randn(n_in, n_out), b=np.zeros(n_out))
+        self.grads = {}
+
+    def loss(self, x, y):
+        p, g = self.params, self.grads
+        off = x @ p["W"] + p["b"] - y
+        g["W"], g["b"] = x.T @ off / len(x), off.mean(0)
+        return 0.5 * np.sum(off**2) / len(x)
+
+    def step(self, lr):
+        for k in self.params:
+            self.params[k] -= lr * self.grads[k]
+""",
+        "off.mean(0)",
+        "off.sum(0)",
+    ),
+    "a named tuple of parameters": (
+        """
+from collections import namedtuple
+
+Theta = namedtuple("Theta", "A a B")
+
+
+def objective(theta, X, Y, *, strength=4.0):
+    H = np.tanh(theta.A @ X + theta.a)
+    off = theta.B @ H - Y
+    back = theta.B.T @ off * (1 - H**2)
+    grad = Theta(A=back @ X.T + strength * theta.A, a=back.sum(axis=1, keepdims=True), B=off @ H.T)
+    return 0.5 * np.sum(off**2) + 0.5 * strength * np.sum(theta.A**2), grad
+
+
+theta = Theta(np.random.randn(4, 3), np.zeros((4, 1)), np.random.randn(2, 4))
+objective(theta, np.random.randn(3, 9), np.random.randn(2, 9))
+""",
+        "X.T + strength * theta.A",
+        "X.T + theta.A",
+    ),
+    "a number that is zero where the file begins": (
+        """
+def gate_forward(x, W, gamma):
+    return x + gamma * np.tanh(x @ W), (x, W, gamma)
+
+
+def gate_backward(dout, cache):
+    x, W, gamma = cache
+    h = np.tanh(x @ W)
+    da = gamma * dout * (1 - h**2)
+    return dout + da @ W.T, x.T @ da, np.sum(dout * h)
+
+
+gate_forward(np.random.randn(5, 3), np.random.randn(3, 3), 0.0)
+""",
+        "dout + da @ W.T, x.T @ da",
+        "dout + da @ W, x.T @ da",
+    ),
+    "the gradient of one output in the input": (
+        """
+def critic(params, x):
+    h = np.tanh(x @ params["W1"] + params["b1"])
+    return h @ params["w2"] + params["b2"], h
+
+
+def critic_input_gradient(params, x):
+    _, h = critic(params, x)
+    return ((1 - h**2) * params["w2"]) @ params["W1"].T
+
+
+rng = np.random.default_rng(0)
+P = {"W1": rng.normal(size=(2, 5)), "b1": np.zeros(5), "w2": rng.normal(size=5), "b2": 0.0}
+print(critic_input_gradient(P, rng.normal(size=(7, 2))))
+""",
+        "(1 - h**2)",
+        "(1 - h)",
+    ),
 }
 
 

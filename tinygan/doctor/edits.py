@@ -47,8 +47,9 @@ def edits(function, level, attributes, numbers):
             yield from (
                 of_statement(part, body, i, statement, numbers) if level else of_assignment(body, i, statement, lengths)
             )
+    counts = products(function)
     for holder, key, node, statement in expressions(function):
-        for kind, new in of_expression(node, names, numbers, level):
+        for kind, new in of_expression(node, names, numbers, level, counts):
             yield Edit(kind, statement, holder, key, ast.fix_missing_locations(ast.copy_location(new, node)))
 
 
@@ -219,7 +220,18 @@ def parse(text):
     return ast.parse(text, mode="eval").body
 
 
-def of_expression(node, names, numbers, level):
+def products(function):
+    """Return {a length that is unpacked from a shape: the products of it with the other ones}."""
+    found = {}
+    for part in ast.walk(function):
+        names = [ast.unparse(name) for name in getattr(getattr(part, "targets", [None])[0], "elts", ())]
+        if len(names) > 1 and ast.unparse(getattr(part, "value", part)).endswith(".shape"):
+            groups = [g for n in range(2, len(names) + 1) for g in reversed([*combinations(names, n)])]  # H, W first
+            found |= {name: [f"({' * '.join(group)})" for group in groups if name in group] for name in names}
+    return found
+
+
+def of_expression(node, names, numbers, level, lengths):
     """Yield (kind, new expression)."""
     text = ast.unparse(node)
     if len(text) > 200 or is_stored(node):
@@ -238,6 +250,8 @@ def of_expression(node, names, numbers, level):
                 parts = list(node.elts)
                 parts[i], parts[j] = parts[j], parts[i]
                 yield "exchanged", type(node)(parts, ast.Load())
+        if isinstance(node, ast.Name) and node.id in lengths:  # N, and not N * H * W
+            yield from (("factor", parse(product)) for product in lengths[node.id])
         if isinstance(node, ast.Subscript) and getattr(node.value, "attr", "") == "shape":
             yield from (("axis", parse(f"{ast.unparse(node.value)}[{k}]")) for k in (0, 1, -1))
         if isinstance(node, ast.Subscript):

@@ -640,13 +640,15 @@ def missing(subject, found, remarks):
         parameter = path[0] == "self" or len(path) > 1 and not re.fullmatch(BATCHES, str(path[0]))
         constant = re.fullmatch(f"{CONSTANTS}|{DATA}|{TARGETS.pattern}", str(path[-1]))
         constant = constant or any(re.fullmatch(r"target_\w+|old_\w+|frozen\w*", str(part)) for part in path[:-1])
+        source = getattr(subject.target.module, "source_text", "")
+        sampled = re.search(rf"\bp\s*=\s*(self\.)?{path[-1]}\b", source)  # choice(V, p=self.p)
         graph = re.fullmatch("[A-Z]", str(path[-1])) and re.search("adj|laplac|graph", subject.target.text)
         if (
             parameter
             and box(path) not in others
             and array.ndim
             and path not in have
-            and not (constant or graph or path[-1] in known)
+            and not (constant or sampled or graph or path[-1] in known)
             and not subject.of_other(path)
             and subject.matters(array)
         ):

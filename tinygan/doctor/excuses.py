@@ -11,6 +11,7 @@ from itertools import product
 import numpy as np
 
 from tinygan.doctor.arrays import is_number, named_after
+from tinygan.doctor.feeding import TARGETS
 from tinygan.doctor.measure import CUT_IN_A_LOOP, TOLERANCE, measure
 from tinygan.doctor.sandbox import Stopped, call
 from tinygan.doctor.source import flat, node_of, required, text_about, tree_of
@@ -100,7 +101,12 @@ def excused(m, remarks):
     flatter = np.all(m.a[off] * m.n[off] >= 0) and np.all(np.abs(m.n[off]) < np.abs(m.a[off]))
     flat = not np.any(m.n[off]) or flatter and re.search(r"eps|1e-|clip", text)
     if flat:
-        remarks.append("at numbers of ±30 and ±800 the value no longer changes, while the gradient says that it does")
+        said = (
+            "changes less than the gradient says"
+            if np.any(m.n[off])
+            else "no longer changes, and the gradient is not 0"
+        )
+        remarks.append(f"at numbers of ±30 and ±800 the value {said}: a guard, perhaps")
     return flat
 
 
@@ -224,10 +230,12 @@ def of_data(subject, found, remarks):
         remarks.append(f"what {subject.form.name} returns beside is not the gradient of {wrong[0].name}")
         return [m for m in found if m is not wrong[0]]
     called = any(isinstance(name, str) for name in subject.form.gradient.returns) if subject.form.gradient else True
-    if called or not subject.is_loss or len(wrong) != 1 or len(wrong[0].path) != 1 or len(own) < 3:
+    data = [m for m in wrong if len(m.path) == 1]
+    itself = not any(map(TARGETS.fullmatch, subject.args))  # its target is the input
+    if called or not subject.is_loss or len(data) != 1 or len(wrong) > 1 and not itself or len(own) < 3:
         return found
-    remarks.append(f"what {subject.form.name} returns is not the gradient of {wrong[0].name} as a whole")
-    return [m for m in found if m is not wrong[0]]
+    remarks.append(f"what {subject.form.name} returns is not the gradient of {data[0].name} as a whole")
+    return [m for m in found if m is not data[0]]
 
 
 def without_decay(subject, found, remarks):

@@ -110,9 +110,10 @@ def realize(candidate, sizes, rng, spread):
 
 def numbers(values, shape, sizes, rng, spread):
     """Return an array of this shape: real, positive, chances (rows sum to 1), one-hot, labels, signs, hard, mask,
-    symmetric.
+    symmetric; or columns sum to 1.
 
-    "labels 5" are whole numbers below 5, "labels" below K; "weights" are real, and so small that no sum of them is large.
+    "labels 5" are whole numbers below 5, "labels" below K, "labels 5 from 1" have no 0; "weights" are real, and so small
+    that no sum of them is large.
     """
     if values == "weights":
         return numbers("real", shape, sizes, rng, spread) / np.sqrt(max(shape))
@@ -127,6 +128,9 @@ def numbers(values, shape, sizes, rng, spread):
         return signed(rng, shape) * rng.choice(sizes_of_all, shape)
     if values == "positive":
         return rng.uniform(0.3, 2, shape) * (1 if spread == "near" else rng.choice([0.5, 1, 4], shape))
+    if values == "chances columns":
+        x = rng.uniform(0.2, 1, shape)
+        return x / x.sum(axis=0)
     if values == "chances":
         x = rng.uniform(0.2, 1, shape)
         return x / x.sum(axis=-1, keepdims=True) if len(shape) > 1 and shape[-1] > 1 else x * 0.9
@@ -134,8 +138,9 @@ def numbers(values, shape, sizes, rng, spread):
         return one_hot(rng, shape, 0 if values.endswith("columns") else -1)
     if values.startswith("labels"):
         size = int(np.prod(shape))
-        classes = min(int(values[6:] or sizes["K"]), max(1, size - 1))  # so that one comes twice
-        return rng.permutation(np.resize(np.arange(classes), size)).reshape(shape)
+        below, _, low = values[6:].partition(" from ")
+        classes = min(int(below or sizes["K"]) - int(low or 0), max(1, size - 1))  # so that one comes twice
+        return int(low or 0) + rng.permutation(np.resize(np.arange(classes), size)).reshape(shape)
     if values == "signs":
         return rng.permutation(np.resize([1.0, -1.0], int(np.prod(shape)))).reshape(shape)
     return rng.permutation(np.resize([1.0, 0.0, 1.0], int(np.prod(shape)))).reshape(shape)  # hard, mask
@@ -187,13 +192,17 @@ def kind_of(array):
     if array.ndim == 2 and len(array) == len(array.T) > 1 and np.allclose(array, array.T) and np.any(array[0, 1:]):
         return "symmetric" if array.dtype.kind == "f" else "real"  # of kernels
     if array.dtype.kind in "iu":
-        return f"labels {array.max() + 1}" if array.min() >= 0 else "signs" if kinds <= {-1, 1} else "real"
+        labels = f"labels {array.max() + 1}" + f" from {array.min()}" * bool(array.min() > 0)  # lengths, perhaps
+        return labels if array.min() >= 0 else "signs" if kinds <= {-1, 1} else "real"
     if len(kinds) > 1 and kinds <= {-1.0, 1.0}:
         return "signs"
     if len(kinds) > 1 and kinds <= {0.0, 1.0}:
         rows, columns = (array.ndim > 1 and np.all(array.sum(axis=axis) == 1) for axis in (-1, 0))
         return "one-hot" if rows else "one-hot columns" if columns else "hard"
-    return "real" if array.min() <= 0 or len(kinds) == 1 else "chances" if array.max() < 1 else "positive"
+    if array.min() <= 0 or len(kinds) == 1:
+        return "real"
+    rows, columns = (array.ndim > 1 and np.allclose(array.sum(axis=axis), 1) for axis in (-1, 0))
+    return "positive" if array.max() >= 1 else "chances columns" if columns and not rows else "chances"
 
 
 # ---- candidates --------------------------------------------------------------------------------------

@@ -45,7 +45,7 @@ from tinygan.doctor.calls import (
     with_shared,
 )
 from tinygan.doctor.feeding import TARGETS
-from tinygan.doctor.implied import IMPLIED, of_activation, of_player, of_policy, totals, training
+from tinygan.doctor.implied import IMPLIED, of_activation, of_one_sample, of_player, of_policy, totals, training
 from tinygan.doctor.names import (
     CACHE,
     DOUT,
@@ -125,6 +125,9 @@ def forms(functions, module):
         elif name in gradients and not own_loss:
             values = of_player(call, calls, losses) or of_policy(call, calls, module) or values
             values = of_activation(call, calls, module) or values
+            alone = [value[0] for value in values if len(value) == 1 and value[0].name in functions]
+            for step in [step for step in alone if "self" in inspect.signature(functions[step.name]).parameters]:
+                values = [*values, *of_one_sample(step, functions[step.name])]
         values = [tuple(with_optional(step, call.returns, functions) for step in value) for value in values]
         if values:
             values = [with_shared((*value, call), functions) for value in values]
@@ -176,7 +179,7 @@ def stem_of(name, calls):
     """What a function's name says that it is the gradient of, "" for backward; None if it is no gradient."""
     if re.search(r"(forward|fwd)_?(and_?)?(backward|bwd|backprop|prop)|(loss|cost|value)_?and_?grad", name, re.I):
         return None  # both in one
-    if re.search("descent|ascent", name, re.I) or calls_its_argument(calls[name]):  # a numeric one
+    if re.search("descent|ascent|check", name, re.I) or calls_its_argument(calls[name]):  # a numeric one
         return None
     if match := GRADIENT.fullmatch(name):
         rest = match["before"] or match["after"]

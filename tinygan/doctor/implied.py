@@ -147,12 +147,28 @@ def of_policy(gradient, calls, module):
     return ((Call("the episode", ("observations",), ("loss", *meant), None, run),),)
 
 
+def of_one_sample(loss, function):
+    """The value of a gradient of one sample beside a loss of many: of a list of one; () if it takes no lists."""
+    parts = [part for part in (ast.walk(loss.node) if loss.node else ()) if isinstance(part, ast.Subscript)]
+    indexed = {ast.unparse(part.value) for part in parts if isinstance(part.slice, ast.Name)}  # x[i], y[i]
+    if not is_loss(loss.name) or len(loss.needs) < 2 or not set(loss.needs) <= indexed:
+        return ()
+
+    def run(thing, **given):
+        return function(thing, **{name: [value] for name, value in given.items()})
+
+    return ((Call(f"{loss.name} of one sample", loss.needs, loss.returns, None, run, bound=True),),)
+
+
 def training(calls, losses):
     """The Form of ``train(x, y)`` that adds up over samples, and has a method move the weights; [] if there is none.
 
     It goes down a loss beside the class, or a usual one, of what another method makes of x.
     """
     train = calls.get("train")
+    same = [call for name, call in calls.items() if train is not None and is_loss(name) and call.needs == train.needs]
+    if same:
+        return [Form("step", ((same[0],),), train)]
     own = any(loss.function is None for loss in losses)  # and the class has a loss, which is another matter
     if own or train is None or train.node is None or not any(map(TARGETS.fullmatch, train.needs)):
         return []

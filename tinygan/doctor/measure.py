@@ -67,7 +67,9 @@ def upstream(subject, out):
     if subject.plan.alone:
         return np.where(np.arange(out.size) == out.size // 2, 1.7, 0.0)
     small = 1e-3 if re.search(CUT_IN_A_LOOP, subject.target.text) else 1  # so that no gradient is cut off
-    return small * rng.permutation(np.resize([1.0, -1.0], out.size)) * rng.uniform(0.1, 2, out.size)
+    dout = small * rng.permutation(np.resize([1.0, -1.0], out.size)) * rng.uniform(0.1, 2, out.size)
+    dout[out.size - subject.plan.beside :] = 1
+    return dout
 
 
 def measure(subject, label=""):

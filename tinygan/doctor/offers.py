@@ -103,7 +103,9 @@ def candidates(target, names, value, gradient, world, example, instance):
         elif inside[name]:
             for key, label in inside[name]:
                 entries = feeding.recurrent(label, inner(label, world)) if stateful else inner(label, world)
-                space[f"{name}[{key}]"] = [*filter(None, [found.get(label)]), *entries]
+                chance = re.fullmatch(r"\w+_param|config", name) and re.fullmatch("p|prob|rate", label)  # of dropout
+                known = [0.5] if chance else [found[label]] if label in found else []
+                space[f"{name}[{key}]"] = [*known, *entries]
         else:
             weight = nth[name] == "more" and offered[0] in [Draw(s) for s in (*feeding.WEIGHTS, *feeding.BIASES)]
             space[name] = feeding.recurrent(name, offered) if stateful and weight else offered
@@ -280,8 +282,12 @@ def instances(module, name, instance, text=""):
     any_will_do = low in ("model", "net", "network", "layer") or re.search(rf"\b{name}\.(forward|backward)\(", text)
     if len(low) == 1 and not name.isupper():
         return []
+    built_on = {base for k in own_classes(module) for base in k.__mro__[1:]}
     fitting = [k for k in own_classes(module) if k.__name__.lower().startswith(low) or any_will_do]
     fitting = [k for k in fitting if hasattr(k, "forward") or "__call__" in vars(k) or k.__name__.lower() == low]
+    fitting = [base for base in fitting if base not in built_on] or [
+        k for k in own_classes(module) if k not in built_on and any(base in k.__mro__ for base in fitting)
+    ]
     if not fitting and re.fullmatch(r"d|disc\w*|critic|g|gen\w*", low):  # one class for both players
         layers = [k for k in own_classes(module) if any(form.kind == "pair" for form in of_class(k, module).forms)]
         lengths = {"I": "M", "O": "I"} if low[0] == "g" else {"I": "I", "O": "1"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import re
 import types
 
@@ -51,8 +52,20 @@ def made_up(form, value):
 
 def resets_of(thing):
     """The methods of an object that set gradients to zero, and ask for nothing."""
-    names = [name for name in dir(thing) if re.fullmatch(RESETS, name)]
-    return [method for method in (getattr(thing, name) for name in names) if callable(method) and not required(method)]
+    methods = [getattr(thing, name) for name in names_of_resets(type(thing))]
+    return [method for method in methods if callable(method) and not required(method)]
+
+
+@functools.lru_cache(1000)
+def names_of_resets(kind):
+    """What objects of a class have that is called like such a method."""
+    return [name for name in dir(kind) if re.fullmatch(RESETS, name)]
+
+
+@functools.lru_cache(1000)
+def sets_to_zero(source):
+    """Does a source set gradients to zero somewhere?"""
+    return bool(re.search(SETS_TO_ZERO, source))
 
 
 def is_value(part, loss):
@@ -105,7 +118,7 @@ class Pair(Subject):
         for generator, state in self.generators if self.form.kind == "step" else ():
             reset(generator, state)  # so that it draws what its loss has drawn
         back = call(self.function(self.form.gradient), **named)
-        if twice and any(re.fullmatch(RESETS, name) and name[:4] != "zero" for name in dir(self.thing)):
+        if twice and any(name[:4] != "zero" for name in names_of_resets(type(self.thing))):
             raise Stopped("what it clears between two passes, the cache perhaps, is its own affair")
         if twice:
             self.zero()
@@ -206,7 +219,7 @@ class Pair(Subject):
         if methods := [method for thing in (self.thing, *self.own_parameters()) for method in resets_of(thing)]:
             for method in methods:
                 call(method)
-        elif self.adds_up or re.search(SETS_TO_ZERO, getattr(self.target.module, "source_text", "")):
+        elif self.adds_up or sets_to_zero(getattr(self.target.module, "source_text", "")):
             for leaf in self.state():
                 called, array = "grad" in str(leaf.path[-1]), isinstance(leaf.value, np.ndarray)
                 if leaf.path in self.slots or not (called or array and any(fit(leaf.path, p) for p in self.slots)):

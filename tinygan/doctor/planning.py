@@ -319,6 +319,9 @@ def readings(plan, found):
         and sum(isinstance(name, str) and not is_gradient_name(name) for name in plan.value[-1].returns) > 1
     ):
         yield replace(plan, value=(plan.value[-1]._replace(part=-1),))  # of rec + kl, of rec, kl, grads
+    others = [name for name in map(str, plan.value[-1].returns[1:]) if re.search("loss|penalty|kl|reg|cost", name)]
+    if plan.form.kind == "pair" and len(others) == 1:
+        yield replace(plan, beside=True)
     if plan.value[-1].bound:  # another loss of a player
         yield from (replace(plan, value=value) for value in plan.form.values if value != plan.value)
     if plan.value[-1].function in TOTALS.values():  # the mean in place of the sum

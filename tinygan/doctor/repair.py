@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import copy
 import sys
 import time
 import types
@@ -22,7 +23,7 @@ from tinygan.doctor.sandbox import Stopped, TimeIsUp, spot, time_limit
 from tinygan.doctor.source import node_of, walk_own
 from tinygan.gradcheck import relative_error
 
-SECONDS = (3.0, 3.0)  # that the search may take, at each level
+SECONDS = (3.0, 6.0)  # that the search may take, at each level
 TO_PLACE = 1.2  # where the mistake has its name already, and only the line is looked for
 
 
@@ -104,8 +105,10 @@ def repair(e, report, level, named=False, lines=(), missing=""):
     wanted = {s: {m.path: m.n for m in report.measured if m.subject is s} for s in {subject: None} | subjects}
     outs = {m.subject: (m.out, m.dout) for m in report.measured}
     state = [(leaf, leaf.value, np.array(leaf.value)) for s in wanted for leaf in s.state()]
-    boxes = {id(leaf.holder): leaf.holder for leaf, _, _ in state if isinstance(leaf.holder, list)}
-    boxes = [(box, list(box)) for box in boxes.values()]
+    lent = [arg for s in wanted for arg in s.args.values() if isinstance(arg, list)]  # of indices, perhaps
+    lent += [arg for s in wanted for arg in s.args.values() if isinstance(arg, np.ndarray) and arg.ndim]
+    lent += [leaf.holder for leaf, _, _ in state if isinstance(leaf.holder, list)]
+    boxes = [(box, copy.copy(box)) for box in {id(box): box for box in lent}.values()]
     names, numbers, gradient = attributes(subject), list(e.scalars), subject.form.gradient
     if gradient is not None and gradient.closure:
         lines = lines or range(gradient.node.lineno, gradient.node.end_lineno + 1)
@@ -116,7 +119,7 @@ def repair(e, report, level, named=False, lines=(), missing=""):
         finally:
             for leaf, value, old in state:
                 leaf.put_back(value, old)
-            for box, parts in boxes:  # an edit may have appended to it
+            for box, parts in boxes:  # an edit may have written, or appended, to it
                 box[:] = parts
 
     def changes(node):

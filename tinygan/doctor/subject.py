@@ -103,6 +103,7 @@ class Plan:
     choice: int = 0  # of the arguments that gradients without names may belong to
     by_output: bool = False  # a derivative that is given f(x) in place of x
     alone: bool = False  # dout has but one entry that is not 0, as code expects that stops there
+    beside: bool = False  # a penalty that is returned beside the output is a part of the loss
     after: bool = False  # a step of both players: this one meets the other as it is after its own update
 
 
@@ -328,6 +329,7 @@ class Subject:
         for generator, state in self.generators:
             reset(generator, state)
         known = {name: value.copy() if isinstance(value, np.ndarray) else value for name, value in args.items()}
+        known |= {name: copy.deepcopy(value) for name, value in known.items() if is_object(value) and not leaves(value)}
         self.lent, self.cache, result, self.caches = dict(known), None, None, {}
         for i, step in enumerate(self.value):
             main = main_argument(step, known, set(known) - set(args)) if i else None
@@ -421,7 +423,8 @@ class Subject:
             out = next((name for name in names if re.search("out|final|pred|hat", name)), names[-1])
             parts = [result[step.returns.index(out)]]  # backward takes all activations; this one is the output
         if len(parts) > 1 and self.form.kind == "pair" and self.counted:
-            parts = [part for i, part in enumerate(parts) if i in self.counted]
+            own = [part for i, part in enumerate(parts) if i in self.counted]
+            parts = own + [part for part in parts[len(own) :] if self.plan.beside and is_scalar(part)]
         if len(parts) == 1 and self.is_sequence(result):
             parts = result[0]
         if self.form.kind in ("both", "step") or len(parts) > 1 and is_number(parts[0]) and np.ndim(parts[0]) == 0:
