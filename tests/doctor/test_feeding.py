@@ -1631,6 +1631,144 @@ print(critic_input_gradient(P, rng.normal(size=(7, 2))))
         "(1 - h**2)",
         "(1 - h)",
     ),
+    "a penalty beside the output": (
+        """
+class Sparse:
+    def __init__(self, rho=0.05):
+        self.rho = rho
+
+    def forward(self, z):
+        self.a = 1 / (1 + np.exp(-z))
+        self.mean = self.a.mean(axis=0)
+        penalty = -np.sum(self.rho * np.log(self.mean) + (1 - self.rho) * np.log(1 - self.mean))
+        return self.a, penalty
+
+    def backward(self, da):
+        beside = ((1 - self.rho) / (1 - self.mean) - self.rho / self.mean) / len(self.a)
+        return (da + beside) * self.a * (1 - self.a)
+""",
+        "(1 - self.rho) / (1 - self.mean)",
+        "self.rho / (1 - self.mean)",
+    ),
+    "distributions in columns": (
+        """
+def distance(Z, P, tau=2.0):
+    S = Z / tau - np.log(np.sum(np.exp(Z / tau), axis=0))
+    m = Z.shape[1]
+    return tau**2 * np.sum(P * (np.log(P) - S)) / m, tau * (np.exp(S) - P) / m
+
+
+T = np.random.rand(5, 3)
+distance(np.random.randn(5, 3), T / T.sum(axis=0))
+""",
+        "tau * (np.exp(S) - P)",
+        "(np.exp(S) - P)",
+    ),
+    "how many of each row are valid": (
+        """
+class Pool:
+    def forward(self, x, w, lengths):
+        e = np.where(np.arange(x.shape[1]) < lengths[:, None], x @ w, -1e9)
+        p = np.exp(e - e.max(axis=1, keepdims=True))
+        self.x, self.w, self.p = x, w, p / p.sum(axis=1, keepdims=True)
+        return np.einsum("ns,nsd->nd", self.p, x)
+
+    def backward(self, dout):
+        dp = np.einsum("nd,nsd->ns", dout, self.x)
+        de = self.p * (dp - np.sum(self.p * dp, axis=1, keepdims=True))
+        return self.p[:, :, None] * dout[:, None, :] + de[:, :, None] * self.w, np.einsum("ns,nsd->d", de, self.x)
+
+
+Pool().forward(np.random.randn(3, 5, 4), np.random.randn(4), np.array([5, 3, 1]))
+""",
+        "dp - np.sum(self.p * dp, axis=1, keepdims=True)",
+        "dp - np.sum(dp, axis=1, keepdims=True)",
+    ),
+    "an object that counts what is drawn from it": (
+        """
+class Words:
+    def __init__(self, n):
+        self.n, self.i = n, 0
+
+    def draw(self):
+        self.i = (self.i * 5 + 3) % 16
+        return self.i % self.n
+
+
+def loss_and_gradient(v, k, U, words):
+    p = 1 / (1 + np.exp(-U[k] @ v))
+    loss, dv, dU = -np.log(p), (p - 1) * U[k], np.zeros_like(U)
+    dU[k] += (p - 1) * v
+    for j in [words.draw() for _ in range(4)]:
+        q = 1 / (1 + np.exp(-U[j] @ v))
+        loss -= np.log(1 - q)
+        dv = dv + q * U[j]
+        dU[j] += q * v
+    return loss, dv, dU
+
+
+loss_and_gradient(np.random.randn(3), 2, np.random.randn(5, 3), Words(5))
+""",
+        "dU[j] += q * v",
+        "dU[j] = q * v",
+    ),
+    "a network that trains on one sample, and its error": (
+        """
+class Network:
+    def __init__(self, n_in, n_hidden, n_out, rate):
+        self.V, self.W = np.random.randn(n_hidden, n_in), np.random.randn(n_out, n_hidden)
+        self.lr = rate
+
+    def train(self, inputs_list, targets_list):
+        x, y = np.array(inputs_list, ndmin=2).T, np.array(targets_list, ndmin=2).T
+        h = np.tanh(self.V @ x)
+        d = y - self.W @ h
+        back = self.W.T @ d * (1 - h**2)
+        self.W += self.lr * d @ h.T
+        self.V += self.lr * back @ x.T
+
+    def error(self, inputs_list, targets_list):
+        x, y = np.array(inputs_list, ndmin=2).T, np.array(targets_list, ndmin=2).T
+        return 0.5 * np.sum((y - self.W @ np.tanh(self.V @ x)) ** 2)
+
+
+n = Network(3, 4, 2, 0.1)
+n.train([0.5, -0.2, 0.3], [0.1, 0.7])
+print(n.error([0.5, -0.2, 0.3], [0.1, 0.7]))
+""",
+        "(1 - h**2)",
+        "(1 - h)",
+    ),
+    "a loss of any of the classes that are built on one": (
+        """
+class Rho:
+    def value(self, r):
+        raise NotImplementedError
+
+    def psi(self, r):
+        raise NotImplementedError
+
+
+class Welsch(Rho):
+    def value(self, r):
+        return 1 - np.exp(-(r**2) / 2)
+
+    def psi(self, r):
+        return r * np.exp(-(r**2) / 2)
+
+
+class Regression:
+    def __init__(self, rho: Rho, ridge=0.1):
+        self.rho, self.ridge = rho, ridge
+
+    def objective(self, theta, X, y):
+        r = X @ theta - y
+        value = self.rho.value(r).mean() + self.ridge * theta @ theta
+        return value, X.T @ self.rho.psi(r) / len(X) + 2 * self.ridge * theta
+""",
+        "2 * self.ridge",
+        "self.ridge",
+    ),
 }
 
 
@@ -1785,11 +1923,29 @@ def adamw(P, G, S, t, lr):
             step = step + cfg["wd"] * P[k]
         P[k] = P[k] - lr * step
 """
+MADE = """
+def make_adam(step_size=0.05, b1=0.9, b2=0.999, eps=1e-8):
+    def init(x0):
+        return x0, np.zeros_like(x0), np.zeros_like(x0)
+
+    def update(i, g, state):
+        x, m, v = state
+        m = b1 * m + (1 - b1) * g
+        v = b2 * v + (1 - b2) * g**2
+        x = x - step_size * m / (1 - b1 ** (i + 1)) / (np.sqrt(v / (1 - b2 ** (i + 1))) + eps)
+        return x, m, v
+
+    def get_params(state):
+        return state[0]
+
+    return init, update, get_params
+"""
 
 
 @pytest.mark.parametrize(
     "source, old, new",
     [
+        (MADE, "v / (1 - b2 **", "v / (1 - b1 **"),
         (NESTED, "layer[1] -= lr", "layer[1] += lr"),
         (COUPLES, "v += g", "v += (1 - self.lr) * g"),
         (FILE, '+ cfg["wd"]', '- cfg["wd"]'),
@@ -1880,6 +2036,61 @@ def test_each_cost_that_an_object_may_be_given_is_held_against_its_own_delta():
     assert verdict(both)[0] is Verdict.RIGHT
     found, text = verdict(both.replace("(a - y) * sigmoid(z) * (1 - sigmoid(z))", "a - y"))
     assert found is Verdict.WRONG and "cost=QuadraticCost" in text
+
+
+WORDS = """
+def softmax(z):
+    e = np.exp(z - z.max())
+    return e / e.sum()
+
+
+class RNN:
+    def __init__(self, n_words, n_hidden):
+        self.U, self.V = np.random.randn(n_hidden, n_words), np.random.randn(n_words, n_hidden)
+        self.W = np.random.randn(n_hidden, n_hidden)
+
+    def forward(self, x):
+        s = np.zeros((len(x) + 1, len(self.W)))
+        o = np.zeros((len(x), len(self.V)))
+        for t in range(len(x)):
+            s[t] = np.tanh(self.U[:, x[t]] + self.W @ s[t - 1])
+            o[t] = softmax(self.V @ s[t])
+        return o, s
+
+    def total_loss(self, x, y):
+        loss = 0
+        for i in range(len(y)):
+            o, _ = self.forward(x[i])
+            loss -= np.sum(np.log(o[np.arange(len(y[i])), y[i]]))
+        return loss
+
+    def bptt(self, x, y):
+        o, s = self.forward(x)
+        dU, dV, dW = np.zeros(self.U.shape), np.zeros(self.V.shape), np.zeros(self.W.shape)
+        o[np.arange(len(y)), y] -= 1
+        for t in range(len(x))[::-1]:
+            dV += np.outer(o[t], s[t])
+            back = self.V.T @ o[t] * (1 - s[t] ** 2)
+            for k in range(t + 1)[::-1]:
+                dW += np.outer(back, s[k - 1])
+                dU[:, x[k]] += back
+                back = self.W.T @ back * (1 - s[k - 1] ** 2)
+        return dU, dV, dW
+
+
+model = RNN(6, 4)
+model.bptt([0, 3, 2, 5], [3, 2, 5, 1])
+print(model.total_loss([[0, 3, 2, 5]], [[3, 2, 5, 1]]))
+"""
+
+
+def test_the_gradient_of_one_sentence_is_that_of_the_loss_of_a_list_of_one():
+    assert verdict(WORDS)[0] is Verdict.RIGHT
+    wrong = run("mine.py", HEAD + WORDS.replace("np.outer(back, s[k - 1])", "np.outer(back, s[k])"))
+    report = examine(targets(wrong)["RNN"])
+    assert report.verdict is Verdict.WRONG
+    # no edit that was tried before has left the words of the sentence other than they were
+    assert "every gradient is right with `dW += np.outer(back, s[k - 1])`" in str(report.findings[0])
 
 
 def test_an_epsilon_in_a_function_that_a_loss_calls_is_no_mistake_at_large_numbers():

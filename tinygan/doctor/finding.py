@@ -298,7 +298,7 @@ def targets(module):
     functions = {
         name: f for name, f in own.items() if isinstance(f, types.FunctionType) and not name.endswith("_by_definition")
     }
-    rules = {name: f for name, f in functions.items() if is_rule(name, required(f))}
+    rules = {name: f for name, f in functions.items() if is_rule(name, required(f)) or makes_rule(name, f)}
     found = {name: Target(name, f, None, (Form("rule", (), None),), module, "") for name, f in rules.items()}
     for form in forms({name: f for name, f in functions.items() if name not in rules}, module):
         if not form.name.startswith("_") or form.kind == "pair" or LOSS.fullmatch(form.name):
@@ -377,6 +377,13 @@ def is_rule(name, needs):
     given = GRADIENTS.intersection(map(str.lower, needs)) and len(needs) > 1 and pairs < 2  # not W, b, dW, db
     given = given or pairs == 1 and RULE.fullmatch(name)  # adam(x, dx, config)
     return bool(given and (RULE.fullmatch(name) or "update" in name) and not LOSS.fullmatch(name))
+
+
+def makes_rule(name, function):
+    """Does it return the functions of an optimizer, ``init, update, get_params = adam(step_size)``?"""
+    node = node_of(function) if RULE.fullmatch(name) and not required(function) else None
+    inside = {part.name for part in ast.walk(node) if isinstance(part, ast.FunctionDef)} if node is not None else set()
+    return len(inside) == 4 and bool(inside & {"update", "step"})
 
 
 def of_function(form, function, module):

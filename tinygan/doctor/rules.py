@@ -173,7 +173,8 @@ def run(target, hold, state, start, gradients, hyper):
     hold  how parameters and gradients are held: in a "dict" (or the gradients' keys begin with "d"), "nested" in a list
           of [W, b], a "list", as one "array", as "objects" with data and grad or "couples" of both arrays, as arrays
           "owned" by the optimizer (or "by name"), handed over "one by one" or as "pairs" of both, in a "layer" with
-          weights, biases, dweights and dbiases, or in a "net" of layers with params and grads
+          weights, biases, dweights and dbiases, in a "net" of layers with params and grads, or in the states of three
+          functions that are "made", init, update and get_params
     """
     known, thing, step = {}, None, target.thing
     params, slopes, own = [w.copy() for w in start], [np.zeros_like(w) for w in start], None
@@ -195,12 +196,15 @@ def run(target, hold, state, start, gradients, hyper):
         thing = call(target.thing, **{**known, **{k: v for k, v in hyper.items() if k in defaults(target.thing)}})
         step = next(getattr(thing, name) for name in STEPS_OF_A_RULE if hasattr(thing, name))
     net = types.SimpleNamespace()
-    box = dict.fromkeys(("list", "one by one", "owned", "couples", "pairs", "apart", "net"), list) | {
+    box = dict.fromkeys(("list", "one by one", "owned", "couples", "pairs", "apart", "net", "made"), list) | {
         "nested": lambda arrays: [list(arrays[i : i + 2]) for i in range(0, len(arrays), 2)],
         "array": lambda arrays: arrays[0],
     }
     box = box.get(hold, lambda arrays: dict(zip(NAMES, arrays, strict=False)))
     params, path = box(params), []
+    if hold == "made":
+        init, update, get_params = call(target.thing)
+        kept = [call(init, w) for w in params]
     layer = types.SimpleNamespace(weights=start[0].copy(), biases=start[1].copy())
     for t, gs in enumerate(gradients, 1):
         gs = [g.copy() for g in gs]
@@ -211,6 +215,9 @@ def run(target, hold, state, start, gradients, hyper):
             path.append(
                 [np.array(next(getattr(p, n) for n in ("data", "value", "w", "val") if hasattr(p, n))) for p in objects]
             )
+        elif hold == "made":
+            kept = [call(update, t - 1, g, state) for g, state in zip(gs, kept, strict=True)]
+            path.append([np.array(call(get_params, state)) for state in kept])
         elif hold == "couples":
             for slope, g in zip(slopes, gs, strict=True):
                 slope[...] = g
@@ -399,7 +406,7 @@ def examine(report, target):
     settings += [{name: 0.1} for name in switched_off if name in ("weight_decay", "wd")]
     for hyper in settings:
         error = None
-        for hold in HOLDS:
+        for hold in HOLDS if target.owner or len(optional) < len(arguments(target.thing)) else ["made"]:
             for state in states(target, start, hold):
                 try:
                     path, found = run(target, hold, state, start, gradients, hyper)
