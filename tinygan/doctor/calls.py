@@ -117,9 +117,11 @@ def with_shared(steps, functions):
 def stores_gradients(call):
     """Does it leave gradients in its object, or in an inner one, self.D.backward(dout), and return the loss alone?"""
     made = [part for part in walk_own(call.node) if isinstance(part, ast.Assign)] if call.node else []
-    aliases = [
-        ast.unparse(part.targets[0]) for part in made if "grad" in getattr(part.value, "attr", "")
-    ]  # g = self.grads
+    sides = [
+        (getattr(part.targets[0], "elts", part.targets), getattr(part.value, "elts", [part.value])) for part in made
+    ]
+    pairs = [pair for left, right in sides for pair in zip(left, right, strict=False)]  # p, g = self.params, self.grads
+    aliases = [ast.unparse(left) for left, right in pairs if "grad" in getattr(right, "attr", "")]
     stored = [part for one in made for part in getattr(one.targets[0], "elts", one.targets)]
     places = [part.value if isinstance(part, ast.Subscript) else part for part in stored]
     names = ["grad" * (ast.unparse(part) in aliases) or getattr(part, "attr", "") for part in places]

@@ -82,6 +82,7 @@ def of_gradients(report):
     found = []
     for subject in report.subjects:
         wrong = [m for m in report.measured if m.subject.form is subject.form and not m.row.passed]
+        wrong = [m for m in wrong if "nothing was measured" not in m.row.note] or wrong
         nearest = {m.path: m for m in reversed(wrong)}  # near zero, if it is wrong there
         if wrong:
             found += of_form(report, [Evidence(report, nearest[path]) for path in subject.slots if path in nearest])

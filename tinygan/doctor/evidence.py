@@ -129,7 +129,7 @@ class Evidence:
             raise NoEvidence
         alone = {}
         for name, value in args.items():
-            shape = value.shape if isinstance(value, np.ndarray) else (len(value),) * isinstance(value, list)
+            shape = (len(value),) if isinstance(value, list) else getattr(value, "shape", ())
             sliced = (slice(None),) * shape.index(size) + (part,) if size in shape and name != self.path[0] else ()
             alone[name] = value[part] if isinstance(value, list) and sliced else value[sliced] if sliced else value
         try:

@@ -375,7 +375,7 @@ def take_down(report, subject, found):
     given = {m.path for m in found}
     report.remarks += subject.remarks
     for path in subject.slots if form.kind == "pair" and not subject.is_loss else ():
-        report.remarks += [f"no gradient of {path[0]} is computed"] * (len(path) == 1 and path not in given)
+        report.remarks += [f"no gradient of {path[0]} was found"] * (len(path) == 1 and path not in given)
     for m in [m for m in found if m.row.passed and m.path in subject.kept]:
         report.remarks.append(
             f"the gradient of {m.name} has the shape {subject.kept[m.path]}, {m.name} has {m.x.shape}"
@@ -628,12 +628,12 @@ def missing(subject, found, remarks):
     given = required(subject.target.thing) if isinstance(subject.target.thing, type) else ()
     if have and not any(path[0] == "self" for path in have) and (subject.is_loss or subject.target.owner is None):
         plain = [path[-1] for path in subject.slots if path[0] == "self" and len(path) == 2]
-        remarks += [f"no gradient of {name} is computed" for name in plain]  # weights of classes, the data of a script
+        remarks += [f"no gradient of {name} was found" for name in plain]  # weights of classes, the data of a script
         known |= set(plain)
     if not any(step.needs for step in subject.value):  # the data are in the object
         known |= {name for name in given if not is_weight(name, given)}
     if any(len(path) > 1 for path in have):
-        remarks += [f"no gradient of {name} is computed" for name in sorted(others)]
+        remarks += [f"no gradient of {name} was found" for name in sorted(others)]
     else:
         others = set()
     for path, array in subject.slots.items() if subject.form.kind != "step" else ():
@@ -655,6 +655,6 @@ def missing(subject, found, remarks):
             names[path] = display(path)
     of_input = subject.form.gradient and re.search(r"(^|_)(inputs?|x)(_|$)", subject.form.gradient.name)
     if of_input and any(len(path) == 1 for path in have):  # it is not asked for any other
-        remarks += [f"no gradient of {name} is computed" for name in names.values()]
+        remarks += [f"no gradient of {name} was found" for name in names.values()]
         return {}
     return names

@@ -300,7 +300,8 @@ class Subject:
 
     def lively(self, name, number):
         """Return a number as an array; another than 0, which would hide what it multiplies, if it has a gradient."""
-        return as_array(0.7 if number == 0 and self.has_gradient((name,)) else number)
+        meant = re.fullmatch("alpha|beta|gamma|scale|gain", name) or self.has_gradient((name,))
+        return as_array(0.7 if number == 0 and meant else number)
 
     def function(self, step):
         """Return the function that a Call names, or that the value has been returned with."""
