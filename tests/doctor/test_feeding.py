@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import types
+
 import hypothesis
 import numpy as np
 import pytest
 from planted_mistakes import HEAD, run
 
 from tinygan.doctor import Verdict, examine, targets
+from tinygan.doctor.excuses import is_noise
 from tinygan.doctor.sandbox import in_library
 
 TAKES = {  # what it takes: (right code, what is replaced, by what, so that it is wrong)
@@ -1739,6 +1742,76 @@ print(n.error([0.5, -0.2, 0.3], [0.1, 0.7]))
         "(1 - h**2)",
         "(1 - h)",
     ),
+    "layers with an optimizer of the file, that remembers": (
+        """
+import copy
+
+
+class Momentum:
+    def __init__(self, rate=0.01, mu=0.5):
+        self.rate, self.mu, self.v = rate, mu, 0.0
+
+    def update(self, w, g):
+        self.v = self.mu * self.v + (1 - self.mu) * g
+        return w - self.rate * self.v
+
+
+class Dense:
+    def __init__(self, n_units, n_in, optimizer):
+        self.W, self.b = np.random.randn(n_in, n_units), np.zeros((1, n_units))
+        self.W_opt, self.b_opt = copy.copy(optimizer), copy.copy(optimizer)
+
+    def forward_pass(self, X):
+        self.X = X
+        return X @ self.W + self.b
+
+    def backward_pass(self, accum_grad):
+        W = self.W
+        self.W = self.W_opt.update(self.W, self.X.T @ accum_grad)
+        self.b = self.b_opt.update(self.b, accum_grad.sum(axis=0, keepdims=True))
+        return accum_grad @ W.T
+
+
+layer = Dense(2, 3, Momentum())
+layer.backward_pass(layer.forward_pass(np.random.randn(5, 3)))
+""",
+        "self.X.T @ accum_grad",
+        "self.X.T @ accum_grad / len(self.X)",
+    ),
+    "layers as closures, in a list": (
+        """
+def layer(parameters, x):
+    W, b = parameters
+    y = np.tanh(x @ W + b)
+
+    def back(dy):
+        da = dy * (1 - y**2)
+        return (x.T @ da, da.sum(axis=0)), da @ W.T
+
+    return y, back
+
+
+def tower(layers, x):
+    backs = []
+    for parameters in layers:
+        x, back = layer(parameters, x)
+        backs.append(back)
+
+    def pullback(dy):
+        grads = []
+        for back in reversed(backs):
+            g, dy = back(dy)
+            grads.append(g)
+        return grads[::-1], dy
+
+    return x, pullback
+
+
+tower([(np.random.randn(3, 3), np.zeros(3)), (np.random.randn(3, 3), np.zeros(3))], np.random.randn(5, 3))
+""",
+        "grads[::-1], dy",
+        "grads, dy",
+    ),
     "a loss of any of the classes that are built on one": (
         """
 class Rho:
@@ -2263,6 +2336,15 @@ def test_numbers_that_rounding_hides_are_not_wrong():
     found, text = verdict(source)
     assert found is Verdict.RIGHT and "too few digits of log(1 - p)" in text, text
     assert verdict(source.replace("0.4 * x.T", "x.T"))[0] is Verdict.WRONG
+
+
+def test_a_slope_that_only_a_large_step_sees_is_that_of_a_staircase_of_rounding():
+    x = np.array([0.50013, -1.30047, 2.7001])
+    subject = types.SimpleNamespace(out=lambda: np.array([np.sum(np.floor(5000 * x) / 5000)]), slots={("x",): x})
+    subject.is_loss = True
+    measured = {"subject": subject, "path": ("x",), "n": np.zeros(3), "dout": np.ones(1)}
+    assert is_noise(types.SimpleNamespace(a=np.ones(3), **measured))
+    assert not is_noise(types.SimpleNamespace(a=np.full(3, 2.0), **measured))
 
 
 def test_a_mistake_at_large_numbers_is_seen_behind_a_logarithm_that_keeps_its_digits():

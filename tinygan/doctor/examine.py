@@ -462,6 +462,7 @@ def varied(report, subject, definition):
     """Return what is wrong with the first other setting with which the code runs and is wrong."""
     stop = time.process_time() + SECONDS
     for label, plan, setting in [] if definition or subject.form.kind not in ("pair", "both") else variations(subject):
+        plan = replace(plan, alone=True) if stops_at_first(subject) else plan
         try:
             other = adapter(plan.form)(plan, setting)
             if subject.value[-1].name in own_cost(subject):  # of another cost, if that is what varies
@@ -533,7 +534,7 @@ def likeliest(attempt, setting, example=None):
     if gradient is not None and (len(gradient.needs) == 1 and not subject.told or subject.is_loss and subject.told):
         others.append(replace(subject.plan, by_output=True))
     larger = {m.path for m in found if m.x.size > 1}
-    stops = re.search(r"if \w+ == 0:\s+continue[\s\S]*\breturn\b", subject.target.text) and not subject.is_loss
+    stops = stops_at_first(subject)
     others += [replace(subject.plan, alone=True)] * bool(stops)
     others += [replace(subject.plan, after=True)] * bool(getattr(subject, "of_both", False))
     if all(m.row.passed for m in found):
@@ -580,6 +581,11 @@ def likeliest(attempt, setting, example=None):
         subject = Attempt(replace(subject.plan, alone=True), setting).subject
         return subject, measure(subject)
     return subject, found
+
+
+def stops_at_first(subject):
+    """Does backward, by its source, come to an end with the first entry of dout that is not 0?"""
+    return re.search(r"if \w+ == 0:\s+continue[\s\S]*\breturn\b", subject.target.text) and not subject.is_loss
 
 
 def implied(attempt, setting):

@@ -179,7 +179,7 @@ def stem_of(name, calls):
     """What a function's name says that it is the gradient of, "" for backward; None if it is no gradient."""
     if re.search(r"(forward|fwd)_?(and_?)?(backward|bwd|backprop|prop)|(loss|cost|value)_?and_?grad", name, re.I):
         return None  # both in one
-    if re.search("descent|ascent|check", name, re.I) or calls_its_argument(calls[name]):  # a numeric one
+    if re.search("^test|descent|ascent|check", name, re.I) or calls_its_argument(calls[name]):  # a numeric one
         return None
     if match := GRADIENT.fullmatch(name):
         rest = match["before"] or match["after"]

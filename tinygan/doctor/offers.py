@@ -46,7 +46,8 @@ def candidates(target, names, value, gradient, world, example, instance):
         if value[-1].function is not None and len(meant) == 1:  # the target of an implied loss is the gradient's y
             made, given = ({"target": of[meant[0]]} | of for of in (made, given))
         own = {name: feeding.like(v) if is_own(v, module) else v for name, v in own.items()}  # a copy for each
-        space |= {name: [own[name], *offered] for name, offered in space.items() if name in own}
+        kept = [name for name in space if name in own and not re.fullmatch(r"init\.(opt|optim\w*)", name)]
+        space |= {name: [own[name], *space[name]] for name in kept}  # of an optimizer a plain one takes the place
         several = [p.name for p in parameters(target.thing) if p.kind is p.VAR_POSITIONAL]
         if "init.*" in space and several and f"init.{several[0]}" in own and not is_container(target.thing):
             space["init.*"].insert(0, feeding.like(own[f"init.{several[0]}"]))

@@ -157,8 +157,10 @@ class Pair(Subject):
         if not isinstance(back, tuple):
             return back
         shapes = [x.shape for x in self.args.values() if is_array(x)]
-        lists = [isinstance(part, list) and len({np.shape(g) for g in part}) == 1 for part in back]
-        alike = [flat and (len(part), *np.shape(part[0])) in shapes for flat, part in zip(lists, back, strict=True)]
+        lists = [
+            isinstance(part, list) and all(map(is_array, part)) and len({g.shape for g in part}) == 1 for part in back
+        ]
+        alike = [flat and (len(part), *part[0].shape) in shapes for flat, part in zip(lists, back, strict=True)]
         return tuple(np.array(part) if one else part for one, part in zip(alike, back, strict=True))
 
     def tied(self):
