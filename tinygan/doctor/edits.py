@@ -49,7 +49,13 @@ def edits(function, level, attributes, numbers):
             )
     counts = products(function)
     for holder, key, node, statement in expressions(function):
-        for kind, new in of_expression(node, names, numbers, level, counts):
+        divides = isinstance(holder, ast.BinOp) and isinstance(holder.op, ast.Div) and key == "right"
+        counted = counts.get(getattr(node, "id", ""), ()) if divides or isinstance(holder, ast.Assign) else ()
+        for text in counted if level == 0 else ():  # m = N * H * W; in a shape it would be an array without end
+            yield Edit(
+                "factor", statement, holder, key, ast.fix_missing_locations(ast.copy_location(parse(text), node))
+            )
+        for kind, new in of_expression(node, names, numbers, level):
             yield Edit(kind, statement, holder, key, ast.fix_missing_locations(ast.copy_location(new, node)))
 
 
@@ -231,7 +237,7 @@ def products(function):
     return found
 
 
-def of_expression(node, names, numbers, level, lengths):
+def of_expression(node, names, numbers, level):
     """Yield (kind, new expression)."""
     text = ast.unparse(node)
     if len(text) > 200 or is_stored(node):
@@ -250,8 +256,6 @@ def of_expression(node, names, numbers, level, lengths):
                 parts = list(node.elts)
                 parts[i], parts[j] = parts[j], parts[i]
                 yield "exchanged", type(node)(parts, ast.Load())
-        if isinstance(node, ast.Name) and node.id in lengths:  # N, and not N * H * W
-            yield from (("factor", parse(product)) for product in lengths[node.id])
         if isinstance(node, ast.Subscript) and getattr(node.value, "attr", "") == "shape":
             yield from (("axis", parse(f"{ast.unparse(node.value)}[{k}]")) for k in (0, 1, -1))
         if isinstance(node, ast.Subscript):
