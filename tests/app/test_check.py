@@ -697,7 +697,7 @@ def loss_gradient(W, x, target):
     assert code == 1 and "affine_backward (mine.py, line 9): WRONG" in out
 
 
-def test_overwriting_dout_is_settled_by_a_network_that_is_right_with_it(judge):
+def test_overwriting_dout_is_said_and_costs_nothing(judge):
     source = """
 import numpy as np
 
@@ -711,21 +711,5 @@ class Relu:
         dout[self.mask] = 0
         return dout
 """
-    assert judge(source)[0] == 2
-    net = """
-
-class Net:
-    def __init__(self, n_in, n_out):
-        self.W, self.relu = np.random.randn(n_in, n_out), Relu()
-
-    def forward(self, x):
-        self.x = x
-        return self.relu.forward(x @ self.W)
-
-    def backward(self, dout):
-        d = self.relu.backward(dout.copy())
-        self.dW = self.x.T @ d
-        return d @ self.W.T
-"""
-    code, out, _ = judge(source + net)
-    assert code == 0 and "measured as a part of Net" in out
+    code, out, _ = judge(source)
+    assert code == 0 and "note: backward overwrites dout" in out

@@ -34,6 +34,7 @@ def edits(function, level, attributes, numbers):
     if level:
         yield from of_all_axes(function)
         yield from of_arguments(function)
+        yield from of_stacks(function)
     else:
         yield from of_all_gradients(function)
     names = list(dict.fromkeys([*variables(function), *attributes]))
@@ -99,6 +100,15 @@ def of_arguments(function):
         body = [*numbered(f"{name} = {name}.copy()", first), *function.body]
         words = Text(f"{name} = {name}.copy()` before `{first_line(first)}")
         yield Edit("copied", first, function, "body", body, words)
+
+
+def of_stacks(function):
+    """One matrix of each sample, or of each head, transposed in a product, or no longer."""
+    for _, _, node, statement in expressions(function):
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult):
+            for side, matrix in (("left", node.left), ("right", node.right)):
+                new = ast.fix_missing_locations(ast.copy_location(turned(matrix), matrix))
+                yield Edit("transposed", statement, node, side, new)
 
 
 def exchanged(text, first, second):
@@ -318,8 +328,6 @@ def shapes(node, text):
         yield "transposed", ast.BinOp(node.right, node.op, node.left)
         left, right = ast.unparse(node.left), ast.unparse(node.right)
         yield "transposed", parse(f"({left}).T @ ({right}).T")
-        yield "transposed", ast.BinOp(turned(node.left), node.op, node.right)
-        yield "transposed", ast.BinOp(node.left, node.op, turned(node.right))
 
 
 def turned(node):
