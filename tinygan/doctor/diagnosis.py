@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import ast
 from itertools import groupby
 from typing import NamedTuple
 
 import numpy as np
 
-from tinygan.doctor.arrays import named_after
 from tinygan.doctor.evidence import Evidence, NoEvidence
-from tinygan.doctor.intermediates import first_wrong, in_words
+from tinygan.doctor.intermediates import first_wrong, in_words, lines_that_change
 from tinygan.doctor.mistakes import CATALOGUE, MAYBE
 from tinygan.doctor.paths import path_of
-from tinygan.doctor.repair import KINDS, involved, repair, repair_rule
+from tinygan.doctor.repair import KINDS, repair, repair_rule
 from tinygan.doctor.sandbox import Stopped, sandbox
-from tinygan.doctor.source import walk_own
 from tinygan.doctor.words import BROKEN, WORDS, Mistake
 
 VAGUE = (  # what code looks like that was given something else than it takes
@@ -84,6 +81,7 @@ def of_gradients(report):
         wrong = [m for m in report.measured if m.subject.form is subject.form and not m.row.passed]
         wrong = [m for m in wrong if "nothing was measured" not in m.row.note] or wrong
         nearest = {m.path: m for m in reversed(wrong)}  # near zero, if it is wrong there
+        subject.renew()
         if wrong:
             found += of_form(report, [Evidence(report, nearest[path]) for path in subject.slots if path in nearest])
     return found
@@ -123,32 +121,11 @@ def of_form(report, wrong):
 
 
 def suspects(report, wrong):
-    """Return the lines that assign the first wrong array of backward, or else those that make wrong gradients only."""
+    """Return the lines that assign the first wrong array of backward, or else change wrong gradients only."""
     if first := first_wrong(wrong[0]):
         return first[-1]
-    right = [m.path[-1] for m in report.measured if m.subject is wrong[0].subject and m.row.passed]
-    uses = {}  # {line: (names that it assigns, names that are in it)}
-    for _, _, node in involved(wrong[0].subject):
-        for part in walk_own(node):
-            if isinstance(part, (ast.Assign, ast.AugAssign)):
-                targets = getattr(part, "targets", [getattr(part, "target", None)])
-                uses[part.lineno] = (set().union(*map(names_in, targets)), names_in(part))
-    return made_of([e.path[-1] for e in wrong], uses) - made_of(right, uses) if right else set()
-
-
-def names_in(part):
-    """All names in a piece of source."""
-    return {getattr(n, "attr", getattr(n, "id", "")) for n in ast.walk(part)} - {"", "self", "np"}
-
-
-def made_of(parameters, uses):
-    """The lines in which the gradients of these parameters come about."""
-    lines, known = set(), {name for made, _ in uses.values() for name in made}
-    known = {name for name in known if any(named_after(name, own) > 1 for own in parameters)}
-    while more := {line for line, (made, _) in uses.items() if made & known} - lines:
-        lines |= more
-        known |= set().union(*(uses[line][1] for line in more))
-    return lines
+    right = [m.path for m in report.measured if m.subject is wrong[0].subject and m.row.passed]
+    return lines_that_change(wrong[0], [e.path for e in wrong if e.subject is wrong[0].subject], right)
 
 
 def named(wrong, catalogue):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from itertools import combinations, permutations, product
+from itertools import chain, combinations, permutations, product
 
 
 class Edit:
@@ -29,8 +29,11 @@ class Edit:
             self.new = old
 
 
-def edits(function, level, attributes, numbers):
-    """Yield the Edits of a function, the likelier ones at level 0."""
+def edits(function, level, attributes, numbers, entries=()):
+    """Yield the Edits of a function, the likelier ones at level 0.
+
+    entries  of dictionaries, as one would write them: layer['z']
+    """
     if level:
         yield from of_all_axes(function)
         yield from of_arguments(function)
@@ -56,7 +59,8 @@ def edits(function, level, attributes, numbers):
             yield Edit(
                 "factor", statement, holder, key, ast.fix_missing_locations(ast.copy_location(parse(text), node))
             )
-        for kind, new in of_expression(node, names, numbers, level):
+        others = of_entries(node, entries if level == 0 else ())
+        for kind, new in chain(of_expression(node, names, numbers, level), others):
             yield Edit(kind, statement, holder, key, ast.fix_missing_locations(ast.copy_location(new, node)))
 
 
@@ -261,7 +265,7 @@ def of_expression(node, names, numbers, level):
         if isinstance(node, ast.Name) or text.startswith("self.") and isinstance(node, ast.Attribute):
             yield from (("variable", parse(name)) for name in names if name != text)
             yield "comparison", ast.UnaryOp(ast.Invert(), node)
-        if isinstance(node, (ast.List, ast.Tuple)) and 1 < len(node.elts) < 6 and isinstance(node.ctx, ast.Load):
+        if isinstance(node, (ast.List, ast.Tuple)) and 1 < len(node.elts) < 7 and isinstance(node.ctx, ast.Load):
             for i, j in combinations(range(len(node.elts)), 2):
                 parts = list(node.elts)
                 parts[i], parts[j] = parts[j], parts[i]
@@ -275,6 +279,13 @@ def of_expression(node, names, numbers, level):
             yield from (("variable", parse(name)) for name in names)
         yield from factors(node, text, names, numbers)
         yield from templates(node, text, names)
+
+
+def of_entries(node, entries):
+    """Yield what else a dictionary holds."""
+    if isinstance(node, ast.Subscript) and isinstance(getattr(node.slice, "value", None), str) and not is_stored(node):
+        own = [entry for entry in entries if entry.startswith(f"{ast.unparse(node.value)}[")]
+        yield from (("variable", parse(entry)) for entry in own if entry != ast.unparse(node))
 
 
 def moved(node, numbers):
@@ -362,6 +373,12 @@ def calls(node):
     if not isinstance(node, ast.Call):
         return
     name = getattr(node.func, "attr", "")
+    if name == "transpose" and len(node.args) > 2:
+        pairs = combinations(range(len(node.args)), 2)
+        for i, j in sorted(pairs, key=lambda pair: pair[1] - pair[0]):  # neighbors first
+            args = list(node.args)
+            args[i], args[j] = args[j], args[i]
+            yield "transposed", ast.Call(node.func, args, node.keywords)
     if name in ("sum", "mean"):
         other = "mean" if name == "sum" else "sum"
         yield "mean", ast.Call(ast.Attribute(node.func.value, other, ast.Load()), node.args, node.keywords)

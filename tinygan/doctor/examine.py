@@ -37,7 +37,7 @@ from tinygan.doctor.pair import made_up
 from tinygan.doctor.planning import SENSELESS, Attempt, adapter, all_documented, elsewhere, plan_for, readings
 from tinygan.doctor.report import ONE_BY_ONE, Report, Verdict
 from tinygan.doctor.sandbox import Stopped, Unfilled, call, sandbox, where
-from tinygan.doctor.source import flat, own_classes, parameters, required, text_about, tree_of, walk_own
+from tinygan.doctor.source import flat, node_of, own_classes, parameters, required, text_about, tree_of, walk_own
 from tinygan.doctor.steps import descends
 from tinygan.doctor.subject import Fact, Setting, display
 from tinygan.doctor.variations import unreached, variations
@@ -171,6 +171,8 @@ def doubt(report, subject):
     if not wrong:
         return
     known = explained(report, wrong)
+    if known and held_as_said(report, subject, wrong):
+        return
     handed_on = all(np.array_equal(np.ravel(m.a), m.dout) for m in wrong)  # its slope is in dout already, perhaps
     sure = not handed_on and (is_sure(subject, len(found)) or some_right(report, subject, wrong))
     several = len(found) > 1 or any(map(callable, subject.args.values()))  # G, a network that is a closure
@@ -184,6 +186,27 @@ def doubt(report, subject):
     place = where(subject.function(subject.form.gradient or subject.value[0]))
     report.errors.append(Stopped(f"{place}: wrong for what was tried, {tried}, which may not be what it takes"))
     report.unchecked.append(subject.form.name)
+
+
+HELD = r"(as|is|are|stays?) (an? )?constants?\b|(held|hold|keep|kept)\b[^.]* (fixed|constant)|stop.?grad|detach"
+HELD += r"|semi-?gradient|no gradient (flows|runs|goes|passes)|\badv(antages?)?\b|td_target"
+
+
+def held_as_said(report, subject, wrong):
+    """Let what a loss takes as a constant be one, if the code says so, or it is an advantage; say it in a remark."""
+    paths = [str(f) for f in report.findings if "it was taken as a constant" in str(f)]
+    spoken = [path for path in paths if re.search(HELD, path) or re.search(HELD, subject.target.text)]
+    if not subject.is_loss or not spoken or len(paths) < len(report.findings):
+        return False
+    paths = {m.path for m in wrong}
+    report.remarks.append(
+        f"{', '.join(m.name for m in wrong)}: a part of the loss is held constant, as it is said there"
+    )
+    names = [m.name for m in report.measured if m.path in paths and m.subject.form is subject.form]
+    report.measured = [m for m in report.measured if m.name not in names]
+    report.rows = [row for row in report.rows if row.name not in names]
+    report.forget()
+    return True
 
 
 def is_sure(subject, gradients):
@@ -620,6 +643,20 @@ def own_cost(subject):
     return {}
 
 
+def stored_to(subject):
+    """The attributes that methods which are no part of the measurement change: what a class learns in fit, or step."""
+    measured = {step.name for step in (*subject.value, subject.form.gradient) if step is not None}
+    names = set()
+    for name, method in vars(subject.target.owner).items():
+        node = node_of(method) if isinstance(method, types.FunctionType) and name not in measured else None
+        for part in walk_own(node) if node is not None and name != "__init__" else ():
+            targets = getattr(part, "targets", [getattr(part, "target", None)])
+            if isinstance(part, (ast.Assign, ast.AugAssign)):
+                texts = [ast.unparse(target) for target in targets]
+                names |= {text.split(".")[1].partition("[")[0] for text in texts if text.startswith("self.")}
+    return names
+
+
 def missing(subject, found, remarks):
     """Return {path: name} of parameters without a gradient; of the player that does not learn, a remark."""
 
@@ -638,6 +675,13 @@ def missing(subject, found, remarks):
         known |= set(plain)
     if not any(step.needs for step in subject.value):  # the data are in the object
         known |= {name for name in given if not is_weight(name, given)}
+    learned = stored_to(subject) if subject.target.owner is not None else set()
+    if {path[1] for path in have if path[0] == "self"} & learned:  # the class itself takes the steps: not along these
+        plain = {
+            path[1] for path in subject.slots if path[0] == "self" and len(path) == 2 and path not in have
+        } - learned
+        remarks += [f"no gradient of {name} was found" for name in sorted(plain)]
+        known |= plain
     if any(len(path) > 1 for path in have):
         remarks += [f"no gradient of {name} was found" for name in sorted(others)]
     else:

@@ -102,6 +102,9 @@ def forms(functions, module):
     loops = {name for name in calls if any(LOOP.fullmatch(p.name) for p in parameters(functions[name]))}
     gradients = {name: stem for name in calls if (stem := stem_of(name, calls)) is not None}
     gradients = {name: stem for name, stem in gradients.items() if not (name in loops and name.startswith("fit"))}
+    for outer in [calls[name] for name in gradients if gradients[name]]:  # nll_grad, which calls backward_pass(phi, A)
+        inner = {n for n, stem in gradients.items() if not stem and n in names_called(outer)}
+        gradients = {n: s for n, s in gradients.items() if n not in inner or any(map(DOUT.fullmatch, calls[n].needs))}
     stems = set(gradients.values())  # of step_backward
     rest = {n: call for n, call in calls.items() if n not in gradients and (n in stems or not STEP.fullmatch(n))}
     losses = [call for name, call in calls.items() if is_loss(name)]
@@ -153,7 +156,11 @@ def forms(functions, module):
             continue
         if closure := closure_of(call):
             found.append(Form("pair", ((call,),), closure))
-        elif STEP.fullmatch(name) and (moves_arguments(call) or not (gives_both(call, module) and is_pure(call.node))):
+        elif STEP.fullmatch(name) and (
+            moves_arguments(call)
+            or any(RATE.fullmatch(n) and n != "alpha" for n in call.needs)
+            or not (gives_both(call, module) and is_pure(call.node))
+        ):
             fitting = sorted(
                 (loss for loss in rest.values() if LOSS.fullmatch(loss.name)), key=lambda loss: -alike(loss, call)
             )
@@ -393,6 +400,14 @@ def of_function(form, function, module):
     return Target(form.name, function, None, (form,), module, text_about(module, nodes.values()))
 
 
+def hands_on_to(method):
+    """The name of the method that one hands all its arguments on to, ``return self.updateOutput(*args)``, or ""."""
+    node = node_of(method)
+    end = node.body[-1] if node is not None else None
+    match = re.fullmatch(r"return self\.(\w+)\(\*\w+(, \*\*\w+)?\)", ast.unparse(end)) if end else None
+    return match[1] if match and len(node.body) == 1 else ""
+
+
 def of_class(kind, module, node=None):
     """Return the Target of a class."""
     methods = {}
@@ -402,6 +417,7 @@ def of_class(kind, module, node=None):
             public = name == "__call__" or not name.startswith(("__", "tangent"))  # tangents: see lesson 13's tests
             if isinstance(method, types.FunctionType) and public:
                 methods[name] = method
+    methods = {name: method for name, method in methods.items() if hands_on_to(method) not in methods}
     if RULE.fullmatch(kind.__name__) and set(STEPS_OF_A_RULE) & set(methods):
         return Target(kind.__name__, kind, kind, (Form("rule", (), None),), module, "")
     found = game(methods) or forms(methods, module)

@@ -17,6 +17,7 @@ import numpy as np
 from tinygan.doctor.arrays import is_gradient_name, is_number, named_after
 from tinygan.doctor.repair import involved, replaced
 from tinygan.doctor.sandbox import Stopped, spot
+from tinygan.doctor.source import walk_own
 from tinygan.gradcheck import relative_error
 
 SECONDS = 3.0  # that it may take
@@ -24,7 +25,7 @@ ENTRIES = 120  # of an array that is measured
 
 
 class Hooked(ast.NodeTransformer):
-    """Puts ``name = hook("name", line, name)`` behind every assignment."""
+    """Puts ``name = hook("name", line, name)`` behind every assignment, and every np.add.at."""
 
     def visit_Assign(self, node):
         parts = [part for target in node.targets for part in getattr(target, "elts", [target])]
@@ -36,15 +37,24 @@ class Hooked(ast.NodeTransformer):
         node.targets = [node.target]
         return self.visit_Assign(node)
 
+    def visit_Expr(self, node):
+        if not re.match(r"np\.\w+\.at\(\w", ast.unparse(node)):  # np.add.at(dE, ids, dout)
+            return node
+        node.targets = node.value.args[:1]
+        return self.visit_Assign(node)
+
 
 class Hook:
-    """What has been assigned, in order, as (name, line, array); the array in one place may be nudged."""
+    """What has been assigned, in order, as (name, line, array); what one place, or one line, gives may be nudged."""
 
     def __init__(self):
-        self.seen, self.place, self.change = [], None, 0.0
+        self.seen, self.place, self.change, self.line = [], None, 0.0, None
 
     def __call__(self, name, line, value):
-        if not is_number(value) or np.ndim(value) == 0:
+        if not is_number(value) or isinstance(value, (bool, int)):
+            return value
+        value = value * 1.001 if line == self.line and np.asarray(value).dtype.kind == "f" else value
+        if np.ndim(value) == 0:
             return value
         value = value + self.change if len(self.seen) == self.place else value
         self.seen.append(
@@ -82,6 +92,35 @@ def first_wrong(e):
             elif slopes:
                 return line, name, dict.fromkeys(right), {between for _, between, _ in computed[begin : i + 1]}
     return None
+
+
+def lines_that_change(e, wrong, right):
+    """Return the lines in which a nudge changes all gradients of ``wrong``, none of ``right``, and not the output.
+
+    wrong, right  paths: one mistake is in one of these lines, or in one that returns what it computes
+    """
+    subject, hook, found, stop = e.subject, Hook(), set(), time.process_time() + SECONDS
+    with hooked(subject, hook):
+        out, before = subject.out(), subject.gradients(e.m.dout)
+        for line in dict.fromkeys(line for _, line, _ in noted(hook, lambda: subject.gradients(e.m.dout))):
+            hook.line = line
+            with contextlib.suppress(Stopped):
+                after = subject.gradients(e.m.dout)
+                moved = {path for path in (*wrong, *right) if not alike(before.get(path), after.get(path))}
+                if moved == set(wrong) and alike(out, subject.out()):
+                    found.add(line)
+            if time.process_time() > stop:
+                return set()
+    nodes = [part for _, _, node in involved(subject) for part in walk_own(node) if isinstance(part, ast.Return)]
+    plain = (ast.Name, ast.Attribute, ast.Tuple, ast.List, ast.Dict, type(None))
+    return found and found | {node.lineno for node in nodes if not isinstance(node.value, plain)}
+
+
+def alike(first, second):
+    """Are two gradients the same, or both missing?"""
+    return np.shape(first) == np.shape(second) and (
+        first is None or bool(np.allclose(first, second, rtol=1e-9, atol=0))
+    )
 
 
 def in_words(e, found):

@@ -23,7 +23,7 @@ from tinygan.network import Network
 
 PARAMETERS = re.compile(r"p|params?|parameters|weights|theta|phi|model|net")
 GENERATORS = r"seed|rng|random_state|generator|rs"
-NUMBERS = re.compile(r".*(size|height|width|stride|pad|rate|decay|eps|mode|num|kernel).*|.*_[hw]")
+NUMBERS = re.compile(r".*(size|height|width|stride|pad|rate|decay|eps|mode|num|kernel|window|dilat).*|.*_[hw]|f|s")
 LAYERS = r"layers|mod(ule)?s|blocks|stages|children|couches|schichten|capas|camadas"
 SIZES = re.compile(r".*(in|out|hid|dim|feat|num|size|unit|class|chan|n_).*")
 
@@ -167,15 +167,19 @@ def batch_of(arrays, main):
 
 def own_lengths(target):
     """The lengths of the matrices of a function's module, or of an object whose constructor needs none."""
+    return list(dict.fromkeys(length for shape in own_shapes(target) if len(shape) == 2 for length in shape))
+
+
+def own_shapes(target):
+    """The shapes of the arrays of a function's module, or of an object whose constructor needs nothing."""
     kind = isinstance(target.thing, type)
     if kind and required(target.thing):
         return []
     try:
         things = call(target.thing) if kind else {k: v for k, v in vars(target.module).items() if k[:2] != "__"}
-        shapes = [np.shape(leaf.value) for leaf in leaves(things)]
+        return [np.shape(leaf.value) for leaf in leaves(things)]
     except Stopped:
         return []
-    return list(dict.fromkeys(length for shape in shapes if len(shape) == 2 for length in shape))
 
 
 def documented(target, names):
@@ -210,6 +214,8 @@ def constructing(target, world, instance):
         space[f"init.{name}"] = [*words(target.module, name), *offered]
         if LOSS.fullmatch(target.name) and re.fullmatch(feeding.CLASSES, name):  # as many as x has columns
             space[f"init.{name}"].insert(0, Size("I"))
+        if LOSS.fullmatch(target.name) and re.fullmatch(r"(pos_|class_)?weights?|priors?|frequencies|counts", name):
+            space[f"init.{name}"].insert(0, Draw("I", "positive"))
         position += isinstance(space[f"init.{name}"][0], Size)
         if re.search(rf"\b{name}\[[^\]]*:", init):  # zip(lengths[:-1], lengths[1:])
             space[f"init.{name}"] = [Several([Size("I"), Size("M"), Size("O")]), *space[f"init.{name}"]]
@@ -364,7 +370,8 @@ def inner(label, world):
     arrays = [c for c in feeding.for_call(label, world, "more", "") if isinstance(c, (Draw, float))]
     if re.fullmatch(feeding.STATES, label):
         arrays = [Draw(shape) for shape in feeding.BIASES]
-    return [*sizes, *arrays] if NUMBERS.fullmatch(label) else [*arrays, *sizes]
+    numbers = [2, 1] if NUMBERS.fullmatch(label) and not any(isinstance(c, (int, float)) for c in sizes) else []
+    return [*numbers, *sizes, *arrays] if NUMBERS.fullmatch(label) else [*arrays, *sizes]
 
 
 def inner_names(nodes, name, module, deep=2):

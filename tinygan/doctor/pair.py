@@ -127,11 +127,12 @@ class Pair(Subject):
         self.stage = 4
         self.broken = [Fact("in place", n) for n in lent if not np.array_equal(lent[n], copies[n], equal_nan=True)]
         self.broken += [Fact("drawn again", "")] * (drawn != [str(snapshot(g)) for g, _ in self.generators])
+        steps = self.moved_in_place(lent, copies) if self.form.kind == "step" else {}
         changed = [leaf for leaf in self.state() if self.is_gradient(leaf, start)]
         returned = [
             (path, value) for path, value in parts_of(back) if not self.is_loss or not is_value(value, self.main)
         ]
-        moved = self.moved(start)
+        moved = self.moved(start) | steps
         if moved and all(array.size > 1 for path, array in self.slots.items() if path[0] == "self"):  # it is a report
             returned = [part for part in returned if np.size(part[1]) > 1]
         names = self.form.gradient.returns
@@ -323,6 +324,15 @@ class Pair(Subject):
                     found[leaf.path], self.moves = step, True
         return found
 
+    def moved_in_place(self, lent, copies):
+        """Return {path: gradient} of the arguments that a step has moved in place; put them back."""
+        moved = [n for n in lent if (n,) in self.slots and not np.array_equal(lent[n], copies[n], equal_nan=True)]
+        self.broken = [fact for fact in self.broken if fact.kind != "in place" or fact.where not in moved]
+        found = {(name,): (copies[name] - lent[name]) / self.rate for name in moved}
+        for name in moved:
+            lent[name][...] = copies[name]
+        return found
+
     def with_moves(self, found, moved, back):
         """Return the gradients, with those that show in how parameters moved; note what must not move."""
         step = self.form.kind == "step"
@@ -334,6 +344,7 @@ class Pair(Subject):
             others = [path for path in moved if {self.player, player(path)} == {"D", "G"}]
             self.broken += [Fact("other player", display(path)) for path in others]
             moved = {path: g for path, g in moved.items() if path not in others}
+            found |= {path: None for path in moved if len(path) == 1}
         return {path: moved.get(path, g) for path, g in found.items()}
 
     def copies(self, back):

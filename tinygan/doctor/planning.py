@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 import re
 import time
 from dataclasses import replace
@@ -19,7 +20,15 @@ from tinygan.doctor.finding import of_class
 from tinygan.doctor.games import Penalty, Step
 from tinygan.doctor.implied import IMPLIED, TOTALS, totals
 from tinygan.doctor.names import LOSS
-from tinygan.doctor.offers import by_position, candidates, constructor_names, documented, parameters_of, used
+from tinygan.doctor.offers import (
+    by_position,
+    candidates,
+    constructor_names,
+    documented,
+    own_shapes,
+    parameters_of,
+    used,
+)
 from tinygan.doctor.pair import Pair, free_arguments
 from tinygan.doctor.sandbox import Stopped, Unfilled, call, counted_lines, in_library, made_like
 from tinygan.doctor.source import parameters, required, text_about, tree_of
@@ -136,6 +145,10 @@ def worlds(target, form, value):
         for length in dict.fromkeys(map(len, own)):  # (N, Q), beside quantiles=(0.1, 0.5, 0.9)
             result.insert(0, World("as documented, as long as a default", first, {**like, "I": length}))
         result.insert(0, World("as documented", first, like))
+    filters = [shape for shape in own_shapes(target) if len(shape) == 4] if isinstance(target.thing, type) else []
+    if filters:  # as many channels as the first of them takes: (O, I, 3, 3)
+        images = next(i for i, w in enumerate(result) if w.name == "images")
+        result.insert(images, result[images]._replace(sizes={**result[images].sizes, "I": filters[0][1]}))
     if re.search(BATCH, text_about(target.module, [step.node for step in (*value, form.gradient) if step is not None])):
         result = [w for w in result if w.sizes != {"N": 1}]  # a mistake may be right for one sample
     if one_by_one(target.module, form):
@@ -146,8 +159,11 @@ def worlds(target, form, value):
         result.insert(0, World("as used", first, sizes))
         if isinstance(target.thing, type) and object_in_use(target, form) is not None:
             result.insert(1, World(feeding.ITSELF, first, {"N": 6} if sizes else {}))
-        if sizes and not 4 < sizes["N"] < 13:  # three numbers see too little, and hundreds take too long
-            result.insert(0, World("as used, for other samples", first, {"N": 6}))
+        shapes = [c.shape.split() for c in given.values() if isinstance(c, Draw) and c.shape[:1] == "N"]
+        each = max((math.prod(int(word) for word in shape if word.isdigit()) for shape in shapes), default=1)
+        enough = max(2, min(6, 2000 // each))
+        if sizes and (not 4 < sizes["N"] < 13 or sizes["N"] * each > 3000):  # three see too little, and much takes long
+            result.insert(0, World("as used, for other samples", first, {"N": enough}))
     return [w._replace(sizes={**w.sizes, "O": 1}) for w in result] if form.kind == "step" else result
 
 

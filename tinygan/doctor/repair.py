@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import copy
+import re
 import sys
 import time
 import types
@@ -110,6 +111,8 @@ def repair(e, report, level, named=False, lines=(), missing=""):
     lent += [leaf.holder for leaf, _, _ in state if isinstance(leaf.holder, list)]
     boxes = [(box, copy.copy(box)) for box in {id(box): box for box in lent}.values()]
     names, numbers, gradient = attributes(subject), list(e.scalars), subject.form.gradient
+    source = getattr(subject.target.module, "source_text", "")
+    entries = sorted({f"{name}['{key}']" for name, key in re.findall(r"(\w+)\[['\"](\w+)['\"]\]", source)})
     if gradient is not None and gradient.closure:
         lines = lines or range(gradient.node.lineno, gradient.node.end_lineno + 1)
 
@@ -123,7 +126,7 @@ def repair(e, report, level, named=False, lines=(), missing=""):
                 box[:] = parts
 
     def changes(node):
-        return with_factor(node, missing) if missing else edits(node, level, names, numbers)
+        return with_factor(node, missing) if missing else edits(node, level, names, numbers, entries)
 
     return search(involved(subject), changes, stop, right, lines)
 
@@ -183,6 +186,7 @@ def attributes(subject):
 
 def mends(subject, holder, name, node, wanted, out, dout):
     """Is every gradient right with the function as it is now in its syntax tree, and the output what it was?"""
+    subject.renew()
     try:
         with replaced(holder, name, node), time_limit(1):
             found = subject.gradients(dout)

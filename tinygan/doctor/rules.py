@@ -386,7 +386,7 @@ def hyperparameters(found):
         "b1": pick(r"beta_?1|b1 momentum|mu|mom beta|gamma", 0.9),
         "b2": pick(r"beta_?2|b2 rho|decay_?rate decay|alpha|beta|gamma", 0.999),
         "eps": pick(r"eps\w* delta", 1e-8),
-        "wd": pick(r"weight_?decay|wd l2\w*|lam\w*", 0.0),
+        "wd": pick(r"weight_?decay|wd l2\w*|lam\w*" + " decay" * any(k in ("b2", "beta2") for k in flat), 0.0),
     }
 
 

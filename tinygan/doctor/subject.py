@@ -53,7 +53,7 @@ from tinygan.doctor.feeding import (
     signed,
 )
 from tinygan.doctor.names import CACHE, LOSS, RATE, sides_in
-from tinygan.doctor.sandbox import Stopped, call, reset, snapshot, where
+from tinygan.doctor.sandbox import Stopped, call, made_like, reset, snapshot, where
 from tinygan.doctor.source import flat, node_of, own_classes, parameters, required
 from tinygan.layers import Layer
 from tinygan.network import Network
@@ -183,6 +183,7 @@ class Subject:
         self.stage = 1
         self.evaluating, self.felt, self.elsewhere, self.slots = False, {}, {}, {}
         self.slots = self.find_slots()
+        self.values = {path: array.copy() for path, array in self.slots.items()}
         self.single = self.out_is_single or self.single and any(map(self.rounds, self.slots.values()))
         if setting.mode:
             self.forward(self.other_args)
@@ -296,6 +297,8 @@ class Subject:
         for name, value in args.items():  # {"W": array, "c": 0.0}
             if isinstance(value, dict) and any(isinstance(part, np.ndarray) for part in value.values()):
                 args[name] = {k: self.lively(k, part) if isinstance(part, float) else part for k, part in value.items()}
+            elif isinstance(value, (list, tuple)) and any(isinstance(part, np.ndarray) for part in value):
+                args[name] = made_like(value, [as_array(part) if isinstance(part, float) else part for part in value])
         return {name: self.lively(name, v) if isinstance(v, float) else v for name, v in args.items()}
 
     def lively(self, name, number):
@@ -476,6 +479,11 @@ class Subject:
     def adds_up(self):
         """Does it belong to one step of a sequence, by its arguments, h or c? Then gradients add up over the steps."""
         return any(re.fullmatch(STATES, name) for name in self.args)
+
+    def renew(self):
+        """Give every parameter its value: those of a module are the same arrays in every pass."""
+        for path, value in self.values.items():
+            self.slots[path][...] = value
 
     def find_slots(self):
         """Return {path: array} of arguments, and of all arrays of the object that running forward does not change.
