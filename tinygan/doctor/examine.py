@@ -194,9 +194,10 @@ HELD += r"|semi-?gradient|no gradient (flows|runs|goes|passes)|\badv(antages?)?\
 
 def held_as_said(report, subject, wrong):
     """Let what a loss takes as a constant be one, if the code says so, or it is an advantage; say it in a remark."""
-    paths = [str(f) for f in report.findings if "it was taken as a constant" in str(f)]
-    spoken = [path for path in paths if re.search(HELD, path) or re.search(HELD, subject.target.text)]
-    if not subject.is_loss or not spoken or len(paths) < len(report.findings):
+    said = "it was taken as a constant"
+    places = [f.place.replace(said, "") for f in report.findings if said in f.place]
+    spoken = re.search(HELD, "\n".join([subject.target.text, *places]))
+    if not subject.is_loss or not spoken or not places or len(places) < len(report.findings):
         return False
     paths = {m.path for m in wrong}
     report.remarks.append(
