@@ -48,6 +48,7 @@ from tinygan.doctor.feeding import TARGETS
 from tinygan.doctor.implied import IMPLIED, of_activation, of_one_sample, of_player, of_policy, totals, training
 from tinygan.doctor.names import (
     CACHE,
+    CLIP,
     DOUT,
     FLAG,
     FORWARD,
@@ -379,7 +380,9 @@ def adds_to_gradients(function):
 
 
 def is_rule(name, needs):
-    """Is a function with these arguments one step of an optimizer?"""
+    """Is a function with these arguments one step of an optimizer, or a clipping of gradients?"""
+    if CLIP.fullmatch(name) and len(needs) == 2 and GRADIENTS.intersection(map(str.lower, needs[:1])):
+        return True
     pairs = sum(named_after(g, name) == 3 for g in needs for name in needs if g != name)
     given = GRADIENTS.intersection(map(str.lower, needs)) and len(needs) > 1 and pairs < 2  # not W, b, dW, db
     given = given or pairs == 1 and RULE.fullmatch(name)  # adam(x, dx, config)
@@ -418,7 +421,9 @@ def of_class(kind, module, node=None):
             if isinstance(method, types.FunctionType) and public:
                 methods[name] = method
     methods = {name: method for name, method in methods.items() if hands_on_to(method) not in methods}
-    if RULE.fullmatch(kind.__name__) and set(STEPS_OF_A_RULE) & set(methods):
+    steps = [name for name in STEPS_OF_A_RULE if name in methods]
+    steps = [name for name in steps if not re.fullmatch(r"self, (t|step|epoch|i)", ", ".join(required(methods[name])))]
+    if RULE.fullmatch(kind.__name__) and steps:  # and no schedule
         return Target(kind.__name__, kind, kind, (Form("rule", (), None),), module, "")
     found = game(methods) or forms(methods, module)
     return Target(kind.__name__, kind, kind, tuple(found), module, text_about(module, [node]))

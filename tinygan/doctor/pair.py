@@ -303,6 +303,8 @@ class Pair(Subject):
         value, old = start.get(leaf.path, (None, None))
         changed = value is None or value is not leaf.value or not np.array_equal(old, leaf.value)
         called = any(map(is_gradient_name, leaf.path)) or any(fit(leaf.path, path) for path in self.slots)
+        if np.ndim(leaf.value) == 0 and not changed:  # self.dt is a step of time
+            called = any(fit(leaf.path, path) and array.size == 1 for path, array in self.slots.items())
         kept = any(is_array(x) and np.array_equal(leaf.value, x) for x in self.args.values())  # g_z, of a generator
         return leaf.path not in self.slots and (changed or called) and not kept
 

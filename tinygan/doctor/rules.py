@@ -18,9 +18,9 @@ import numpy as np
 
 from tinygan.doctor import feeding
 from tinygan.doctor.arrays import fit, is_gradient_name, leaves, named_after
-from tinygan.doctor.names import RATE, STEPS_OF_A_RULE
+from tinygan.doctor.names import CLIP, RATE, STEPS_OF_A_RULE
 from tinygan.doctor.sandbox import Stopped, call, where
-from tinygan.doctor.source import node_of, own_classes, text_about
+from tinygan.doctor.source import node_of, own_classes, required, text_about
 from tinygan.doctor.subject import Fact
 from tinygan.gradcheck import compare
 
@@ -159,6 +159,60 @@ def distances(path, start):
 # ---- how it is called --------------------------------------------------------------------------------------
 
 
+class Clip:
+    """What a function must do that clips gradients by their norm: all by that of all, or each by its own.
+
+    Pascanu, Mikolov and Bengio 2013, algorithm 1: g ← g · c/‖g‖ where ‖g‖ > c.
+    """
+
+    def __init__(self, target):
+        rng, self.target = np.random.default_rng(3), target
+        self.gradients = [feeding.signed(rng, shape, 0.3, 2) for shape in ((3, 2), 2)]
+
+    def nearest(self, got, limit):
+        """Return the one of the two ways that is nearer to what was got."""
+        norms = np.array([np.linalg.norm(g) for g in self.gradients])
+        factors = (np.full(2, np.linalg.norm(norms)), norms)
+        both = ([g * min(1, limit / n) for g, n in zip(self.gradients, every, strict=True)] for every in factors)
+        return min(map(joined, both), key=lambda way: np.linalg.norm(way - got))
+
+    def run(self):
+        """Return [(limit, what becomes of the gradients)] for a limit below their norm, and for one above."""
+        found = []
+        for limit in (1.0, 100.0):
+            for box in (list, lambda gs: dict(zip(NAMES, gs, strict=False))):
+                given = box([g.copy() for g in self.gradients])
+                try:
+                    result = call(self.target.thing, given, limit)
+                    parts = result if isinstance(result, tuple) else (result,)
+                    kept = next((part for part in parts if isinstance(part, (list, dict))), given)
+                    found.append((limit, joined(kept.values() if isinstance(kept, dict) else kept)))
+                    break
+                except (Stopped, ValueError, TypeError, AttributeError):
+                    continue
+        return found
+
+    def followed(self, found):
+        """Is it one of the two ways, for both limits?"""
+        return len(found) == 2 and all(np.allclose(got, self.nearest(got, limit), rtol=1e-4) for limit, got in found)
+
+
+def joined(arrays):
+    """All entries of some arrays, one after the other."""
+    return np.concatenate([np.ravel(array) for array in arrays])
+
+
+def examine_clipping(report, clip):
+    """Add to a report what is found about a clipping of gradients."""
+    found = clip.run()
+    report.rows += [compare(f"with the limit {c:g}", got, clip.nearest(got, c), 1e-4) for c, got in found]
+    if len(found) < 2:
+        report.unchecked.append(clip.target.name)
+        report.errors.append(Stopped(f"{where(clip.target.thing)}: it is not clear what {clip.target.name} takes"))
+    elif not clip.followed(found):
+        report.optimizers.append((None, clip, clip.run))
+
+
 class Parameter:
     """What some optimizers are given: ``data`` (or value), and its ``grad``."""
 
@@ -176,7 +230,7 @@ def run(target, hold, state, start, gradients, hyper):
           weights, biases, dweights and dbiases, in a "net" of layers with params and grads, or in the states of three
           functions that are "made", init, update and get_params
     """
-    known, thing, step = {}, None, target.thing
+    known, rate, thing, step = {}, {}, None, target.thing
     params, slopes, own = [w.copy() for w in start], [np.zeros_like(w) for w in start], None
     if target.owner is not None:
         kind = next(
@@ -187,6 +241,9 @@ def run(target, hold, state, start, gradients, hyper):
         for name in [p.name for p in inspect.signature(target.thing).parameters.values() if p.default is p.empty]:
             options = feeding.for_constructor(name, 0)
             known[name] = feeding.realize(options[0], dict(feeding.SIZES), np.random.default_rng(0), "near")
+            if re.search(rf"\bself\.{name}\(", getattr(target.module, "source_text", "")):  # a schedule
+                number = 0.9 if re.search("momentum|mu", name) else 0.1
+                known[name], rate = lambda t=0, number=number: number, rate | {name: number}
             if re.fullmatch(r"param\w*|weights|model_params|variables", name):
                 own = name
                 named = dict(zip(NAMES, params, strict=False))
@@ -195,6 +252,8 @@ def run(target, hold, state, start, gradients, hyper):
                 known[name] = held_so.get(hold, objects)
         thing = call(target.thing, **{**known, **{k: v for k, v in hyper.items() if k in defaults(target.thing)}})
         step = next(getattr(thing, name) for name in STEPS_OF_A_RULE if hasattr(thing, name))
+    free = [name for name in required(step)[hold != "objects" :] if is_hyper(name)] if target.owner else []
+    rate |= {name: 0.1 for name in free if RATE.fullmatch(name)}
     net = types.SimpleNamespace()
     box = dict.fromkeys(("list", "one by one", "owned", "couples", "pairs", "apart", "net", "made"), list) | {
         "nested": lambda arrays: [list(arrays[i : i + 2]) for i in range(0, len(arrays), 2)],
@@ -207,11 +266,11 @@ def run(target, hold, state, start, gradients, hyper):
         kept = [call(init, w) for w in params]
     layer = types.SimpleNamespace(weights=start[0].copy(), biases=start[1].copy())
     for t, gs in enumerate(gradients, 1):
-        gs = [g.copy() for g in gs]
+        gs, beside = [g.copy() for g in gs], {name: 0.1 if RATE.fullmatch(name) else t for name in free}
         if hold == "objects":
             for parameter, g in zip(objects, gs, strict=True):
                 parameter.grad = g
-            call(step)
+            call(step, **beside)
             path.append(
                 [np.array(next(getattr(p, n) for n in ("data", "value", "w", "val") if hasattr(p, n))) for p in objects]
             )
@@ -231,10 +290,10 @@ def run(target, hold, state, start, gradients, hyper):
             params = [np.array(call(step, name, w, g)) for name, w, g in zip(NAMES, params, gs, strict=False)]
             path.append(params)
         elif hold == "owned, by name":
-            call(step, dict(zip(NAMES, gs, strict=False)))
+            call(step, dict(zip(NAMES, gs, strict=False)), **beside)
             path.append([np.array(w) for w in getattr(thing, own or "", known[own]).values()])
         elif hold in ("owned", "pairs"):
-            call(step, gs if hold == "owned" else list(zip(params, gs, strict=True)))
+            call(step, gs if hold == "owned" else list(zip(params, gs, strict=True)), **beside)
             path.append([np.array(w) for w in getattr(thing, own or "", params)])
         elif hold == "apart":
             names = arguments(step)
@@ -262,7 +321,7 @@ def run(target, hold, state, start, gradients, hyper):
     if any(np.shape(w) != s.shape for ws in path for w, s in zip(ws, start, strict=False)):
         raise Stopped(f"{where(target.thing)}: the parameters change their shape")
     own = {**defaults(target.thing), **of_class(target), **state, **getattr(thing, "__dict__", {}), **hyper}
-    return path, {**of_file(target), **own}
+    return path, {**of_file(target), **own, **rate}
 
 
 def in_use(target):
@@ -382,7 +441,7 @@ def hyperparameters(found):
         return next((float(v) for match, v in named if match), default)
 
     return {
-        "lr": pick(r"lr learn\w*rate eta step_?size alpha rate", 0.01),
+        "lr": pick(r"lr learn\w*rate eta step_?size alpha rate (lr_?)?schedule\w*", 0.01),
         "b1": pick(r"beta_?1|b1 momentum|mu|mom beta|gamma", 0.9),
         "b2": pick(r"beta_?2|b2 rho|decay_?rate decay|alpha|beta|gamma", 0.999),
         "eps": pick(r"eps\w* delta", 1e-8),
@@ -394,7 +453,10 @@ def hyperparameters(found):
 
 
 def examine(report, target):
-    """Add to a report what is found about an optimizer."""
+    """Add to a report what is found about an optimizer, or a clipping of gradients."""
+    if target.owner is None and CLIP.fullmatch(target.name):
+        examine_clipping(report, Clip(target))
+        return
     rng, optional = np.random.default_rng(3), defaults(target.thing)
     more = bool(re.search(r"""["']d?W2["']""", text_about(target.module, [node_of(target.thing)])))
     start = [rng.normal(size=shape) for shape in ((3, 2), 2, (2, 3), 3)[: 4 if more else 2]]
