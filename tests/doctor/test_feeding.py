@@ -14,6 +14,261 @@ from tinygan.doctor.excuses import is_noise
 from tinygan.doctor.sandbox import in_library
 
 TAKES = {  # what it takes: (right code, what is replaced, by what, so that it is wrong)
+    "a step that moves its arguments in place": (
+        """
+def loss(X, Y, W1, b1, W2, b2):
+    return np.sum((np.tanh(X @ W1 + b1) @ W2 + b2 - Y) ** 2) / len(X)
+
+
+def train_step(X, Y, W1, b1, W2, b2, lr=0.05):
+    h = np.tanh(X @ W1 + b1)
+    d_out = 2 * (h @ W2 + b2 - Y) / len(X)
+    d_h = d_out @ W2.T * (1 - h**2)
+    W2 -= lr * h.T @ d_out
+    b2 -= lr * d_out.sum(axis=0)
+    W1 -= lr * X.T @ d_h
+    b1 -= lr * d_h.sum(axis=0)
+    return loss(X, Y, W1, b1, W2, b2)
+
+
+rng = np.random.default_rng(0)
+train_step(rng.normal(size=(8, 2)), rng.normal(size=(8, 2)), *(rng.normal(size=s) for s in [(2, 5), 5, (5, 2), 2]))
+""",
+        "d_out.sum(axis=0)",
+        "d_out.mean(axis=0)",
+    ),
+    "a step that returns a new list and the loss": (
+        """
+def error(theta, X, Y):
+    return np.sum((theta[0] @ X + theta[1] - Y) ** 2) / X.shape[1]
+
+
+def student_step(theta, X, Y, lr):
+    W, b = theta
+    J = error(theta, X, Y)
+    dz = 2 * (W @ X + b - Y) / X.shape[1]
+    dW = dz @ X.T
+    db = dz.sum(axis=1, keepdims=True)
+    return [W - lr * dW, b - lr * db], J
+
+
+theta = [np.zeros((4, 6)), np.zeros((4, 1))]
+student_step(theta, np.random.randn(6, 20), np.random.randn(4, 20), 0.1)
+""",
+        "dW = dz",
+        "dW = 2 * dz",
+    ),
+    "a number among arrays in a list": (
+        """
+def objective(theta, x, y, decay):
+    w, u, c = theta
+    return 0.5 * np.mean((np.tanh(x @ w) @ u + c - y) ** 2) + 0.5 * decay * np.sum(w**2)
+
+
+def gradient(theta, x, y, decay):
+    w, u, c = theta
+    h = np.tanh(x @ w)
+    e = (h @ u + c - y) / len(y)
+    dh = np.outer(e, u) * (1 - h**2)
+    return [x.T @ dh + decay * w, h.T @ e, e.sum()]
+
+
+theta = [np.random.randn(3, 5), np.random.randn(5), np.array(0.0)]
+gradient(theta, np.random.randn(9, 3), np.random.randn(9), 1e-2)
+""",
+        "e.sum()]",
+        "e.mean()]",
+    ),
+    "a loss that is called": (
+        """
+class DistillationLoss:
+    def __init__(self, T=3.0):
+        self.T = T
+
+    def __call__(self, logits, targets):
+        diff = logits / self.T - targets
+        grad = diff / self.T
+        return 0.5 * np.sum(diff**2), grad
+""",
+        "diff / self.T\n        return",
+        "diff * self.T\n        return",
+    ),
+    "a step of one rating": (
+        """
+class Factors:
+    def __init__(self, n_users, n_items, k=3, lr=0.05):
+        self.P, self.Q, self.lr = np.random.randn(n_users, k), np.random.randn(n_items, k), lr
+
+    def sample_loss(self, u, i, r):
+        return 0.5 * (r - self.P[u] @ self.Q[i]) ** 2
+
+    def partial_fit(self, u, i, r):
+        p, q = self.P[u].copy(), self.Q[i].copy()
+        e = r - p @ q
+        self.P[u] += self.lr * e * q
+        self.Q[i] += self.lr * e * p
+        return e**2
+""",
+        "self.P[u].copy()",
+        "self.P[u]",
+    ),
+    "a number that is called like a gradient and is none": (
+        """
+class Heat:
+    def __init__(self, m=5, dt=0.02, steps=4):
+        self.L = np.diag(np.ones(m - 1), 1) - 2 * np.eye(m)
+        self.dt, self.steps = dt, steps
+
+    def run(self, kappa, T0):
+        T = [T0]
+        for _ in range(self.steps):
+            T.append(T[-1] + self.dt * kappa * (self.L @ T[-1]))
+        return np.array(T)
+
+    def cost(self, kappa, T0, obs):
+        return 0.5 * np.sum((self.run(kappa, T0) - obs) ** 2)
+
+    def cost_gradient(self, kappa, T0, obs):
+        T = self.run(kappa, T0)
+        r = T - obs
+        dkappa, lam = 0.0, r[-1]
+        for n in range(self.steps - 1, -1, -1):
+            dkappa += self.dt * lam @ (self.L @ T[n])
+            lam = lam + self.dt * kappa * (self.L.T @ lam) + r[n]
+        return dkappa, lam
+
+
+heat = Heat()
+heat.cost_gradient(0.6, np.arange(5.0), heat.run(1.1, np.arange(5.0)))
+""",
+        "(self.L.T @ lam)",
+        "(self.L @ lam)",
+    ),
+    "a network that makes its own filters": (
+        """
+def channels(x, w):
+    return np.einsum("nchw,oc->nohw", x, w[:, :, 0, 0])
+
+
+class ConvNet:
+    def __init__(self, channels=1, filters=3):
+        self.W = np.random.randn(filters, channels, 1, 1)
+
+    def loss(self, x, t):
+        return 0.5 * np.sum((channels(x, self.W).mean(axis=(2, 3)) - t) ** 2)
+
+    def gradient(self, x, t):
+        d = channels(x, self.W).mean(axis=(2, 3)) - t
+        return {"W": np.einsum("no,nc->oc", d, x.mean(axis=(2, 3)))[:, :, None, None]}
+""",
+        "x.mean",
+        "x.sum",
+    ),
+    "hyperparameters in a dictionary": (
+        """
+def pool_forward(A_prev, hparameters):
+    f, stride = hparameters["f"], hparameters["stride"]
+    m, H, W, C = A_prev.shape
+    A = np.zeros((m, 1 + (H - f) // stride, 1 + (W - f) // stride, C))
+    for h in range(A.shape[1]):
+        for w in range(A.shape[2]):
+            A[:, h, w] = A_prev[:, h * stride : h * stride + f, w * stride : w * stride + f].mean(axis=(1, 2))
+    return A, (A_prev, hparameters)
+
+
+def pool_backward(dA, cache):
+    A_prev, hparameters = cache
+    f, stride = hparameters["f"], hparameters["stride"]
+    dA_prev = np.zeros(A_prev.shape)
+    for h in range(dA.shape[1]):
+        for w in range(dA.shape[2]):
+            share = dA[:, h, w][:, None, None] / (f * f)
+            dA_prev[:, h * stride : h * stride + f, w * stride : w * stride + f] += share
+    return dA_prev
+""",
+        "(f * f)",
+        "f",
+    ),
+    "weights of classes": (
+        """
+class WeightedCrossEntropy:
+    def __init__(self, class_weight):
+        self.class_weight = np.asarray(class_weight, float)
+
+    def loss(self, logits, target):
+        p = np.exp(logits - logits.max(axis=1, keepdims=True))
+        p /= p.sum(axis=1, keepdims=True)
+        w = self.class_weight[target]
+        return -np.sum(w / w.sum() * np.log(p[np.arange(len(p)), target]))
+
+    def gradient(self, logits, target):
+        p = np.exp(logits - logits.max(axis=1, keepdims=True))
+        p /= p.sum(axis=1, keepdims=True)
+        p[np.arange(len(p)), target] -= 1
+        w = self.class_weight[target]
+        return w[:, None] / w.sum() * p
+""",
+        "w[:, None] / w.sum()",
+        "w[:, None] / len(w)",
+    ),
+    "an advantage that is held constant": (
+        """
+def actor_loss(logits, values, actions, returns):
+    \"\"\"The advantage is a constant for the policy.\"\"\"
+    adv = returns - values
+    z = np.exp(logits - logits.max(axis=1, keepdims=True))
+    p = z / z.sum(axis=1, keepdims=True)
+    n, rows = len(p), np.arange(len(p))
+    loss = -np.mean(np.log(p[rows, actions]) * adv) + 0.5 * np.mean(adv**2)
+    grad = p.copy()
+    grad[rows, actions] -= 1
+    return loss, grad * adv[:, None] / n, -adv / n
+
+
+actor_loss(np.random.randn(6, 3), np.random.randn(6), np.array([0, 1, 2, 1, 0, 2]), np.random.randn(6))
+""",
+        "-adv / n",
+        "adv / n",
+    ),
+    "a mask in a class that takes its own steps": (
+        """
+class Masked:
+    def __init__(self, dim=4):
+        self.theta = {"L": np.random.randn(dim, dim), "m": np.random.randn(dim)}
+        self.tri = np.tril(np.ones((dim, dim)))
+
+    def loss(self, X):
+        return 0.5 * np.sum(((X - self.theta["m"]) @ (self.theta["L"] * self.tri)) ** 2)
+
+    def gradient(self, X):
+        d = X - self.theta["m"]
+        L = self.theta["L"] * self.tri
+        return {"L": d.T @ (d @ L) * self.tri, "m": -np.sum(d @ L @ L.T, axis=0)}
+
+    def fit(self, X, lr=0.01):
+        for name, g in self.gradient(X).items():
+            self.theta[name] = self.theta[name] - lr * g
+""",
+        '* self.tri, "m"',
+        ', "m"',
+    ),
+    "a derivative of a log-evidence, by a Cholesky factor": (
+        """
+def neg_log_evidence(phi, X, y):
+    K0 = X @ X.T
+    K = np.exp(phi[0]) * K0 + np.exp(phi[1]) * np.eye(len(X))
+    alpha = np.linalg.solve(K, y)
+    value = 0.5 * y @ alpha + np.log(np.diag(np.linalg.cholesky(K))).sum()
+    A = 0.5 * (np.linalg.inv(K) - np.outer(alpha, alpha))
+    grad = np.array([np.exp(phi[0]) * np.sum(A * K0), np.exp(phi[1]) * np.trace(A)])
+    return value, grad
+
+
+neg_log_evidence(np.zeros(2), np.random.randn(6, 2), np.random.randn(6))
+""",
+        "np.exp(phi[1]) * np.trace(A)",
+        "np.trace(A)",
+    ),
     "a context that saves": (
         """
 class Tanh:
@@ -2370,3 +2625,241 @@ class Critic:
 """
     assert verdict(source)[0] is Verdict.RIGHT
     assert verdict(source.replace("- real.mean", "+ real.mean"))[0] is Verdict.WRONG
+
+
+def test_layers_as_large_as_they_are_used_are_measured_with_fewer_samples():
+    source = """
+class Tanh:
+    def forward(self, x):
+        self.y = np.tanh(x)
+        return self.y
+
+    def backward(self, gy):
+        return gy * (1 - self.y**2)
+
+
+layer = Tanh()
+layer.forward(np.random.randn(12, 3, 10, 10))
+layer.backward(np.random.randn(12, 3, 10, 10))
+"""
+    assert verdict(source)[0] is Verdict.RIGHT
+    assert verdict(source.replace("self.y**2", "self.y"))[0] is Verdict.WRONG
+
+
+def test_a_method_that_only_hands_its_arguments_on_is_none():
+    source = """
+class Module:
+    def forward(self, *args):
+        return self.updateOutput(*args)
+
+
+class MSE(Module):
+    def updateOutput(self, input, target):
+        return np.mean((input - target) ** 2)
+
+    def backward(self, input, target):
+        return 2 * (input - target) / input.size
+"""
+    assert verdict(source)[0] is Verdict.RIGHT
+    assert verdict(source.replace("input.size", "len(input)"))[0] is Verdict.WRONG
+
+
+def test_a_pass_that_runs_from_the_end_is_no_gradient_of_the_loss_beside_it():
+    source = """
+def forward_pass(phi, A):
+    a = [phi[0]]
+    for t in range(1, len(phi)):
+        a.append(phi[t] + np.log(np.exp(a[-1][:, None] + A).sum(axis=0)))
+    return np.array(a)
+
+
+def backward_pass(phi, A):
+    b = [np.zeros(phi.shape[1])]
+    for t in range(len(phi) - 2, -1, -1):
+        b.insert(0, np.log(np.exp(A + phi[t + 1] + b[0]).sum(axis=1)))
+    return np.array(b)
+
+
+def nll(phi, A):
+    return np.log(np.exp(forward_pass(phi, A)[-1]).sum())
+
+
+def nll_grad(phi, A):
+    a, b, Z = forward_pass(phi, A), backward_pass(phi, A), nll(phi, A)
+    return np.exp(a + b - Z)
+"""
+    found = targets(run("mine.py", HEAD + source))
+    assert list(found) == ["nll_grad"] and examine(found["nll_grad"]).verdict is not Verdict.WRONG
+
+
+def test_two_decays_that_add_other_multiples_are_not_called_right():
+    source = """
+class Dense:
+    def __init__(self, n_in, n_out, weight_l2=0, bias_l2=0):
+        self.weights, self.biases = np.random.randn(n_in, n_out), np.zeros((1, n_out))
+        self.weight_l2, self.bias_l2 = weight_l2, bias_l2
+
+    def forward(self, inputs):
+        self.inputs = inputs
+        return inputs @ self.weights + self.biases
+
+    def backward(self, dvalues):
+        self.dweights = self.inputs.T @ dvalues + 2 * self.weight_l2 * self.weights
+        self.dbiases = dvalues.sum(axis=0, keepdims=True) + 2 * self.bias_l2 * self.biases
+        return dvalues @ self.weights.T
+"""
+    assert verdict(source)[0] is Verdict.RIGHT
+    found, text = verdict(source.replace("2 * self.weight_l2", "self.weight_l2"))
+    assert found is Verdict.UNCHECKED and "NOT CHECKED: decay, which adds 1·λ" in text, text
+
+
+def test_gradients_that_nobody_clears_in_a_file_that_could_are_not_called_right():
+    source = """
+class Net:
+    def __init__(self, n_in, n_out):
+        self.W, self.dW = np.random.randn(n_in, n_out), np.zeros((n_in, n_out))
+
+    def zero_grad(self):
+        self.dW[...] = 0
+
+    def loss(self, x, y):
+        self.x, self.r = x, x @ self.W - y
+        return 0.5 * np.sum(self.r**2)
+
+    def backward(self):
+        self.dW += self.x.T @ self.r
+
+    def train_step(self, x, y):
+        self.zero_grad()
+        value = self.loss(x, y)
+        self.backward()
+        self.W -= 0.1 * self.dW
+        return value
+"""
+    assert verdict(source)[0] is Verdict.RIGHT
+    found, text = verdict(source.replace("        self.zero_grad()\n", ""))
+    assert found is Verdict.UNCHECKED and "zero_grad, which is never called" in text, text
+
+
+CLIPPED = """
+def clip_by_global_norm(grads, limit):
+    total = np.sqrt(sum(np.sum(g**2) for g in grads))
+    return [g * min(1.0, limit / total) for g in grads], total
+"""
+IN_PLACE = """
+def clip_grad_norm(grads, max_norm):
+    for k in grads:
+        norm = np.linalg.norm(grads[k])
+        if norm > max_norm:
+            grads[k] *= max_norm / norm
+"""
+
+
+@pytest.mark.parametrize(
+    "source, old, new",
+    [
+        (CLIPPED, "np.sqrt(sum(np.sum(g**2) for g in grads))", "sum(np.sqrt(np.sum(g**2)) for g in grads)"),
+        (CLIPPED, "min(1.0, ", "("),
+        (IN_PLACE, "max_norm / norm", "max_norm"),
+    ],
+)
+def test_a_clipping_by_the_norm_is_held_against_its_rule(source, old, new):
+    assert verdict(source)[0] is Verdict.RIGHT
+    assert verdict(source.replace(old, new))[0] is Verdict.WRONG
+
+
+RNN = """
+Wx, Wh, Wy = np.random.randn(4, 2), 0.5 * np.random.randn(4, 4), np.random.randn(1, 4)
+
+
+def lossFun(inputs, targets, h0):
+    xs, hs, loss = {}, {-1: h0}, 0
+    for t in range(len(inputs)):
+        xs[t] = np.array([[inputs[t]], [1.0]])
+        hs[t] = np.tanh(Wx @ xs[t] + Wh @ hs[t - 1])
+        loss += 0.5 * np.sum((Wy @ hs[t] - targets[t]) ** 2)
+    dWx, dWh, dWy, dnext = np.zeros_like(Wx), np.zeros_like(Wh), np.zeros_like(Wy), 0
+    for t in reversed(range(len(inputs))):
+        dy = Wy @ hs[t] - targets[t]
+        dWy += dy @ hs[t].T
+        draw = (Wy.T @ dy + dnext) * (1 - hs[t] ** 2)
+        dWx += draw @ xs[t].T
+        dWh += draw @ hs[t - 1].T
+        dnext = Wh.T @ draw
+    return loss, dWx, dWh, dWy
+
+
+lossFun(np.random.randn(5), np.random.randn(5), np.zeros((4, 1)))
+"""
+KEYS = """
+class Net:
+    def __init__(self, n_in, n_out):
+        self.layers = [{"w": np.random.randn(n_in, 5)}, {"w": np.random.randn(5, n_out)}]
+
+    def predict(self, x):
+        for layer in self.layers:
+            layer["in"] = x
+            layer["z"] = x @ layer["w"]
+            layer["a"] = x = np.tanh(layer["z"])
+        return x
+
+    def loss(self, x, y):
+        return 0.5 * np.sum((self.predict(x) - y) ** 2)
+
+    def backward(self, x, y):
+        d = self.predict(x) - y
+        for layer in self.layers[::-1]:
+            z = layer["z"]
+            d = d * (1 - np.tanh(z) ** 2)
+            layer["grad_w"] = layer["in"].T @ d
+            d = d @ layer["w"].T
+"""
+SHUFFLE = """
+class PixelShuffle:
+    def forward(self, x):
+        n, c, h, w = x.shape
+        return x.reshape(n, c // 4, 2, 2, h, w).transpose(0, 1, 4, 2, 5, 3).reshape(n, c // 4, 2 * h, 2 * w)
+
+    def backward(self, grad):
+        n, c, h, w = grad.shape
+        g = grad.reshape(n, c, h // 2, 2, w // 2, 2).transpose(0, 1, 3, 5, 2, 4)
+        return g.reshape(n, 4 * c, h // 2, w // 2)
+
+
+PixelShuffle().forward(np.random.randn(2, 4, 2, 3))
+"""
+FACTS = """
+class Facts:
+    def __init__(self, n_entities, k=3):
+        self.ent = np.random.randn(n_entities, k)
+
+    def loss(self, h, t, other):
+        good, bad = self.ent[h] - self.ent[t], self.ent[h] - self.ent[other]
+        return np.sum(good**2) + np.sum(np.sin(bad))
+
+    def gradients(self, h, t, other):
+        d, e = 2 * (self.ent[h] - self.ent[t]), np.cos(self.ent[h] - self.ent[other])
+        grad_ent = np.zeros_like(self.ent)
+        np.add.at(grad_ent, h, d + e)
+        np.add.at(grad_ent, t, -d)
+        np.add.at(grad_ent, other, -e)
+        return grad_ent
+"""
+
+
+@pytest.mark.parametrize(
+    "source, right, wrong",
+    [
+        (RNN, "dWh += draw", "dWh = draw"),  # the parameters are the module's: each pass has its own values
+        (KEYS, "z = layer['z']", "z = layer['a']"),
+        (SHUFFLE, "transpose(0, 1, 3, 5, 2, 4)", "transpose(0, 1, 5, 3, 2, 4)"),
+        (FACTS, "np.add.at(grad_ent, h, d + e)", "np.add.at(grad_ent, h, d)"),
+    ],
+)
+def test_the_line_of_a_mistake_is_found_where_only_wrong_gradients_come_from(source, right, wrong):
+    source = source.replace('"', "'")
+    assert verdict(source)[0] is Verdict.RIGHT and source.count(right) == 1
+    *_, last = targets(run("mine.py", HEAD + source.replace(right, wrong))).values()
+    report = examine(last)
+    assert report.verdict is Verdict.WRONG
+    assert right in "".join(map(str, report.findings))

@@ -126,6 +126,8 @@ def stores_gradients(call):
     places = [part.value if isinstance(part, ast.Subscript) else part for part in stored]
     names = ["grad" * (ast.unparse(part) in aliases) or getattr(part, "attr", "") for part in places]
     inside = call.node is not None and re.search(r"\bself\.\w+\.backward\(", ast.unparse(call.node))
+    for name in call.needs if call.node is not None else ():  # loss_and_backprop(enc, x, same)
+        inside = inside or re.search(rf"\b{name}\.(backward|backprop|back)\(", ast.unparse(call.node))
     return len(call.returns) == 1 and bool(inside or any("grad" in name for name in names))
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import re
 import sys
 import time
 import types
 from dataclasses import replace
-from itertools import chain
+from itertools import chain, product
 
 import numpy as np
 
@@ -32,8 +33,8 @@ from tinygan.doctor.feeding import BATCHES, DATA, TARGETS, is_weight, roles
 from tinygan.doctor.finding import Target, adds_to_gradients, forms, of_class, of_function, targets
 from tinygan.doctor.implied import IMPLIED
 from tinygan.doctor.measure import broken_promises, measure, of_ties, shared
-from tinygan.doctor.names import LOSS
-from tinygan.doctor.pair import made_up
+from tinygan.doctor.names import LOSS, STEP
+from tinygan.doctor.pair import made_up, names_of_resets
 from tinygan.doctor.planning import SENSELESS, Attempt, adapter, all_documented, elsewhere, plan_for, readings
 from tinygan.doctor.report import ONE_BY_ONE, Report, Verdict
 from tinygan.doctor.sandbox import Stopped, Unfilled, call, sandbox, where
@@ -97,6 +98,7 @@ def examine(thing, example=None, definition=None, **setting):
         settle_part(report, subject)
     for subject in report.subjects if example is None and not hasattr(target.thing, "example") else ():
         doubt(report, subject)
+    report.unchecked += never_cleared(target)
     measured = {m.path for m in report.measured}
     report.unchecked += [name for path, name in report.missing.items() if path not in measured]
     if target.left:
@@ -105,6 +107,18 @@ def examine(thing, example=None, definition=None, **setting):
             Stopped(f"{where(target.thing)}: it is not clear what {', '.join(target.left)} belongs to")
         )
     return report
+
+
+def never_cleared(target):
+    """What a class has to set its gradients to zero, if its own training step does not, and nobody in the file does."""
+    source = getattr(target.module, "source_text", "")
+    clears = names_of_resets(target.owner) if target.owner is not None else []
+    if not clears or any(re.search(rf"\.{name}\b", source) for name in clears):
+        return []
+    steps = [f for name, f in vars(target.owner).items() if STEP.fullmatch(name) and isinstance(f, types.FunctionType)]
+    texts = [text_about(target.module, [node_of(f)]) for f in steps]
+    moves = any(re.search(r"\.back\w*\(", text) and re.search(r" [-+]= |\.step\(", text) for text in texts)
+    return [f"{clears[0]}, which is never called: gradients add up from step to step"] * moves
 
 
 def settled_by_gradients(report, form):
@@ -323,6 +337,10 @@ def examine_form(report, form, setting, example, definition):
     if all(m.row.passed for m in report.measured if m.subject.form is form):
         report.measured += (wrong := varied(report, subject, definition))
         report.rows += [m.row for m in wrong]
+        for spread, seed in product(("far", "small"), (1, 2, 3)):  # until both sides of each comparison have run
+            if unreached(subject):
+                with contextlib.suppress(Stopped):
+                    go_on(report, subject, spread, definition, seed)
         report.unchecked += unreached(subject)
 
 
@@ -461,9 +479,10 @@ def called_in(node):
     return getattr(function, "id", getattr(function, "attr", None))
 
 
-def go_on(report, subject, spread, definition):
+def go_on(report, subject, spread, definition, seed=0):
     """Add to a report what is measured at numbers of another size; Stopped where the code does not run there."""
-    other = adapter(subject.form)(subject.plan, replace(subject.setting, spread=spread))
+    setting = replace(subject.setting, spread=spread, seed=subject.setting.seed + seed)
+    other = adapter(subject.form)(subject.plan, setting)
     if spread == "large" and not takes_large(other):
         return
     found = [m for m in measure(other, f"{spread} ") if told(m)]
@@ -484,7 +503,7 @@ def told(m):
 
 def varied(report, subject, definition):
     """Return what is wrong with the first other setting with which the code runs and is wrong."""
-    stop = time.process_time() + SECONDS
+    stop, shares = time.process_time() + SECONDS, {}
     for label, plan, setting in [] if definition or subject.form.kind not in ("pair", "both") else variations(subject):
         plan = replace(plan, alone=True) if stops_at_first(subject) else plan
         try:
@@ -510,10 +529,23 @@ def varied(report, subject, definition):
         if wrong and isinstance(kind, type) and not fits_a_loss(plan, setting):
             report.unchecked.append(f"{subject.form.name} with {label.strip()}, which is the gradient of no usual loss")
         report.remarks += [f"with {label}the output is the same, and the gradient another"] * bool(wrong)
+        shares |= {label.partition("=")[0]: share for m in wrong if (share := share_of_decay(m, setting))}
         if time.process_time() > stop:
             report.remarks.append(f"no time was left to vary more than {label.strip()}")
             break
+    if len(set(shares.values())) > 1:
+        said = ", ".join(f"{c:g}·λ of its parameter for {name}" for name, c in shares.items())
+        report.unchecked.append(f"decay, which adds {said}: not the same for all")
     return []
+
+
+def share_of_decay(m, setting):
+    """The factor c of what a setting λ adds to a gradient, c λ W, and the output does not tell; 0 if it is no such."""
+    value = setting.given[0][1] if setting.given else None
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not value or not np.any(m.x):
+        return 0
+    c = np.sum((m.a - m.n) * m.x) / np.sum(m.x * m.x)
+    return round(float(c / value), 6) if np.allclose(m.a - m.n, c * m.x, rtol=1e-5, atol=1e-8) else 0
 
 
 def fits_a_loss(plan, setting):
@@ -534,7 +566,10 @@ def of_modes(subject, remarks):
         except Stopped:
             return []
         wrong = [m for m in found if not m.row.passed]
-        if any(m.x.size == m.out.size and np.allclose(m.J, np.eye(m.x.size)) for m in wrong):
+        at_once = re.search(
+            rf"if not (self\.)?{mode}:\s+return \w+\n", subject.target.text
+        )  # there is nothing to learn
+        if not at_once and any(m.x.size == m.out.size and np.allclose(m.J, np.eye(m.x.size)) for m in wrong):
             return [Fact("mode", f"{mode}=False")]
         remarks += [f"with {mode}=False the gradient is not that of the output"] * bool(wrong)
     return []

@@ -211,7 +211,11 @@ SURELY_TARGETS = re.compile(
     r"(t|y_?true|targets?|tgt|actuals?|y_?labels?|labels?|classes|(ground_?)?truth|gt|\w*one_?hot|expected|desired|teacher\w*)",
     re.I,
 )
-TARGETS = re.compile(SURELY_TARGETS.pattern + r"|y|true|lab|y_?(real|enc)|y_?batch|ys|y_?train", re.I)
+TARGETS = re.compile(
+    SURELY_TARGETS.pattern
+    + r"|goals?|ziel\w*|soll\w*|cibles?|objetivos?|alvos?|esperado|y|true|lab|y_?(real|enc)|y_?batch|ys|y_?train",
+    re.I,
+)
 IDS = r"(i\w*|x|ids|tok\w*|words?|inputs?|seq\w*)"
 PLAIN_IDS = r"(\w+_)?(ids?|idx|idxs|index|indices|tokens?|words?)|[a-z]\w*(Idx|Ind|Index|Indices|Words?)"
 PLACE = r"\w+_(id|idx|index)|[a-z]\w*(Idx|Ind|Index|Word)"

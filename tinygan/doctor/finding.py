@@ -172,6 +172,8 @@ def forms(functions, module):
             adapts = call.node is not None and re.search(r"sqrt\(|momentum|beta_?[12]\b", ast.unparse(call.node))
             if adapts and found:  # an optimizer's step is not along the gradient
                 continue
+            if any(LOSS.fullmatch(str(name)) for name in call.returns):  # its own is likelier than one of what it makes
+                fitting = [loss for loss in fitting if set(loss.needs) <= set(call.needs)]
             fitting = [(over_pairs(loss, call),) for loss in fitting if alike(loss, call) > -4]
             if both := losses_of_both(call):
                 found += [Form("step", ((loss,),), call) for loss in both]
@@ -306,7 +308,8 @@ def targets(module):
     functions = {
         name: f for name, f in own.items() if isinstance(f, types.FunctionType) and not name.endswith("_by_definition")
     }
-    rules = {name: f for name, f in functions.items() if is_rule(name, required(f)) or makes_rule(name, f)}
+    plain = {name: f for name, f in functions.items() if not calls_its_argument(call_of(name, f))}
+    rules = {name: f for name, f in plain.items() if is_rule(name, required(f)) or makes_rule(name, f)}
     found = {name: Target(name, f, None, (Form("rule", (), None),), module, "") for name, f in rules.items()}
     for form in forms({name: f for name, f in functions.items() if name not in rules}, module):
         if not form.name.startswith("_") or form.kind == "pair" or LOSS.fullmatch(form.name):

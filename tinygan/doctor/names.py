@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 # fmt: off
-GRADIENT = re.compile(r"(?P<before>.*?)_?(backward(_?pass|_?propagat\w+|_?prop)?|back_?prop\w*|pull_?back|back(?![a-z])|pull(?![a-z])|bprop|bwd|(sub)?gradient(s|en)?|grads?|prime|deriv(ative|ation)?s?(?![a-z])|partials|adjoint|vjp|bptt|ableitung(en)?|r(ue|ü)ckw(ae|ä)rts)_?(?P<after>.*)", re.I)
+GRADIENT = re.compile(r"(?P<before>.*?)_?(backward(_?pass|_?propagat\w+|_?prop)?|back_?prop\w*|pull_?back|back(?![a-z])|pull(?![a-z_])|bprop|bwd|(sub)?gradient(s|en)?|grads?|prime|deriv(ative|ation)?s?(?![a-z])|partials|adjoint|vjp|bptt|ableitung(en)?|r(ue|ü)ckw(ae|ä)rts)_?(?P<after>.*)", re.I)
 FORWARD = r"(update_?output|forward(_?pass|_?propagat\w+|_?prop)?|fprop|fwd|feed(_?forward)?|vorw(ae|ä)rts|__call__|call|predict|value|loss|cost|comp\w*|calc\w*|func\w*|fn|)"
 LOSS = re.compile(r".*(loss|cost|error|objective|criterion|energy|nll|entropy|mse|bce|penalty|divergence|likelihood|neg_?log|log_?lik|(log_?|neg_?)evidence|elbo|energ\w*|kosten|verlust|fehler).*", re.I)
 STEP = re.compile(r"(?!.*(forward|backward|cell))(.*_)?(step|update)(_.*)?|train_?(d|g|disc\w*|gen\w*|critic|on_batch|batch|one(_?\w+)?|one_batch|\w*step)|sgd|learn(_one)?|(partial_)?fit_(one|sample)|partial_fit", re.I)

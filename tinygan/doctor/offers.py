@@ -97,7 +97,7 @@ def candidates(target, names, value, gradient, world, example, instance):
             space[name] = [found[name]._replace(values=kind) for kind in first] + offered
         elif makers := (
             initialized(target, name, [key for key, _ in inside[name]] if keyed else ())
-            or instances(module, name, instance)
+            or instances(module, name, instance, target.text)
             or numbered(nodes, name)
         ):
             space[name] = [*makers, *offered]
@@ -287,11 +287,13 @@ def instances(module, name, instance, text=""):
     """Candidates for an argument that is an object of one of the module's classes: D of Discriminator."""
     low = name.lower().strip("_")
     any_will_do = low in ("model", "net", "network", "layer") or re.search(rf"\b{name}\.(forward|backward)\(", text)
+    asked = set(re.findall(rf"\b{name}\.(\w+)\(", text))  # cell.step(x, h)
     if len(low) == 1 and not name.isupper():
         return []
     built_on = {base for k in own_classes(module) for base in k.__mro__[1:]}
     fitting = [k for k in own_classes(module) if k.__name__.lower().startswith(low) or any_will_do]
     fitting = [k for k in fitting if hasattr(k, "forward") or "__call__" in vars(k) or k.__name__.lower() == low]
+    fitting += [k for k in own_classes(module) if k not in fitting and asked and all(hasattr(k, m) for m in asked)]
     fitting = [base for base in fitting if base not in built_on] or [
         k for k in own_classes(module) if k not in built_on and any(base in k.__mro__ for base in fitting)
     ]

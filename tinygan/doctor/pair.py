@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import copy
 import functools
 import re
@@ -9,12 +10,12 @@ import types
 
 import numpy as np
 
-from tinygan.doctor.arrays import fit, generators_of, is_gradient_name, named_after, parts_of
+from tinygan.doctor.arrays import fit, generators_of, is_gradient_name, is_object, named_after, parts_of
 from tinygan.doctor.calls import gives_output
 from tinygan.doctor.feeding import TARGETS, Descent
-from tinygan.doctor.names import CACHE, DOUT, is_loss
+from tinygan.doctor.names import CACHE, DOUT, RULE, is_loss
 from tinygan.doctor.sandbox import Stopped, call, reset, snapshot, where
-from tinygan.doctor.source import flat, required
+from tinygan.doctor.source import REST, flat, required, walk_own
 from tinygan.doctor.subject import STORED, Fact, Subject, display, is_array, main_argument, rated
 
 OUTPUT = re.compile(r"a|s|y|out\w*|act\w*|activation\w*|sig\w*")  # of d_sigmoid(out)
@@ -66,6 +67,24 @@ def names_of_resets(kind):
 def sets_to_zero(source):
     """Does a source set gradients to zero somewhere?"""
     return bool(re.search(SETS_TO_ZERO, source))
+
+
+def moved_in(node):
+    """What is returned of a step, by name: "w" of ``return loss, w - lr * dw``; () if nothing is moved there."""
+    ends = [part.value for part in walk_own(node) if isinstance(part, ast.Return)] if node is not None else []
+    parts = getattr(ends[-1], "elts", ends[-1:]) if ends else []
+    moved = [isinstance(part, ast.BinOp) and isinstance(part.op, ast.Sub) for part in parts]
+    names = (part.left if move else part for move, part in zip(moved, parts, strict=True))
+    return tuple(getattr(name, "id", None) for name in names) if any(moved) else ()
+
+
+def unstarred(names, back):
+    """The names of what was returned, None for each part of a list with a star, (dx, *dWs, db)."""
+    stars = [i for i, name in enumerate(names) if name == REST]
+    if len(stars) != 1 or not isinstance(back, tuple):
+        return tuple(None if i in stars else name for i, name in enumerate(names))
+    (i,) = stars
+    return (*names[:i], *[None] * (len(back) - len(names) + 1), *names[i + 1 :])
 
 
 def is_value(part, loss):
@@ -135,7 +154,7 @@ class Pair(Subject):
         moved = self.moved(start) | steps
         if moved and all(array.size > 1 for path, array in self.slots.items() if path[0] == "self"):  # it is a report
             returned = [part for part in returned if np.size(part[1]) > 1]
-        names = self.form.gradient.returns
+        names = unstarred(self.form.gradient.returns, back)
         plain = [i for i, name in enumerate(names) if name in ("grad", "gradient", "grads")]
         if len(plain) == 1 and not any(is_gradient_name(name) for i, name in enumerate(names) if i != plain[0]):
             returned = [part for part in returned if len(names) == 1 or part[0][0] == plain[0]]  # and not the error
@@ -262,7 +281,8 @@ class Pair(Subject):
         targets = [name for name in own if TARGETS.fullmatch(name)]
         named = {name: self.caches.get(name, known[name]) for name in gradient.needs if name in known}
         for name in [name for name in gradient.needs if name not in known]:
-            if CACHE.fullmatch(name) or isinstance(self.cache, (dict, tuple)) and not DOUT.fullmatch(name):
+            beside = self.thing is None and self.value[-1].returns[1:] == (None,)  # return out, x > 0
+            if CACHE.fullmatch(name) or (beside or isinstance(self.cache, (dict, tuple))) and not DOUT.fullmatch(name):
                 named[name] = self.cache
             elif rated([name]):
                 named[name] = self.rate_of(name)
@@ -356,7 +376,8 @@ class Pair(Subject):
             if isinstance(arg, (dict, list)) and [path for path, _ in old] == [path for path, _ in new]:
                 moved = {(name, *path): (a - b) / self.rate for (path, a), (_, b) in zip(old, new, strict=True)}
                 return {path: step for path, step in moved.items() if path in self.slots}
-        named = zip(self.form.gradient.returns, back if isinstance(back, tuple) else (back,), strict=False)
+        step = self.form.gradient
+        named = zip(moved_in(step.node) or step.returns, back if isinstance(back, tuple) else (back,), strict=False)
         return {(name,): (self.args[name] - new) / self.rate for name, new in named if (name,) in self.slots}
 
     # ---- the learning rate ----
@@ -371,7 +392,11 @@ class Pair(Subject):
         """The learning rates of the object."""
         own = getattr(self.thing, "__dict__", {})
         steps = [1.0 for value in own.values() if isinstance(value, Descent)]
-        return steps or [own[name] for name in rated(own) if isinstance(own[name], float)]
+        optimizers = [
+            vars(value) for value in own.values() if RULE.fullmatch(type(value).__name__) and is_object(value)
+        ]
+        boxes = [box for box in (own, *optimizers) if box]
+        return steps or [box[name] for box in boxes for name in rated(box) if isinstance(box[name], float)]
 
     @property
     def rate(self):

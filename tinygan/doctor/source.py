@@ -87,13 +87,16 @@ def returns(node):
 SAME = re.compile("squeeze|reshape|ravel|copy|astype|asarray|array")  # what does not change the numbers
 
 
+REST = "__rest__"  # in the place of the names of a list with a star, (dx, *dWs, db)
+
+
 def names_in(value, known=()):
     """The names of a tuple's parts, or of one thing: a tuple in it gives a tuple, most expressions None.
 
     known  arguments: x / 2 is not x
     """
     if isinstance(value, (ast.Tuple, ast.List)):
-        nested = [names_in(part, known) for part in value.elts]
+        nested = [(REST,) if isinstance(part, ast.Starred) else names_in(part, known) for part in value.elts]
         parts = zip(value.elts, nested, strict=True)
         return tuple(n if isinstance(part, (ast.Tuple, ast.List)) else n[0] for part, n in parts)
     whole = value
