@@ -7,6 +7,7 @@ import copy
 import functools
 import re
 import types
+from itertools import product
 
 import numpy as np
 
@@ -371,8 +372,9 @@ class Pair(Subject):
 
     def copies(self, back):
         """Return {path: gradient} for a step that returns new parameters and leaves the old ones alone."""
-        for name, arg in self.args.items():
-            old, new = parts_of(arg), parts_of(back)
+        boxes = [back, *(part for part in back if isinstance(back, tuple))] if back is not None else []
+        for (name, arg), box in product(self.args.items(), boxes):
+            old, new = parts_of(arg), parts_of(box)
             if isinstance(arg, (dict, list)) and [path for path, _ in old] == [path for path, _ in new]:
                 moved = {(name, *path): (a - b) / self.rate for (path, a), (_, b) in zip(old, new, strict=True)}
                 return {path: step for path, step in moved.items() if path in self.slots}

@@ -133,6 +133,8 @@ def worlds(target, form, value):
     places = re.findall(rf"\b{names[0]}\[(\d)\]", target.text) if len(names) == 1 else []
     if max(map(int, places), default=0) > 0:
         result.insert(0, World("as indexed", str(max(map(int, places)) + 1), {}))
+    if "xs" in names and re.search(r"for \w+ in xs\b", target.text) and not re.search(r"\b[dg]?xs?\[t\]", target.text):
+        result = with_first(result, "sequences")  # of samples in rows, one step after the other
     if any(re.fullmatch(r"\w*([a-z]V|_v)ec(tor)?", name) for name in names):
         result = with_first(result, "one sample")
     if re.search(r"\b(slog)?det\(|\binv\(|solve\(|cholesky\(|\beigh?\(|\btrace\(", target.text):
