@@ -14,6 +14,51 @@ from tinygan.doctor.excuses import is_noise
 from tinygan.doctor.sandbox import in_library
 
 TAKES = {  # what it takes: (right code, what is replaced, by what, so that it is wrong)
+    "gradients that add up under their names in torch, and a size in two parts": (
+        """
+class Net:
+    def __init__(self, n_in, hidden_sizes, n_out):
+        H1, H2 = hidden_sizes
+        self.w1, self.w2, self.w3 = np.random.randn(n_in, H1), np.random.randn(H1, H2), np.random.randn(H2, n_out)
+        self.w1_grad = np.zeros_like(self.w1)
+        self.w2_grad = np.zeros_like(self.w2)
+        self.w3_grad = np.zeros_like(self.w3)
+
+    def forward(self, x):
+        self.x, self.h = x, np.tanh(x @ self.w1)
+        self.g = np.tanh(self.h @ self.w2)
+        return self.g @ self.w3
+
+    def backward(self, dout):
+        self.w3_grad += self.g.T @ dout
+        d = dout @ self.w3.T * (1 - self.g**2)
+        self.w2_grad += self.h.T @ d
+        d = d @ self.w2.T * (1 - self.h**2)
+        self.w1_grad += self.x.T @ d
+        return d @ self.w1.T
+""",
+        "self.w2.T * (1 - self.h**2)",
+        "self.w2.T * (1 - self.h)",
+    ),
+    "constants under their names in transformers": (
+        """
+class Rotary:
+    def __init__(self, n=4, base=100.0):
+        self.inv_freq, self.PE = base ** (-np.arange(n) / n), np.random.randn(n)
+
+    def forward(self, x):
+        return x * np.sin(self.inv_freq) + self.PE
+
+    def backward(self, dout):
+        return dout * np.sin(self.inv_freq)
+
+
+rotary = Rotary()
+rotary.backward(rotary.forward(np.random.randn(5, 4)))
+""",
+        "return dout * np.sin",
+        "return dout * np.cos",
+    ),
     "a step that moves its arguments in place": (
         """
 def loss(X, Y, W1, b1, W2, b2):

@@ -46,7 +46,9 @@ from tinygan.gradcheck import compare
 
 TRAINING = r"(?i)(.*_)?(d|g|disc\w*|gen\w*|critic|train)_?step|train_(d|g|step|batch|on_batch)\w*"  # no helper
 SECONDS = 6  # of computing that other settings may take
-CONSTANTS = r"noise|eps\w*|\w*mask|adj\w*|pe|pos_?enc\w*|freqs?|cos|sin"  # arrays that are meant to stay as they are
+CONSTANTS = (
+    r"noise|eps\w*|\w*mask|adj\w*|pe|PE|pos_?enc\w*|\w*freqs?|cos|sin"  # arrays that are meant to stay as they are
+)
 MODES = r"(is_)?train(ing)?(_?mode)?"
 
 

@@ -217,6 +217,9 @@ def constructing(target, world, instance):
         if LOSS.fullmatch(target.name) and re.fullmatch(r"(pos_|class_)?weights?|priors?|frequencies|counts", name):
             space[f"init.{name}"].insert(0, Draw("I", "positive"))
         position += isinstance(space[f"init.{name}"][0], Size)
+        if parts := re.search(rf"^\s*\(?(\w+(?:, *\w+)+)\)? = {name}$", init, re.M):  # H1, H2 = hidden_sizes
+            symbols = "MTVK"[: parts[1].count(",") + 1]
+            space[f"init.{name}"] = [Several([Size(symbol) for symbol in symbols]), *space[f"init.{name}"]]
         if re.search(rf"\b{name}\[[^\]]*:", init):  # zip(lengths[:-1], lengths[1:])
             space[f"init.{name}"] = [Several([Size("I"), Size("M"), Size("O")]), *space[f"init.{name}"]]
         if target.owner is None or not issubclass(target.owner, Network):

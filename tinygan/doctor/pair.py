@@ -23,6 +23,7 @@ OUTPUT = re.compile(r"a|s|y|out\w*|act\w*|activation\w*|sig\w*")  # of d_sigmoid
 SETS_TO_ZERO = (  # somewhere in the file; or gradients add up in objects, as they do in torch
     r"def \w*(zero|reset|clear)\w*\(|(?<!self)\.grad\w*(\[[^\]]*\])?\s*=\s*(0|None)\b|\.fill\(0|\[(\.\.\.|:)\]\s*=\s*0"
     r"|\w\.\w+\.grad\s*\+=|self\.(?P<box>g|grads?|gradients?)\s*=\s*\{\}[\s\S]*def [\s\S]*self\.(?P=box)\s*=\s*\{\}"
+    r"|self\.(?P<own>\w+_grad)\s*=\s*np\.zeros[\s\S]*self\.(?P=own)\s*\+="  # as they are called there
 )
 RESETS = r"(zero|reset|clear|flush)_?(?!.*(param|weight|init))\w*"
 PLAYERS = {"D": r"(.*_)?(d|disc\w*|critic\w*)(_.*)?", "G": r"(.*_)?(g|gen\w*)(_.*)?"}
@@ -372,7 +373,7 @@ class Pair(Subject):
 
     def copies(self, back):
         """Return {path: gradient} for a step that returns new parameters and leaves the old ones alone."""
-        boxes = [back, *(part for part in back if isinstance(back, tuple))] if back is not None else []
+        boxes = [back, *(back if isinstance(back, tuple) else ())]
         for (name, arg), box in product(self.args.items(), boxes):
             old, new = parts_of(arg), parts_of(box)
             if isinstance(arg, (dict, list)) and [path for path, _ in old] == [path for path, _ in new]:
