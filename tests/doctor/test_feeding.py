@@ -40,6 +40,65 @@ class Net:
         "self.w2.T * (1 - self.h**2)",
         "self.w2.T * (1 - self.h)",
     ),
+    "windows that cannot be written to, and a forward for training": (
+        """
+from numpy.lib.stride_tricks import sliding_window_view
+
+
+class Convolve:
+    def __init__(self, c_in, c_out, size):
+        self.kernel = np.random.randn(c_out, c_in, size, size)
+
+    def forward_train(self, images):
+        s = self.kernel.shape[-1]
+        self.windows = sliding_window_view(images, (s, s), axis=(2, 3))
+        return np.einsum("nchwij,ocij->nohw", self.windows, self.kernel)
+
+    def backward(self, g):
+        s = self.kernel.shape[-1]
+        self.d_kernel = np.einsum("nohw,nchwij->ocij", g, self.windows)
+        full = np.pad(g, ((0, 0), (0, 0), (s - 1, s - 1), (s - 1, s - 1)))
+        turned = self.kernel[:, :, ::-1, ::-1]
+        return np.einsum("nohwij,ocij->nchw", sliding_window_view(full, (s, s), axis=(2, 3)), turned)
+
+
+layer = Convolve(2, 3, 2)
+layer.backward(layer.forward_train(np.random.randn(2, 2, 4, 4)))
+""",
+        "self.kernel[:, :, ::-1, ::-1]",
+        "self.kernel",
+    ),
+    "heads that have matrices of their own, in lists": (
+        """
+def init(d, heads):
+    params = {"Wv": [np.random.randn(d, d // heads) for _ in range(heads)]}
+    params["Wo"] = np.random.randn(d, d)
+    return params
+
+
+def heads_forward(X, params):
+    concat = np.hstack([np.tanh(X @ Wv) for Wv in params["Wv"]])
+    return concat @ params["Wo"], (X, concat)
+
+
+def heads_backward(dY, params, cache):
+    X, concat = cache
+    grads = {"Wv": [], "Wo": concat.T @ dY}
+    d = dY @ params["Wo"].T * (1 - concat**2)
+    dX = 0
+    for W, dv in zip(params["Wv"], np.split(d, len(params["Wv"]), axis=1)):
+        grads["Wv"].append(X.T @ dv)
+        dX = dX + dv @ W.T
+    return dX, grads
+
+
+params = init(6, 3)
+Y, cache = heads_forward(np.random.randn(4, 6), params)
+heads_backward(np.ones_like(Y), params, cache)
+""",
+        "concat.T @ dY",
+        "dY.T @ concat",
+    ),
     "constants under their names in transformers": (
         """
 class Rotary:
@@ -2296,6 +2355,39 @@ def adamw(P, G, S, t, lr):
             step = step + cfg["wd"] * P[k]
         P[k] = P[k] - lr * step
 """
+UPDATES = """
+class Adadelta:
+    def __init__(self, lr=1.0, rho=0.95, epsilon=1e-6):
+        self.lr, self.rho, self.epsilon, self.a = lr, rho, epsilon, None
+
+    def get_updates(self, params, grads):
+        if self.a is None:
+            self.a, self.d = [np.zeros_like(p) for p in params], [np.zeros_like(p) for p in params]
+        new = []
+        for n, (p, g) in enumerate(zip(params, grads)):
+            self.a[n] = self.rho * self.a[n] + (1 - self.rho) * np.square(g)
+            update = g * np.sqrt(self.d[n] + self.epsilon) / np.sqrt(self.a[n] + self.epsilon)
+            self.d[n] = self.rho * self.d[n] + (1 - self.rho) * np.square(update)
+            new.append(p - self.lr * update)
+        return new
+"""
+CALLED = """
+class Optimizer:
+    def update(self, params, grads):
+        for key in params:
+            self.step(key, params[key], grads[key])
+
+
+class NesterovSGD(Optimizer):
+    def __init__(self, lr=0.1, mu=0.9):
+        self.lr, self.mu, self.state = lr, mu, {}
+
+    def step(self, key, p, g):
+        v = self.state.setdefault(key, np.zeros_like(p))
+        v *= self.mu
+        v += g
+        p -= self.lr * (g + self.mu * v)
+"""
 MADE = """
 def make_adam(step_size=0.05, b1=0.9, b2=0.999, eps=1e-8):
     def init(x0):
@@ -2319,6 +2411,8 @@ def make_adam(step_size=0.05, b1=0.9, b2=0.999, eps=1e-8):
     "source, old, new",
     [
         (MADE, "v / (1 - b2 **", "v / (1 - b1 **"),
+        (UPDATES, "np.square(update)", "np.square(g)"),
+        (CALLED, "g + self.mu * v", "self.mu * v"),
         (NESTED, "layer[1] -= lr", "layer[1] += lr"),
         (COUPLES, "v += g", "v += (1 - self.lr) * g"),
         (FILE, '+ cfg["wd"]', '- cfg["wd"]'),
@@ -2859,6 +2953,33 @@ class Net:
             layer["grad_w"] = layer["in"].T @ d
             d = d @ layer["w"].T
 """
+LISTS = """
+def f_prime(z):
+    return 1 - np.tanh(z) ** 2
+
+
+class MLP:
+    def __init__(self, n_in, n_out):
+        self.Ws = [np.random.randn(n_in, 5), np.random.randn(5, 4), np.random.randn(4, n_out)]
+
+    def forward(self, x):
+        self.z, self.a = [], [x]
+        for W in self.Ws:
+            self.z.append(self.a[-1] @ W)
+            self.a.append(np.tanh(self.z[-1]))
+        return self.a[-1]
+
+    def loss(self, x, y):
+        return 0.5 * np.sum((self.forward(x) - y) ** 2)
+
+    def backprop(self, x, y):
+        d, dWs = self.forward(x) - y, [None] * len(self.Ws)
+        for i in reversed(range(len(self.Ws))):
+            d = d * f_prime(self.z[i])
+            dWs[i] = self.a[i].T @ d
+            d = d @ self.Ws[i].T
+        return dWs
+"""
 SHUFFLE = """
 class PixelShuffle:
     def forward(self, x):
@@ -2897,6 +3018,7 @@ class Facts:
     [
         (RNN, "dWh += draw", "dWh = draw"),  # the parameters are the module's: each pass has its own values
         (KEYS, "z = layer['z']", "z = layer['a']"),
+        (LISTS, "f_prime(self.z[i])", "f_prime(self.a[i + 1])"),
         (SHUFFLE, "transpose(0, 1, 3, 5, 2, 4)", "transpose(0, 1, 5, 3, 2, 4)"),
         (FACTS, "np.add.at(grad_ent, h, d + e)", "np.add.at(grad_ent, h, d)"),
     ],

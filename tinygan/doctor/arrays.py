@@ -63,7 +63,7 @@ class Leaf(NamedTuple):
 
     def put_back(self, value, old):
         """Let it be what it was: the same array, with the same numbers."""
-        if isinstance(value, np.ndarray):
+        if isinstance(value, np.ndarray) and value.flags.writeable:
             value[...] = old
         self.put(value)  # there may be a new array in its place, by W = W - lr * dW
 

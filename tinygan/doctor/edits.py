@@ -32,7 +32,7 @@ class Edit:
 def edits(function, level, attributes, numbers, entries=()):
     """Yield the Edits of a function, the likelier ones at level 0.
 
-    entries  of dictionaries, as one would write them: layer['z']
+    entries  of dictionaries, as one would write them, layer['z'], and lists of arrays, self.z
     """
     if level:
         yield from of_all_axes(function)
@@ -286,6 +286,12 @@ def of_entries(node, entries):
     if isinstance(node, ast.Subscript) and isinstance(getattr(node.slice, "value", None), str) and not is_stored(node):
         own = [entry for entry in entries if entry.startswith(f"{ast.unparse(node.value)}[")]
         yield from (("variable", parse(entry)) for entry in own if entry != ast.unparse(node))
+    elif isinstance(node, ast.Call) and len(node.args) == 1 and isinstance(node.args[0], ast.Subscript):
+        index = node.args[0].slice  # f_prime(self.a[i + 1]), which must be f_prime(self.z[i])
+        before = index.left if isinstance(index, ast.BinOp) and ast.unparse(index.right) == "1" else index
+        for name in [entry for entry in entries if "[" not in entry]:
+            for place in dict.fromkeys(map(ast.unparse, (index, before))):
+                yield "variable", ast.Call(node.func, [parse(f"{name}[{place}]")], node.keywords)
 
 
 def moved(node, numbers):

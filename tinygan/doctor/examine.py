@@ -604,7 +604,7 @@ def likeliest(attempt, setting, example=None):
     for m in found:
         if len(m.path) == 2 and m.path[0] != "self":  # an entry of a dictionary, or a list
             given.setdefault(m.path[0], {})[m.path[1]] = m.a
-        else:
+        elif len(m.path) == 1:
             given[m.path[0]] = m.a
     guessed = () if example else readings(subject.plan, given)
     remarks = []

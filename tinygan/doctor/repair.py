@@ -112,7 +112,9 @@ def repair(e, report, level, named=False, lines=(), missing=""):
     boxes = [(box, copy.copy(box)) for box in {id(box): box for box in lent}.values()]
     names, numbers, gradient = attributes(subject), list(e.scalars), subject.form.gradient
     source = getattr(subject.target.module, "source_text", "")
-    entries = sorted({f"{name}['{key}']" for name, key in re.findall(r"(\w+)\[['\"](\w+)['\"]\]", source)})
+    entries = lists_of(subject) + sorted(
+        {f"{name}['{key}']" for name, key in re.findall(r"(\w+)\[['\"](\w+)['\"]\]", source)}
+    )
     if gradient is not None and gradient.closure:
         lines = lines or range(gradient.node.lineno, gradient.node.end_lineno + 1)
 
@@ -135,8 +137,8 @@ def repair_rule(rule, again):
     """Return the Repair with which an optimizer follows its ``rules.Rule``, or None; ``again()`` returns its way."""
     owner, module = rule.target.owner, rule.target.module
     names = [name for name in STEPS_OF_A_RULE if hasattr(owner, name)] if owner else [rule.target.thing.__name__]
-    kinds = [kind for kind in (owner.__mro__ if owner else [module]) if names[0] in vars(kind)]
-    node = node_of(vars(kinds[0])[names[0]])
+    places = [(kind, name) for name in names for kind in (owner.__mro__ if owner else [module]) if name in vars(kind)]
+    functions = [(kind, name, node) for kind, name in places if (node := node_of(vars(kind)[name])) is not None]
 
     def right(holder, name, node):
         try:
@@ -145,7 +147,6 @@ def repair_rule(rule, again):
         except (TimeIsUp, StopIteration, *FAILS):
             return False
 
-    functions = [(kinds[0], names[0], node)] if node is not None else []
     return search(functions, lambda node: edits(node, 0, [], []), time.process_time() + SECONDS[1], right)
 
 
@@ -182,6 +183,12 @@ def attributes(subject):
     found = getattr(subject.thing, "__dict__", {})
     known = {k: v for k, v in found.items() if isinstance(v, (np.ndarray, float, int)) and not isinstance(v, bool)}
     return [*entries, *(f"self.{k}" for k in known)]
+
+
+def lists_of(subject):
+    """The lists of arrays of the object, as one would write them."""
+    own = getattr(subject.thing, "__dict__", {})
+    return [f"self.{k}" for k, v in own.items() if isinstance(v, list) and v and isinstance(v[-1], np.ndarray)]
 
 
 def mends(subject, holder, name, node, wanted, out, dout):

@@ -213,6 +213,15 @@ def examine_clipping(report, clip):
         report.optimizers.append((None, clip, clip.run))
 
 
+def step_of(target):
+    """The method by which an optimizer takes its steps: of update, which calls step for each parameter, the former."""
+    names = [name for name in STEPS_OF_A_RULE if hasattr(target.owner, name)]
+    own = {name: [vars(kind)[name] for kind in target.owner.__mro__ if name in vars(kind)] for name in names}
+    texts = {name: text_about(target.module, [node_of(f) for f in functions]) for name, functions in own.items()}
+    outer = [name for name in names if any(f"self.{other}(" in texts[name] for other in names if other != name)]
+    return [*outer, *names][0]
+
+
 class Parameter:
     """What some optimizers are given: ``data`` (or value), and its ``grad``."""
 
@@ -251,7 +260,7 @@ def run(target, hold, state, start, gradients, hyper):
                 held_so = {"owned": params, "owned, by name": named, "couples": couples}
                 known[name] = held_so.get(hold, objects)
         thing = call(target.thing, **{**known, **{k: v for k, v in hyper.items() if k in defaults(target.thing)}})
-        step = next(getattr(thing, name) for name in STEPS_OF_A_RULE if hasattr(thing, name))
+        step = getattr(thing, step_of(target))
     free = [name for name in required(step)[hold != "objects" :] if is_hyper(name)] if target.owner else []
     rate |= {name: 0.1 for name in free if RATE.fullmatch(name)}
     net = types.SimpleNamespace()

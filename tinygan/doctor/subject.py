@@ -483,7 +483,8 @@ class Subject:
     def renew(self):
         """Give every parameter its value: those of a module are the same arrays in every pass."""
         for path, value in self.values.items():
-            self.slots[path][...] = value
+            if self.slots[path].flags.writeable:
+                self.slots[path][...] = value
 
     def find_slots(self):
         """Return {path: array} of arguments, and of all arrays of the object that running forward does not change.
