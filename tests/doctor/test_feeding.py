@@ -3030,3 +3030,30 @@ def test_the_line_of_a_mistake_is_found_where_only_wrong_gradients_come_from(sou
     report = examine(last)
     assert report.verdict is Verdict.WRONG
     assert right in "".join(map(str, report.findings))
+
+
+def test_an_object_that_the_file_leaves_in_use_is_measured_as_it_learns():
+    source = """
+class Dropout:
+    training = True
+
+    def __init__(self, rate, gen):
+        self.rate, self.gen = rate, gen
+
+    def forward(self, inputs):
+        if not self.training:
+            return inputs
+        self.mask = self.gen.random(inputs.shape) >= self.rate
+        return inputs * self.mask / (1 - self.rate)
+
+    def backward(self, upstream):
+        return upstream * self.mask / (1 - self.rate) if self.training else upstream
+
+
+dropout = Dropout(0.25, np.random.default_rng(0))
+dropout.forward(np.random.randn(7, 4))
+dropout.backward(np.random.randn(7, 4))
+dropout.training = False
+"""
+    assert verdict(source)[0] is Verdict.RIGHT
+    assert verdict(source.replace("upstream * self.mask / (1 - self.rate)", "upstream * self.mask"))[0] is Verdict.WRONG

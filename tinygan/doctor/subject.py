@@ -114,6 +114,21 @@ def object_in_use(target, form):
     return getattr(target.module, "calls", {}).get(getattr(function, "__code__", None), {}).get("self")
 
 
+def in_training(thing):
+    """The same object, and its parts, in the mode in which they learn: a file ends with ``net.training = False``."""
+    waiting, seen = [thing], set()
+    while waiting:
+        part = waiting.pop()
+        parts = part if isinstance(part, (list, tuple)) else part.values() if isinstance(part, dict) else ()
+        if is_object(part) and id(part) not in seen:
+            parts = list(getattr(part, "__dict__", {}).values())
+            for name in [name for name in ("training", "is_training", "train") if getattr(part, name, None) is False]:
+                setattr(part, name, True)
+        waiting += [other for other in parts if id(other) not in seen]
+        seen |= {id(part)}
+    return thing
+
+
 def unshared_defaults(target):
     """Return {argument: a copy of its default} of a constructor, where that is an object, and the file gives others.
 
@@ -205,7 +220,7 @@ class Subject:
         if not isinstance(self.target.thing, type):
             thing = call(copy.deepcopy, self.target.thing)
         elif self.plan.world.name == ITSELF:
-            thing = call(copy.deepcopy, object_in_use(self.target, self.form))
+            thing = in_training(call(copy.deepcopy, object_in_use(self.target, self.form)))
         else:
             thing = container(kind, given.pop("*"), given) if "*" in given else call(kind, **given)
         if isinstance(thing, Network):
