@@ -14,6 +14,95 @@ from tinygan.doctor.excuses import is_noise
 from tinygan.doctor.sandbox import in_library
 
 TAKES = {  # what it takes: (right code, what is replaced, by what, so that it is wrong)
+    "a kernel that is said to be odd": (
+        """
+from numpy.lib.stride_tricks import sliding_window_view as windows
+
+
+def depthwise_forward(x, k):
+    # x (N,C,H,W), k (C,R,S), 'same' padding, odd R and S
+    C, R, S = k.shape
+    xp = np.pad(x, ((0, 0), (0, 0), (R // 2,) * 2, (S // 2,) * 2))
+    w = windows(xp, (R, S), axis=(2, 3))
+    return np.einsum('nchwrs,crs->nchw', w, k), (w, k)
+
+
+def depthwise_backward(dy, cache):
+    w, k = cache
+    C, R, S = k.shape
+    dyp = np.pad(dy, ((0, 0), (0, 0), (R // 2,) * 2, (S // 2,) * 2))
+    dx = np.einsum('nchwrs,crs->nchw', windows(dyp, (R, S), axis=(2, 3)), k[:, ::-1, ::-1])
+    return dx, np.einsum('nchw,nchwrs->crs', dy, w)
+""",
+        "k[:, ::-1, ::-1]",
+        "k",
+    ),
+    "a matrix by the name of a number": (
+        """
+def pointwise_forward(x, m, b):
+    return np.einsum('nchw,cd->ndhw', x, m) + b[None, :, None, None], (x, m)
+
+
+def pointwise_backward(dy, cache):
+    x, m = cache
+    return np.einsum('ndhw,cd->nchw', dy, m), np.einsum('nchw,ndhw->cd', x, dy), dy.sum(axis=(0, 2, 3))
+""",
+        "return np.einsum('ndhw,cd->nchw', dy, m)",
+        "return -np.einsum('ndhw,cd->nchw', dy, m)",
+    ),
+    "the output under the name of what made it": (
+        """
+def _unit(a):
+    r = np.linalg.norm(a, axis=-1, keepdims=True)
+    return a / r, r
+
+
+def _unit_vjp(d, unit, r):
+    return (d - unit * np.sum(d * unit, axis=-1, keepdims=True)) / r
+""",
+        "(d - unit * np.sum(d * unit, axis=-1, keepdims=True)) / r",
+        "d / r",
+    ),
+    "a power iteration in each forward": (
+        """
+class SpectralLinear:
+    def __init__(self, n_in, n_out):
+        self.W, self.b = np.random.randn(n_out, n_in), np.zeros(n_out)
+        self.u = np.random.randn(n_out)
+
+    def forward(self, x):
+        self.v = self.W.T @ self.u
+        self.v = self.v / np.linalg.norm(self.v)
+        self.u = self.W @ self.v
+        self.u = self.u / np.linalg.norm(self.u)
+        self.sigma = self.u @ self.W @ self.v
+        self.x, self.W_bar = x, self.W / self.sigma
+        return x @ self.W_bar.T + self.b
+
+    def backward(self, grad_out):
+        g = grad_out.T @ self.x
+        self.W_grad = (g - np.sum(g * self.W_bar) * np.outer(self.u, self.v)) / self.sigma
+        self.b_grad = grad_out.sum(axis=0)
+        return grad_out @ self.W_bar
+""",
+        "(g - np.sum(g * self.W_bar) * np.outer(self.u, self.v))",
+        "g",
+    ),
+    "a bias that a difference takes out": (
+        """
+def critic_loss(real, fake, w, b):
+    # real (N, D), fake (N, D), w (D, 1), b (1,)
+    return np.mean(fake @ w + b) - np.mean(real @ w + b)
+
+
+def critic_gradients(real, fake, w, b):
+    dw = (fake.mean(axis=0) - real.mean(axis=0))[:, None]
+    db = np.sum(np.ones(len(fake)) / len(fake)) - np.sum(np.ones(len(real)) / len(real))
+    return dw, db
+""",
+        "fake.mean(axis=0) - ",
+        "fake.mean(axis=0) + ",
+    ),
     "gradients that add up under their names in torch, and a size in two parts": (
         """
 class Net:
@@ -2407,6 +2496,15 @@ def make_adam(step_size=0.05, b1=0.9, b2=0.999, eps=1e-8):
 """
 
 
+PAIRED = """
+def rmsprop(layers, grads, state, lr=5e-4, rho=0.9):
+    for layer, grad, s in zip(layers, grads, state):
+        for k in (0, 1):
+            s[k] = rho * s[k] + (1 - rho) * grad[k] ** 2
+            layer[k] = layer[k] - lr * grad[k] / (np.sqrt(s[k]) + 1e-8)
+"""
+
+
 @pytest.mark.parametrize(
     "source, old, new",
     [
@@ -2419,6 +2517,7 @@ def make_adam(step_size=0.05, b1=0.9, b2=0.999, eps=1e-8):
         (NESTEROV, "g + self.mu * v if", "self.mu * v if"),
         (NESTEROV, " else v)", " else g)"),
         (APART, "beta2) * db**2", "beta2) * np.abs(db)"),
+        (PAIRED, "grad[k] ** 2", "grad[k]"),
     ],
 )
 def test_an_optimizer_in_another_style_is_held_against_its_rule(source, old, new):
@@ -3057,3 +3156,63 @@ dropout.training = False
 """
     assert verdict(source)[0] is Verdict.RIGHT
     assert verdict(source.replace("upstream * self.mask / (1 - self.rate)", "upstream * self.mask"))[0] is Verdict.WRONG
+
+
+def test_a_function_is_measured_where_the_file_has_begun_not_where_it_has_ended():
+    source = """
+def bowl(theta):
+    x, y = theta
+    return (x**2 + y - 11) ** 2 + (x + y**2 - 7) ** 2
+
+
+def bowl_grad(theta):
+    x, y = theta
+    p, q = x**2 + y - 11, x + y**2 - 7
+    return np.array([4 * x * p + 2 * q, 2 * p + 4 * y * q])
+
+
+def minimize(f, f_grad, start):
+    theta = np.array(start)
+    for _ in range(3000):
+        theta = theta - 0.01 * f_grad(theta)
+    return theta, f(theta)
+
+
+minimize(bowl, bowl_grad, (2.0, 1.0))
+"""
+    for written, expected in (source, Verdict.RIGHT), (source.replace("4 * y * q", "4 * x * q"), Verdict.WRONG):
+        assert examine(targets(run("mine.py", HEAD + written))["bowl_grad"]).verdict is expected
+
+
+def test_what_comes_through_a_private_method_is_edited_too():
+    source = """
+class BatchNorm:
+    def __init__(self, gamma, beta):
+        self.gamma, self.beta = gamma, beta
+
+    def forward(self, x):
+        self.rows = len(x)
+        return self.__forward(x)
+
+    def __forward(self, x):
+        self.xc = x - x.mean(axis=0)
+        self.std = np.sqrt(np.mean(self.xc**2, axis=0) + 1e-6)
+        self.xn = self.xc / self.std
+        return self.gamma * self.xn + self.beta
+
+    def backward(self, dout):
+        return self.__backward(dout)
+
+    def __backward(self, dout):
+        self.dbeta, self.dgamma = dout.sum(axis=0), np.sum(self.xn * dout, axis=0)
+        dxn = self.gamma * dout
+        dstd = -np.sum(dxn * self.xc / self.std**2, axis=0)
+        dxc = dxn / self.std + self.xc * dstd / (self.std * self.rows)
+        return dxc - dxc.mean(axis=0)
+"""
+    found, text = verdict(source)
+    assert found is Verdict.RIGHT, text
+    *_, last = targets(run("mine.py", HEAD + source.replace("-np.sum(dxn", "-2 * np.sum(dxn"))).values()
+    report = examine(last)
+    assert report.verdict is Verdict.WRONG and not report.errors
+    assert "-2 * np.sum" in "".join(map(str, report.findings)) or "counts 2 times" in "".join(map(str, report.findings))

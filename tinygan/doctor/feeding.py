@@ -418,7 +418,8 @@ def for_call(name, world, role, text):
             return [*named, *like_x]
         return [*like_x, *ids, *(named if len(name) > 1 else [])]
     if named:
-        return [*named, *like_x[:2], Draw(world.x, "mask"), Draw("N O"), Draw("N 1"), Draw("N")]
+        matrices = [Draw(shape) for shape in WEIGHTS if len(name) == 1 and isinstance(named[0], float)]
+        return [*named, *like_x[:2], Draw(world.x, "mask"), Draw("N O"), Draw("N 1"), Draw("N"), *matrices]
     more = [Draw(shape) for shape in ["N O", "N M", "N 1", "N", *WEIGHTS]]
     return [*like_x, *more, Draw("N", "labels"), 0.5, 2]
 

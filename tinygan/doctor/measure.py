@@ -105,7 +105,11 @@ def measure(subject, label=""):
 def told_of_rounding(m, scale):
     """Return the Row of one gradient: what is smaller than rounding says nothing, unless others are far larger."""
     of_a_line = m.subject.form.name == "grad2"  # the second derivative of a line is zero
-    if m.row.note.startswith("zero against zero") and (scale or of_a_line) and not np.any(m.J):
+    if (
+        m.row.note.startswith("zero against zero")
+        and (scale or of_a_line)
+        and np.abs(m.J).max(initial=0) <= 1e-8 * scale
+    ):
         return m.row._replace(passed=True, note="zero, as measured")
     if not m.row.passed or m.row.error < 0.1:
         return m.row
@@ -210,11 +214,11 @@ def rescaled(found, compared):
 # ---- promises ----------------------------------------------------------------------------------------------
 
 
-def same(p, q):
+def same(p, q, rtol=1e-12):
     """Are two results of ``gradients`` the same, but for the order of sums, which depends on where arrays lie?"""
 
     def alike(a, b):
-        return a.shape == b.shape and np.allclose(a, b, 1e-12, 1e-13 * np.abs(b).max(initial=0), equal_nan=True)
+        return a.shape == b.shape and np.allclose(a, b, rtol, rtol / 10 * np.abs(b).max(initial=0), equal_nan=True)
 
     return all((p[k] is None) == (q[k] is None) and (p[k] is None or alike(p[k], q[k])) for k in p)
 
@@ -265,7 +269,7 @@ def broken_promises(subject):
             again = subject.gradients(dout, **how)
         except Stopped:
             continue  # a second backward need not run
-        if not same(first, again):
+        if not same(first, again, 1e-5):  # what converges, as a power iteration, moves a little with each forward
             return [*found, Fact(kind, "")]
     return found
 

@@ -83,6 +83,7 @@ def candidates(target, names, value, gradient, world, example, instance):
             numbers = [made[name]._replace(values="real")] if whole else []
             data = nth[name] == "x" and not re.fullmatch(feeding.PLAIN_IDS, name)
             itself = [Make(lambda sizes, rng, value=given[name]: copy.deepcopy(value))]
+            itself = itself if world.name == "as used" or not isinstance(made[name], Draw) else []
             space[name] = [*numbers, made[name], *itself] if data else [made[name], *itself, *numbers, *offered]
         elif name in found and not keyed:
             kinds = list(kinds)

@@ -305,10 +305,11 @@ class Pair(Subject):
             self.told = False  # a derivative: of the same arguments, under other names, or of the output
             out = len(free) == 1 and OUTPUT.fullmatch(free[0])
             return dict(zip(free, [self.main] if out else [known[name] for name in own], strict=False))
-        others = sorted((n for n in free if not DOUT.fullmatch(n)), key=lambda n: not OUTPUT.fullmatch(n))
+        outputs = [n for n in free if OUTPUT.fullmatch(n) or n == self.value[-1].name.strip("_")]  # unit, r = _unit(a)
+        others = sorted((n for n in free if not DOUT.fullmatch(n)), key=lambda n: n not in outputs)
         for name in others if len(free) > len(douts) else []:
             if len(free) > len(douts):  # relu_backward(dout, z): the input, or the output, under another name
-                named[name] = self.main if bool(OUTPUT.fullmatch(name)) != self.plan.by_output else known[own[0]]
+                named[name] = self.main if (name in outputs) != self.plan.by_output else known[own[0]]
                 free.remove(name)
         self.douts = tuple(free)
         return named | dict(zip(free, copy.deepcopy([*douts, *douts[-1:] * len(free)]), strict=False))

@@ -212,9 +212,14 @@ def replaced(holder, name, node):
     made, old = {}, vars(holder)[name]
     plain = ast.FunctionDef(node.name, node.args, node.body, [], None, None, lineno=1, col_offset=0)
     plain.type_params = []
-    code = compile(ast.Module([plain], []), "<edited>", "exec")
+    within = [plain]
+    if isinstance(holder, type):  # where self.__forward means what it means in a class
+        within = [ast.ClassDef(holder.__name__, [], [], within, [], lineno=1, col_offset=0)]
+        within[0].type_params = []
+    code = compile(ast.fix_missing_locations(ast.Module(within, [])), "<edited>", "exec")
     exec(code, getattr(old, "__func__", old).__globals__, made)
-    setattr(holder, name, staticmethod(made[node.name]) if isinstance(old, staticmethod) else made[node.name])
+    function = vars(made[holder.__name__])[name] if isinstance(holder, type) else made[node.name]
+    setattr(holder, name, staticmethod(function) if isinstance(old, staticmethod) else function)
     try:
         yield
     finally:
@@ -252,6 +257,8 @@ def involved(subject, forward=False):
                     getattr(owner, "__name__", ""),
                 )
                 called = part.func.attr if own else getattr(part.func, "id", None)
+                if own and re.match(r"__\w*(?<!__)$", called):
+                    called = f"_{holder.__name__}{called}"
                 if called and called not in kept:
                     waiting.append((own, called))
                 elif isinstance(part.func, ast.Attribute):  # of an inner layer

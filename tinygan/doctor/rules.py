@@ -392,6 +392,7 @@ def states(target, start, hold):
         for name in own
         if is_hyper(name)
     }
+    nested = [[np.zeros_like(w) for w in start[i : i + 2]] for i in range(0, len(start), 2)]
     box = {"list": list(start), "array": start[0]}.get(hold, dict(zip(NAMES, start, strict=False)))
     for name, maker in vars(target.module).items():
         if isinstance(maker, types.FunctionType) and re.search(r"init|state|create|make", name):
@@ -400,7 +401,7 @@ def states(target, start, hold):
             except Stopped:
                 continue
             yield known | dict(zip(kept, made if isinstance(made, tuple) else (made,), strict=False))
-    zeros = {"list": [np.zeros_like(w) for w in start], "array": np.zeros_like(start[0])}
+    zeros = {"list": [np.zeros_like(w) for w in start], "array": np.zeros_like(start[0]), "nested": nested}
     prefix = "d" if hold == "dict, d" else ""
     zeros = zeros.get(hold, {prefix + name: np.zeros_like(w) for name, w in zip(NAMES, start, strict=False)})
     yield from (known | option for option in ({}, dict.fromkeys(kept, zeros), {name: {} for name in kept}))
@@ -475,28 +476,29 @@ def examine(report, target):
     settings = [{}] + [moving] * bool(moving)
     settings += [{"nesterov": True, **moving}] * (optional.get("nesterov") is False)
     settings += [{name: 0.1} for name in switched_off if name in ("weight_decay", "wd")]
+    holds = HOLDS if target.owner or len(optional) < len(arguments(target.thing)) else ["made"]
     for hyper in settings:
-        error = None
-        for hold in HOLDS if target.owner or len(optional) < len(arguments(target.thing)) else ["made"]:
-            for state in states(target, start, hold):
-                try:
-                    path, found = run(target, hold, state, start, gradients, hyper)
-                except (Stopped, StopIteration, TypeError, ValueError, AttributeError) as caught:
-                    error = error or (caught if isinstance(caught, Stopped) else None)
-                    continue
-                used = len(path[0])
-                kind = "nesterov" if "nesterov" in hyper and not re.search("ada", target.name, re.I) else target.name
-                rule = Rule(target, kind, hyperparameters(found), start[:used], [gs[:used] for gs in gradients])
-                judge(report, rule, path, lambda: run(target, hold, state, start, gradients, hyper)[0])  # noqa: B023
-                break
-            else:
+        error, runs = None, []
+        for hold, state in ((one, state) for one in holds for state in states(target, start, one)):
+            try:
+                path, found = run(target, hold, state, start, gradients, hyper)
+            except (Stopped, StopIteration, TypeError, ValueError, AttributeError) as caught:
+                error = error or (caught if isinstance(caught, Stopped) else None)
                 continue
-            break
+            runs.append((hold, state, path, found))
+            if not all(map(np.array_equal, path[-1], start)):
+                break  # what moves nothing runs so, perhaps, because it sees no parameter
+        if runs:
+            hold, state, path, found = runs[-1 if not all(map(np.array_equal, runs[-1][2][-1], start)) else 0]
+            used = len(path[0])
+            kind = "nesterov" if "nesterov" in hyper and not re.search("ada", target.name, re.I) else target.name
+            rule = Rule(target, kind, hyperparameters(found), start[:used], [gs[:used] for gs in gradients])
+            judge(report, rule, path, lambda: run(target, hold, state, start, gradients, hyper)[0])  # noqa: B023
+        elif used := in_use(target):
+            again, found, begin, slopes = used
+            judge(report, Rule(target, target.name, hyperparameters(found), begin, slopes), again(), again)
+            return
         else:
-            if used := in_use(target):
-                again, found, begin, slopes = used
-                judge(report, Rule(target, target.name, hyperparameters(found), begin, slopes), again(), again)
-                return
             report.errors.append(
                 error or Stopped(f"{where(target.thing)}: it is not clear how {target.name} is called")
             )

@@ -39,6 +39,9 @@ def documented(names, text, constructor, everything=""):
                     guess = "I"
                 guess = "M" if symbol == "H" and len(axes) < 3 else guess
                 free = guess if guess not in used else next((s for s in "OMK" if s not in used), symbol)
+                free = (
+                    "3" if re.search(rf"\bodd\b[^.\n]*\b{symbol}\b|\b{symbol}\b( is| =)? odd", text) else free
+                )  # of a kernel
                 ours[symbol] = used[free] = free
     return {name: Draw(" ".join(translated(axis, ours) for axis in axes)) for name, axes in found.items()}, ours
 
