@@ -63,6 +63,34 @@ def _unit_vjp(d, unit, r):
         "(d - unit * np.sum(d * unit, axis=-1, keepdims=True)) / r",
         "d / r",
     ),
+    "the output under the name of its gradient": (
+        """
+def l2_normalize(v):
+    norm = np.linalg.norm(v, axis=1, keepdims=True)
+    return v / norm, norm
+
+
+def l2_normalize_grad(d_unit, unit, norm):
+    return (d_unit - unit * np.sum(d_unit * unit, axis=1, keepdims=True)) / norm
+""",
+        "(d_unit - unit * np.sum(d_unit * unit, axis=1, keepdims=True)) / norm",
+        "d_unit / norm",
+    ),
+    "what is said to be boolean": (
+        """
+def contrastive_loss(D2, same, margin):
+    '''
+    D2:    squared distances, shape (P,)
+    same:  booleans, shape (P,)
+    '''
+    P = D2.shape[0]
+    terms = np.where(same, D2, np.maximum(0.0, margin - D2))
+    dD2 = np.where(same, 1.0, -1.0 * (D2 < margin)) / P
+    return terms.sum() / P, dD2
+""",
+        "-1.0 * (D2 < margin)",
+        "-1.0",
+    ),
     "a power iteration in each forward": (
         """
 class SpectralLinear:

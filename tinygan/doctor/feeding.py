@@ -110,7 +110,7 @@ def realize(candidate, sizes, rng, spread):
 
 def numbers(values, shape, sizes, rng, spread):
     """Return an array of this shape: real, positive, chances (rows sum to 1), one-hot, labels, signs, hard, mask,
-    symmetric; or columns sum to 1.
+    boolean, symmetric; or columns sum to 1.
 
     "labels 5" are whole numbers below 5, "labels" below K, "labels 5 from 1" have no 0; "weights" are real, and so small
     that no sum of them is large.
@@ -143,7 +143,8 @@ def numbers(values, shape, sizes, rng, spread):
         return int(low or 0) + rng.permutation(np.resize(np.arange(classes), size)).reshape(shape)
     if values == "signs":
         return rng.permutation(np.resize([1.0, -1.0], int(np.prod(shape)))).reshape(shape)
-    return rng.permutation(np.resize([1.0, 0.0, 1.0], int(np.prod(shape)))).reshape(shape)  # hard, mask
+    ones = rng.permutation(np.resize([1.0, 0.0, 1.0], int(np.prod(shape)))).reshape(shape)
+    return ones > 0 if values == "boolean" else ones  # hard, mask
 
 
 def signed(rng, shape, low=0.1, high=2.0):
@@ -417,8 +418,10 @@ def for_call(name, world, role, text):
         if re.fullmatch(BATCHES, name) or re.fullmatch(PLAIN_IDS, name):
             return [*named, *like_x]
         return [*like_x, *ids, *(named if len(name) > 1 else [])]
+    if re.search(rf"\b{name}\s*(:|--?|–)[^\n]*boolean", text):
+        return [Draw(shape, "boolean") for shape in (world.x, "N", "N 1")] + like_x
     if named:
-        matrices = [Draw(shape) for shape in WEIGHTS if len(name) == 1 and isinstance(named[0], float)]
+        matrices = [Draw(shape) for shape in WEIGHTS if name in ("k", "m", "n")]
         return [*named, *like_x[:2], Draw(world.x, "mask"), Draw("N O"), Draw("N 1"), Draw("N"), *matrices]
     more = [Draw(shape) for shape in ["N O", "N M", "N 1", "N", *WEIGHTS]]
     return [*like_x, *more, Draw("N", "labels"), 0.5, 2]

@@ -269,6 +269,7 @@ class Pair(Subject):
                 leaf.value[...] = self.slots[leaf.path]
         states = [state for _, state in self.generators]
         other.generators = list(zip(generators_of(other.thing, other.args), states, strict=False))
+        other.converged = other.iterated()
         return other
 
     # ---- what the gradient is given ----
@@ -305,7 +306,8 @@ class Pair(Subject):
             self.told = False  # a derivative: of the same arguments, under other names, or of the output
             out = len(free) == 1 and OUTPUT.fullmatch(free[0])
             return dict(zip(free, [self.main] if out else [known[name] for name in own], strict=False))
-        outputs = [n for n in free if OUTPUT.fullmatch(n) or n == self.value[-1].name.strip("_")]  # unit, r = _unit(a)
+        told = [n for n in free if n == self.value[-1].name.strip("_") or any(named_after(d, n) > 1 for d in free)]
+        outputs = [n for n in free if OUTPUT.fullmatch(n) or n in told]  # _unit_vjp(d_unit, unit, r)
         others = sorted((n for n in free if not DOUT.fullmatch(n)), key=lambda n: n not in outputs)
         for name in others if len(free) > len(douts) else []:
             if len(free) > len(douts):  # relu_backward(dout, z): the input, or the output, under another name

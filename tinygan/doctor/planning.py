@@ -355,7 +355,11 @@ def readings(plan, found):
     for name, role in feeding.roles([name for name in plan.given if name[:5] != "init."]).items():
         now = plan.given[name]
         data = role != "x" and name not in found and not plan.world.name.startswith("as used")
-        if data and isinstance(now, (Draw, float)) and getattr(now, "values", "real")[:5] not in ("signs", "label"):
+        if (
+            data
+            and isinstance(now, (Draw, float))
+            and getattr(now, "values", "real")[:5] not in ("signs", "label", "boole")
+        ):
             shapes = [now.shape] if isinstance(now, Draw) else [plan.world.x, "N O", "N"]
             for shape, kind in product(shapes, ("chances", "one-hot")):
                 if (shape, kind) != tuple(now if isinstance(now, Draw) else ()):
