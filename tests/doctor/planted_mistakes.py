@@ -508,6 +508,20 @@ class Polar:  # two outputs
         dr = dx * np.cos(self.angle) + dy * np.sin(self.angle)
         return dr, self.r * (dy * np.cos(self.angle) - dx * np.sin(self.angle))
 """
+LAYERS["Quadratic"] = """
+class Quadratic:
+    def __init__(self, n_in):
+        self.A, self.c = np.random.randn(n_in, n_in), np.random.randn(n_in)
+
+    def forward(self, x):
+        self.x = x
+        return np.sum((x @ self.A) * x, axis=1) + x @ self.c
+
+    def backward(self, dout):
+        self.dA = (dout[:, None] * self.x).T @ self.x
+        self.dc = dout @ self.x
+        return dout[:, None] * (self.x @ (self.A + self.A.T) + self.c)
+"""
 LAYERS["Spread"] = """
 class Spread:  # every sample feels every other
     def forward(self, x):
@@ -611,6 +625,7 @@ PLANTED = [  # (what is edited, what stands there, what is put there, the doctor
     ("Embedding", "np.add.at(self.dW, self.ids, dout)", "self.dW[self.ids] = dout", "overwritten"),
     ("Conv", "dxp[:, :, i : i + h, j : j + w] +=", "dxp[:, :, i : i + h, j : j + w] =", "overwritten"),
     ("Conv", "dxp[:, :, p : p + h, p : p + w]", "dxp[:, :, :h, :w]", "shifted"),
+    ("Quadratic", "self.A + self.A.T", "2 * self.A", "matrix taken as symmetric"),
     # activations
     ("ReLU", "dout * (self.x > 0)", "dout.copy()", "derivative where the function is flat"),
     ("LeakyReLU", "np.where(self.x > 0, 1, self.alpha)", "1.0", "activation mask missing"),

@@ -11,6 +11,7 @@ from planted_mistakes import HEAD, run
 
 from tinygan.doctor import Verdict, examine, targets
 from tinygan.doctor.excuses import is_noise
+from tinygan.doctor.feeding import SIZES, numbers
 from tinygan.doctor.sandbox import in_library
 
 TAKES = {  # what it takes: (right code, what is replaced, by what, so that it is wrong)
@@ -3244,3 +3245,167 @@ class BatchNorm:
     report = examine(last)
     assert report.verdict is Verdict.WRONG and not report.errors
     assert "-2 * np.sum" in "".join(map(str, report.findings)) or "counts 2 times" in "".join(map(str, report.findings))
+
+
+BAR = """
+class Scale:
+    def __init__(self, n):
+        self.a, self.c = np.ones(n), np.zeros(n)
+
+    def __call__(self, x):
+        self._x = x
+        return self.a * np.tanh(x) + self.c
+
+    def pullback(self, ybar):
+        t = np.tanh(self._x)
+        self.a_bar, self.c_bar = np.sum(ybar * t, axis=0), ybar.sum(axis=0)
+        return ybar * self.a * (1 - t**2)
+"""
+PIECES = """
+class Maxout:
+    def __init__(self, n_in, n_out, k=3):
+        self.W, self.b = np.random.randn(k, n_in, n_out), np.random.randn(k, n_out)
+        self.params, self.grads = [self.W, self.b], [np.zeros_like(self.W), np.zeros_like(self.b)]
+
+    def fprop(self, x):
+        self.x = x
+        pieces = np.tensordot(x, self.W, axes=(1, 1)) + self.b
+        self.first = pieces.argmax(axis=1)
+        return pieces.max(axis=1)
+
+    def bprop(self, dy):
+        routed = np.zeros((len(dy), *self.b.shape))
+        np.put_along_axis(routed, self.first[:, None], dy[:, None], axis=1)
+        self.grads[0][...] = np.einsum("ni,nko->kio", self.x, routed)
+        self.grads[1][...] = routed.sum(axis=0)
+        return np.einsum("nko,kio->ni", routed, self.W)
+"""
+MASKED = """
+class Pool:
+    '''x (B, T, D); mask (B, T), true where there is a word'''
+
+    def forward(self, x, mask=None):
+        e = x.sum(axis=2)
+        e = e if mask is None else np.where(mask, e, -1e30)
+        a = np.exp(e - e.max(axis=1, keepdims=True))
+        self.x, self.a = x, a / a.sum(axis=1, keepdims=True)
+        return np.einsum("bt,btd->bd", self.a, x)
+
+    def backward(self, dout):
+        da = np.einsum("bd,btd->bt", dout, self.x)
+        de = self.a * (da - (self.a * da).sum(axis=1, keepdims=True))
+        return self.a[:, :, None] * dout[:, None] + de[:, :, None]
+"""
+STEP = """
+def train_step(w0, b0, w1, b1, X, y, alpha):
+    h = np.tanh(X @ w0 + b0)
+    out = h @ w1 + b1
+    delta = out - y
+    below = delta @ w1.T * (1 - h**2)
+    w1 = w1 - alpha * h.T @ delta
+    b1 = b1 - alpha * delta.sum(axis=0)
+    w0 = w0 - alpha * X.T @ below
+    b0 = b0 - alpha * below.sum(axis=0)
+    return w0, b0, w1, b1, 0.5 * np.sum(delta**2)
+
+
+def train(X, y):
+    w0, b0, w1, b1 = np.random.randn(2, 4), np.zeros(4), np.random.randn(4, 1), np.zeros(1)
+    for _ in range(9):
+        w0, b0, w1, b1, loss = train_step(w0, b0, w1, b1, X, y, 0.1)
+
+
+train(np.random.randn(6, 2), np.random.randn(6, 1))
+"""
+
+
+@pytest.mark.parametrize(
+    "source, right, wrong",
+    [
+        (BAR, "ybar * t", "ybar"),
+        (BAR, "* (1 - t**2)", ""),
+        (PIECES, "routed.sum(axis=0)", "routed.mean(axis=0)"),
+        (PIECES, "self.x, routed)", "self.x, routed) / 2"),
+        (MASKED, "(self.a * da)", "da"),
+        (STEP, "X.T @ below", "X.T @ (delta @ w1.T)"),
+        (STEP, "- alpha * delta.sum(axis=0)", "- alpha * 2 * delta.sum(axis=0)"),
+    ],
+    ids="bars bars lists lists mask last last".split(),
+)
+def test_it_is_right_as_it_is_written_and_wrong_with_one_mistake(source, right, wrong):
+    found, text = verdict(source)
+    assert found is Verdict.RIGHT, text
+    assert source.count(right) == 1 and verdict(source.replace(right, wrong))[0] is Verdict.WRONG
+
+
+def test_a_mask_leaves_something_in_every_row():
+    rng = np.random.default_rng(0)
+    for kind in ("mask", "boolean"):
+        drawn = numbers(kind, (200, 3), dict(SIZES), rng, "near")
+        assert drawn.any(axis=1).all() and not drawn.all()
+
+
+PLAYERS = """
+class Dense:
+    def __init__(self, n_in, n_out):
+        self.W, self.b = np.random.randn(n_in, n_out), np.zeros(n_out)
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W + self.b
+
+    def backward(self, grad):
+        self.dW, self.db = self.x.T @ grad, grad.sum(axis=0)
+        return grad @ self.W.T
+
+    def update(self, lr):
+        self.W -= lr * self.dW
+        self.b -= lr * self.db
+
+
+class Conditional:
+    def __init__(self, cond_dim, x_dim, *layers):
+        self.cond_dim, self.x_dim, self.layers = cond_dim, x_dim, layers
+
+    def forward(self, cond, x):
+        h = np.concatenate([cond, x], axis=1)
+        for layer in self.layers:
+            h = layer.forward(h)
+        return h
+
+    def backward(self, grad):
+        for layer in self.layers[::-1]:
+            grad = layer.backward(grad)
+        return grad[:, self.cond_dim :]
+
+    def update(self, lr):
+        for layer in self.layers:
+            layer.update(lr)
+
+
+G = Conditional(4, 5, Dense(9, 3))
+D = Conditional(4, 3, Dense(7, 1))
+
+
+def train_generator(cond, z, lr=0.1):
+    p = D.forward(cond, G.forward(cond, z))
+    loss, grad = np.mean((p - 1) ** 2), 2 * (p - 1) / p.size
+    G.backward(D.backward(grad))
+    G.update(lr)
+    return loss
+
+
+train_generator(np.eye(4)[[0, 1, 2, 3, 0]], np.random.randn(5, 5))
+"""
+
+
+def test_a_container_gets_the_layers_of_the_file_and_a_step_the_objects_of_the_module():
+    of = targets(run("mine.py", HEAD + PLAYERS))
+    for name in ("Conditional", "train_generator"):
+        report = examine(of[name])
+        assert report.verdict is Verdict.RIGHT, str(report)
+    cut = targets(run("mine.py", HEAD + PLAYERS.replace("grad[:, self.cond_dim :]", "grad[:, : self.x_dim]")))
+    report = examine(cut["Conditional"])
+    assert report.verdict is Verdict.WRONG and "grad[:, self.cond_dim:]" in "".join(map(str, report.findings))
+    late = targets(run("mine.py", HEAD + PLAYERS.replace("G.update(lr)", "G.update(-lr)")))
+    assert examine(late["train_generator"]).verdict is Verdict.WRONG

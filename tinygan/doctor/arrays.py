@@ -155,6 +155,8 @@ def named_after(gradient, name):
     for stem, score in ((n, 3), (n.rstrip("s"), 2), (re.sub("es$", "", n), 2), (behind, 2)):
         if called(stem):
             return score
+    if g == f"{n}bar":  # or a mean, or a normalized W
+        return 2
     short, words = re.fullmatch(f"{BEFORE}_?([a-z]+)", gradient.lower()), name.lower().split("_")
     first = "".join(word[:1] for word in words)
     if short and len(words) > 1 and short[2] in (words[0], words[-1], first):  # d_log of log_noise, g_ls of log_sigma

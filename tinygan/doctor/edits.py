@@ -308,6 +308,9 @@ def moved(node, numbers):
             if len(ends) == 2:
                 starts, stops = ([parse(f"{ast.unparse(end)} + {n}") for n in numbers] for _, end in ends)
                 new += [ast.Slice(start, stop, part.step) for start, stop in zip(starts, stops, strict=True)]
+            elif ends:  # the other part, x[:, n:] in place of x[:, :n]
+                others = [end for _, end in ends] + [parse(n) for n in numbers]
+                new += [ast.Slice(*((None, n) if part.lower else (n, None)), part.step) for n in others]
         elif isinstance(part, (ast.Name, ast.BinOp)):
             new = [parse(f"{ast.unparse(part)} {sign} 1") for sign in "-+"]
         for other in new:

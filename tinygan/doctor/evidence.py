@@ -155,6 +155,19 @@ class Evidence:
         finally:
             slot[...] = old
 
+    def if_symmetric(self):
+        """The same gradient where every square matrix, but for this array itself, is symmetric."""
+        subject, values = self.subject, self.subject.values
+        squares = {p: a for p, a in values.items() if p != self.path and a.ndim > 1 and a.shape[-1] == a.shape[-2] > 1}
+        if not squares:
+            raise NoEvidence
+        try:
+            subject.values = values | {p: (a + np.swapaxes(a, -1, -2)) / 2 for p, a in squares.items()}
+            return Evidence(self.report, next(m for m in measure(subject) if m.path == self.path))
+        finally:
+            subject.values = values
+            subject.renew()
+
     def second_difference(self, h):
         """(f(x + h) - 2 f(x) + f(x - h)) / h² of a loss, entry by entry."""
         slot, f = self.subject.slots[self.path], self.subject.out

@@ -186,13 +186,16 @@ def doubt(report, subject):
     wrong = [m for m in found if not m.row.passed]
     if not wrong:
         return
-    known = explained(report, wrong)
-    if known and held_as_said(report, subject, wrong):
-        return
     handed_on = all(np.array_equal(np.ravel(m.a), m.dout) for m in wrong)  # its slope is in dout already, perhaps
     sure = not handed_on and (is_sure(subject, len(found)) or some_right(report, subject, wrong))
     several = len(found) > 1 or any(map(callable, subject.args.values()))  # G, a network that is a closure
     strange = subject.form.kind == "both" and several and any(map(unrelated, wrong))  # those of other arrays
+    held = subject.is_loss and re.search(HELD, getattr(subject.target.module, "source_text", ""))
+    if sure and not strange and not held:  # whatever it is called
+        return
+    known = explained(report, wrong)
+    if known and held_as_said(report, subject, wrong):
+        return
     if not strange and (known or sure):
         return
     report.forget()

@@ -144,6 +144,8 @@ def numbers(values, shape, sizes, rng, spread):
     if values == "signs":
         return rng.permutation(np.resize([1.0, -1.0], int(np.prod(shape)))).reshape(shape)
     ones = rng.permutation(np.resize([1.0, 0.0, 1.0], int(np.prod(shape)))).reshape(shape)
+    if values in ("mask", "boolean") and len(shape) > 1 and shape[-1] > 1:  # a softmax over nothing is no softmax
+        ones[..., 0] = np.where(ones.any(axis=-1), ones[..., 0], 1)
     return ones > 0 if values == "boolean" else ones  # hard, mask
 
 

@@ -479,6 +479,11 @@ def _(e):
     )
 
 
+@mistake("matrix taken as symmetric", MAYBE)
+def _(e):
+    return e.if_symmetric().right
+
+
 @mistake("wrong product", MAYBE)
 def _(e):
     yours, right = e.product(e.a), e.product(e.n)

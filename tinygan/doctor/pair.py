@@ -161,7 +161,7 @@ class Pair(Subject):
         if len(plain) == 1 and not any(is_gradient_name(name) for i, name in enumerate(names) if i != plain[0]):
             returned = [part for part in returned if len(names) == 1 or part[0][0] == plain[0]]  # and not the error
         found = self.matched(returned, names, changed)
-        found |= self.tied()
+        found = self.in_lists(found)
         self.broken += self.exchanged(returned, found)
         own = [path for path, g in found.items() if path[0] == "self" and g is not None]
         losses = is_loss(self.value[-1].name) and not all(map(self.of_samples, filter(is_array, found.values())))
@@ -185,15 +185,17 @@ class Pair(Subject):
         alike = [flat and (len(part), *part[0].shape) in shapes for flat, part in zip(lists, back, strict=True)]
         return tuple(np.array(part) if one else part for one, part in zip(alike, back, strict=True))
 
-    def tied(self):
-        """Return {path: gradient} of arrays that stand in ``params`` several times: the sum of the shares in grads."""
-        params, grads = (getattr(self.thing, name, None) for name in ("params", "grads"))
-        if not isinstance(params, list) or not isinstance(grads, list) or len(params) != len(grads):
-            return {}
-        own = {leaf.path: leaf.value for leaf in self.state() if leaf.path in self.slots}
-        shares = {path: [g for p, g in zip(params, grads, strict=True) if p is array] for path, array in own.items()}
-        alike = {path: gs for path, gs in shares.items() if len(gs) > 1}
-        return {path: sum(gs) for path, gs in alike.items() if all(np.shape(g) == self.slots[path].shape for g in gs)}
+    def in_lists(self, found):
+        """Return {path: gradient} by the lists ``params`` and ``grads`` of an object: of several shares their sum."""
+        for leaf in [leaf for leaf in self.state() if leaf.path in self.slots]:
+            for thing in (self.thing, leaf.holder):
+                params, grads = (getattr(thing, name, None) for name in ("params", "grads"))
+                if isinstance(params, list) and isinstance(grads, list) and len(params) == len(grads):
+                    shares = [g for p, g in zip(params, grads, strict=True) if p is leaf.value]
+                    needed = len(shares) > 1 or shares and found[leaf.path] is None
+                    if needed and all(np.shape(g) == leaf.value.shape for g in shares):
+                        found = {**found, leaf.path: sum(np.array(g, float) for g in shares)}
+        return found
 
     def of_samples(self, gradient):
         """Is a gradient one for each output, one a sample?"""

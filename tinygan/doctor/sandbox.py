@@ -44,6 +44,7 @@ REFUSED += "subprocess", "socket.connect", "shutil"
 NEVER_NEGATIVE = ("norm", "sqrt", "abs", "square")
 WATCHED = []  # [is a demonstration running now?]
 ALARMS = []  # what SIGALRM calls, the innermost last; set once for all calls, for that takes longer than a short call
+COUNTS = []  # of lines, of whoever asks for them
 CELLS = {}  # {path of a notebook: [first line of each cell, in the joined code]}
 
 
@@ -130,8 +131,11 @@ def call(function, *args, seconds=SECONDS, **named):
     """Return function(*args, **named), run from one seed; Stopped where it fails or takes too long."""
     np.random.seed(0)
     random.seed(0)
+    before = sys.gettrace()
     try:
         with time_limit(seconds):
+            if COUNTS:
+                sys.settrace(counting(COUNTS[-1]))
             return function(*args, **named)
     except NotImplementedError as error:
         raise Unfilled(f"{place_of(error, function)} is still to be filled in") from error
@@ -140,6 +144,9 @@ def call(function, *args, seconds=SECONDS, **named):
     except (Exception, SystemExit) as error:
         said = f"{type(error).__name__}: {error}".rstrip(": ")
         raise Stopped(f"{place_of(error, function)}: {said}") from error
+    finally:
+        if COUNTS:
+            sys.settrace(before)
 
 
 def snapshot(generator):
@@ -171,18 +178,22 @@ def own_frames(error):
 
 @contextlib.contextmanager
 def counted_lines():
-    """Yield a list whose only entry counts the lines of learners' code that run in here: how far did it come?"""
-    count, before = [0], sys.gettrace()
+    """Yield a list whose only entry counts the lines of learners' code that ``call`` runs in here: how far it came."""
+    COUNTS.append([0])
+    try:
+        yield COUNTS[-1]
+    finally:
+        COUNTS.pop()
+
+
+def counting(count):
+    """Return what ``sys.settrace`` takes to add the lines of learners' code to a count."""
 
     def on_line(frame, event, _):
         count[0] += event == "line"
         return on_line
 
-    sys.settrace(lambda frame, event, _: None if in_library(frame.f_code.co_filename) else on_line)
-    try:
-        yield count
-    finally:
-        sys.settrace(before)
+    return lambda frame, event, _: None if in_library(frame.f_code.co_filename) else on_line
 
 
 def place_of(error, function):

@@ -162,6 +162,7 @@ def main_argument(step, known, made=()):
     return next((n for n in step.needs if n not in known and not TARGETS.fullmatch(n)), None)
 
 
+@functools.lru_cache(1000)
 def place_of_output(names):
     """The place of the output among what a network returns, by name, a_out of z_h, a_h, z_out, a_out; or None."""
     final = [i for i, name in enumerate(names) if re.search("_out|final|pred|hat|prob", str(name))]
@@ -197,6 +198,7 @@ class Subject:
         self.args, self.other_args = self.feed(), self.feed()
         self.stage = 1
         self.evaluating, self.felt, self.elsewhere, self.slots, self.converged = False, {}, {}, {}, []
+        self.last = None, []  # result, and its arrays
         self.slots = self.find_slots()
         self.values = {path: array.copy() for path, array in self.slots.items()}
         self.converged = self.iterated()
@@ -299,7 +301,8 @@ class Subject:
             waiting += [space[name] for name in new if name in space]
         boxes = {k for k in names if self.form.kind == "step" or k in BOXES | {"model", "net", "network"}}
         boxes |= {k for k in names if isinstance(v := space.get(k), dict) and v and all(map(is_array, v.values()))}
-        kinds = {k: (np.ndarray, dict, list) if k in boxes else np.ndarray for k in names}
+        objects = tuple(own_classes(self.target.module)) if self.form.kind == "step" else ()  # D.update()
+        kinds = {k: (np.ndarray, dict, list, *objects) if k in boxes else np.ndarray for k in names}
         return {k: v for k, v in space.items() if k in names and isinstance(v, kinds[k])}
 
     def feed(self):
@@ -365,7 +368,8 @@ class Subject:
             if not last and isinstance(result, tuple) and len(result) == len(step.returns) and final is not None:
                 self.main = result[final]
             elif last or not isinstance(result, dict):
-                self.main = self.outputs(result)[0]
+                self.last = result, self.outputs(result)
+                self.main = self.last[1][0]
             if isinstance(result, tuple) or self.cache is None:
                 self.cache = result[-1] if isinstance(result, tuple) else result
             parts = zip(step.returns, result if isinstance(result, tuple) else (result,), strict=False)
@@ -383,6 +387,8 @@ class Subject:
 
     def extra(self, step):
         """Return {argument: value} of those of a function that are given otherwise than by default."""
+        if self.form.kind != "step" and not self.setting.given:
+            return {}
         names = [p.name for p in parameters(self.function(step))]
         given = [(name, value) for name, value in self.setting.given if name in names]
         if self.form.kind == "step":
@@ -447,6 +453,9 @@ class Subject:
             parts = own + [part for part in parts[len(own) :] if self.plan.beside and is_scalar(part)]
         if len(parts) == 1 and self.is_sequence(result):
             parts = result[0]
+        last = named and named[0] not in needs and is_scalar(parts[-1]) and not is_scalar(parts[0])
+        if self.form.kind == "step" and last:  # W, b, loss
+            parts = parts[-1:]
         if self.form.kind in ("both", "step") or len(parts) > 1 and is_number(parts[0]) and np.ndim(parts[0]) == 0:
             numbers = [part for part in parts if is_scalar(part)]
             parts = [sum(numbers)] if step.part < 0 and numbers else parts[step.part : step.part + 1]
@@ -478,7 +487,8 @@ class Subject:
 
     def vector(self, result):
         """Return a result as one vector, and note the shapes of its parts."""
-        parts = self.outputs(result)
+        before, parts = self.last
+        parts = parts if before is result else self.outputs(result)
         self.out_is_single = any(part.dtype == np.float32 for part in parts)
         self.shapes = [part.shape for part in parts]
         vector = np.concatenate([part.ravel() for part in parts])
@@ -708,10 +718,12 @@ class Both(Subject):
 
 def container(kind, parts, given):
     """Return an object that is made of layers: of a list of them, or of one after the other."""
-    left = [p for p in inspect.signature(kind).parameters.values() if p.name not in given]
+    known = list(inspect.signature(kind).parameters.values())
+    left = [p for p in known if p.name not in given]
     name, how = left[0].name, left[0].kind
-    if how is inspect.Parameter.VAR_POSITIONAL:
-        return call(kind, *parts, **given)
+    if how is inspect.Parameter.VAR_POSITIONAL:  # which the others stand before
+        before = [given.pop(p.name) for p in known[: known.index(left[0])]]
+        return call(kind, *before, *parts, **given)
     if not hasattr(kind, "add") or name in required(kind):
         return call(kind, **{**given, name: parts})
     thing = call(kind, **given)

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from tinygan.doctor import feeding
 from tinygan.doctor.feeding import TARGETS, Draw
-from tinygan.doctor.offers import used
+from tinygan.doctor.offers import documented, used
 from tinygan.doctor.source import own_classes, parameters, words
 
 # fmt: off
@@ -39,7 +39,8 @@ def variations(subject):
     given, own, *_ = used(subject.target, (*subject.value, subject.form.gradient))
     for name, value in defaults(subject):
         theirs = [c for c in [(own | given).get(name)] if isinstance(c, (bool, int, float, str, Draw)) and c != value]
-        for other in [*theirs, *alternatives(subject, name.removeprefix("init."), value)]:
+        known = any(isinstance(c, Draw) for c in theirs)  # a mask, as the file itself gives it
+        for other in theirs if known else [*theirs, *alternatives(subject, name.removeprefix("init."), value)]:
             shown = "given" if isinstance(other, Draw) else getattr(other, "__name__", other)
             label = f"{name.removeprefix('init.')}={shown} "
             yield label, plan, replace(setting, given=((name, other),))
@@ -97,7 +98,8 @@ def optional(subject, name):
         c for c in feeding.for_call(name, subject.plan.world, "more", subject.target.text) if isinstance(c, Draw)
     ]
     shapes = dict.fromkeys([subject.plan.world.x, "N 1", "N", *(c.shape for c in offered)])
-    return [Draw(shape, kind) for shape in shapes][:5]
+    told = [c.shape for c in [documented(subject.target, [name])[0].get(name)] if isinstance(c, Draw)]
+    return [Draw(shape, kind) for shape in told or shapes][:5]
 
 
 def unreached(subject):

@@ -155,6 +155,8 @@ WORDS = {
     "factor missing": ("in the backward pass of a product the other factor is not multiplied in", "d(r h) = r dh + h dr; d(c x) = c dx"),
     "transposed matrix": ("in a product a matrix is transposed that must not be, or the other way round",
         "shapes decide as long as no two lengths are alike: name them, (N, I)(I, O); (A B)ᵀ = Bᵀ Aᵀ"),
+    "matrix taken as symmetric": ("it is right where a square matrix is its own transpose, and this one is not",
+        "d(xᵀ A x)/dx = (A + Aᵀ) x, which is 2 A x only if A = Aᵀ"),
     "wrong product": ("another product of the arrays than the right one",
         "shapes decide: the gradient has the shape of what it belongs to, and the index that is summed over stands inside"),
 }
