@@ -444,6 +444,7 @@ def test_no_label_is_needed():
     assert trained(CODED, images(labeled=False)).class_counts == (1, 1, 1, 1)
 
 
+@pytest.mark.breadth
 def test_a_ring_of_eight_is_divided_among_eight_codes():
     config = replace(PRESETS["points"], codes=8, steps=600)
     training = trained(config, points(2000))
@@ -545,6 +546,7 @@ def test_codes_that_cannot_be_drawn_are_refused(finished, capsys, run, words, wh
     assert why in err and not (finished / run / "sample.png").exists()
 
 
+@pytest.mark.breadth
 def test_a_run_with_codes_is_scored_by_what_its_codes_stand_for(tmp_path, capsys):
     data = write_folder(tmp_path / "data", images(40))
     write_folder(data, images(40), "test")

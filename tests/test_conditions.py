@@ -191,6 +191,7 @@ def test_snapshots_of_images_have_a_row_for_each_class_and_a_column_for_each_lat
     assert (grid[:, :, :3] == grid[:1, :, :3]).all() and (grid[:, :, 3:].argmax(axis=2).T == np.arange(10)).all()
 
 
+@pytest.mark.breadth
 def test_a_ring_whose_modes_are_asked_for_loses_none():
     """Eight modes, a thousand steps: each point lies in the mode that was asked for."""
     config = replace(PRESETS["points"], conditional=True, steps=600)

@@ -157,6 +157,7 @@ def two_causes(n, seed):
     return x, mixing.T @ mixing + 0.09 * np.eye(8)
 
 
+@pytest.mark.breadth
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("choices, share", [({}, 1.0), ({"alpha": None, "hide": 0.5}, 0.75)], ids=["GAIN", "denoising"])
 def test_it_fills_a_table_in_better_than_its_means_and_not_better_than_can_be(seed, choices, share):

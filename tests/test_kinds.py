@@ -142,6 +142,7 @@ def test_a_step_in_which_the_readings_change_places_is_caught(monkeypatch):
 # ---- what is found -------------------------------------------------------------------------------
 
 
+@pytest.mark.breadth
 def test_groups_are_what_bending_does_not_change():
     dataset = quadrants()
     groups = sort(dataset, 300).groups_of(dataset.x)

@@ -193,6 +193,7 @@ def test_both_steps_follow_their_gradients(matching):
     check_steps(frozen(small_run(matching=matching)))
 
 
+@pytest.mark.breadth
 def test_so_does_the_one_of_a_discriminator_that_pays_for_disagreement():
     check_steps(frozen(small_run(distort=1.0, agree=0.6)))
 
@@ -345,6 +346,7 @@ def moons(n, random):
     return Dataset("moons", x.astype(np.float32), labels, (2,))
 
 
+@pytest.mark.breadth
 def test_what_has_no_label_helps():
     """Two moons, three labels in each: the other points lead the border between them."""
     dataset, test = moons(2000, rng(1)), moons(1000, rng(2))

@@ -15,7 +15,7 @@ from solutions import MENDED, SOLVED, TEXTS
 
 from tinygan import gradient_penalty, layers, losses, objectives
 from tinygan.app import check
-from tinygan.doctor import Verdict, sandbox
+from tinygan.doctor import Verdict, planning, sandbox
 
 EXERCISES = Path(__file__).parents[2] / "lessons" / "exercises"
 
@@ -379,6 +379,7 @@ def spoiled(old, new):
 )
 def test_what_cannot_be_run_is_not_called_wrong_but_said_with_file_and_line(judge, monkeypatch, source, sentence):
     monkeypatch.setattr(sandbox.call, "__kwdefaults__", {"seconds": 0.2})
+    monkeypatch.setattr(planning, "SECONDS", 2)
     code, out, err = judge(source)
     assert code == 2 and err == "" and sentence in out, out
 

@@ -303,6 +303,7 @@ def refused_or_the_same(folder, examples):
     return seen
 
 
+@pytest.mark.breadth
 def test_any_mutation_is_refused_or_harmless(tmp_path):
     refused_or_the_same(tmp_path, 300)
 

@@ -212,6 +212,7 @@ SEEN = [
 ]
 
 
+@pytest.mark.breadth
 def test_forgeries_are_harmless_where_pictures_are_really_drawn(tmp_path, genuine, capsys, recwarn, monkeypatch):
     film = plots.save_film
     monkeypatch.undo()

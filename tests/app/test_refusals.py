@@ -145,6 +145,7 @@ def test_settings_of_matplotlib_that_are_no_text_are_no_traceback(reference, tmp
     assert code == 2 and "matplotlib" in err.splitlines()[-1] and "Traceback" not in err
 
 
+@pytest.mark.breadth
 @pytest.mark.parametrize("flag", ["-O", "-OO"])
 def test_a_check_needs_neither_assertions_nor_docstrings(flag):
     done = processes.run(flag, "-m", "tinygan", "check")

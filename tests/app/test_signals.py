@@ -45,6 +45,7 @@ def test_a_process_stopped_by_a_signal_is_resumed_to_the_same_end(folder, tmp_pa
     assert_same_folder(run, long_reference)
 
 
+@pytest.mark.breadth
 def test_a_run_killed_three_times_at_any_moment_ends_the_same(folder, tmp_path, long_reference):
     run, dice, kills = tmp_path / "run", random.Random(0), 0
     with begin_long(folder, run) as process:

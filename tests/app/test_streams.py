@@ -24,15 +24,16 @@ TALKS = {
     "tinygan": ["--help"],
     "tinygan sample": ["sample", "RUN", "--out", "OUT"],
     "tinygan score": ["score", "RUN", "--count", "500", "--json"],
-    "tinygan check": ["check"],
+    "tinygan check": ["check", "MINE"],
 }
 
 
 def talks(name, run, folder, stdout):
     """[(exit code, standard error)] of two processes that print into ``stdout``, with and without a buffer."""
-    begun = []
+    begun, mine = [], folder / "mine.py"
+    mine.write_text("def square(x):\n    return (x**2).sum(), 2 * x\n")
     for more in ({}, {"PYTHONUNBUFFERED": "1"}):
-        words = {"RUN": run, "OUT": folder / f"{len(more)}.npy"}
+        words = {"RUN": run, "MINE": mine, "OUT": folder / f"{len(more)}.npy"}
         environment = processes.environment(**more)
         begun.append(start(*(words.get(word, word) for word in TALKS[name]), stdout=stdout, env=environment))
     errors = [process.communicate(timeout=60)[1] for process in begun]

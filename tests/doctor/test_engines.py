@@ -139,7 +139,7 @@ WRONG = [  # (source, the operation, what is replaced, by what, what mends it)
     (NUMBERS, "tanh", "+= (1 - t**2) * out.grad", "= (1 - t**2) * out.grad", "self.grad += (1 - t ** 2) * out.grad"),
     (NUMBERS, "tanh", "(1 - t**2)", "(1 - t)", "(1 - t ** 2) * out.grad` in place"),
     (NUMBERS, "__add__", "other.grad += out.grad", "other.grad = out.grad", "other.grad += out.grad` in place"),
-    (NUMBERS, "__pow__", "(other - 1)", "other", "/ self.data` in place"),
+    (NUMBERS, "__pow__", "(other - 1)", "other", "`self.grad += other * self.data ** (other - 1)"),
     (ARRAYS, "__matmul__", "other.grad + self.value.T @", "self.value.T @", "other.grad += self.value.T @ out.grad"),
     (ARRAYS, "__matmul__", "@ other.value.T", "@ other.value", "out.grad @ other.value.T` in place"),
     (ARRAYS, "exp", "out.grad * out.value", "out.grad * self.value", "out.grad * out.value` in place"),

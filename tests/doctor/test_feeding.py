@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from planted_mistakes import HEAD, run
 
-from tinygan.doctor import Verdict, examine, targets
+from tinygan.doctor import Verdict, examine, repair, targets
 from tinygan.doctor.excuses import is_noise
 from tinygan.doctor.feeding import SIZES, numbers
 from tinygan.doctor.sandbox import in_library
@@ -2606,6 +2606,7 @@ class Network:
 """
 
 
+@pytest.mark.breadth
 def test_the_cost_of_an_object_that_backprop_asks_for_delta_is_what_counts():
     assert verdict(COSTS)[0] is Verdict.RIGHT
     squares = COSTS.replace("return a - y", "return (a - y) * a * (1 - a)")  # right for another cost
@@ -2894,6 +2895,7 @@ class Critic:
     assert verdict(source.replace("- real.mean", "+ real.mean"))[0] is Verdict.WRONG
 
 
+@pytest.mark.breadth
 def test_layers_as_large_as_they_are_used_are_measured_with_fewer_samples():
     source = """
 class Tanh:
@@ -3141,6 +3143,7 @@ class Facts:
 """
 
 
+@pytest.mark.breadth
 @pytest.mark.parametrize(
     "source, right, wrong",
     [
@@ -3151,7 +3154,8 @@ class Facts:
         (FACTS, "np.add.at(grad_ent, h, d + e)", "np.add.at(grad_ent, h, d)"),
     ],
 )
-def test_the_line_of_a_mistake_is_found_where_only_wrong_gradients_come_from(source, right, wrong):
+def test_the_line_of_a_mistake_is_found_where_only_wrong_gradients_come_from(source, right, wrong, monkeypatch):
+    monkeypatch.setattr(repair, "TO_PLACE", 30)  # however slow the machine is
     source = source.replace('"', "'")
     assert verdict(source)[0] is Verdict.RIGHT and source.count(right) == 1
     *_, last = targets(run("mine.py", HEAD + source.replace(right, wrong))).values()
@@ -3409,3 +3413,106 @@ def test_a_container_gets_the_layers_of_the_file_and_a_step_the_objects_of_the_m
     assert report.verdict is Verdict.WRONG and "grad[:, self.cond_dim:]" in "".join(map(str, report.findings))
     late = targets(run("mine.py", HEAD + PLAYERS.replace("G.update(lr)", "G.update(-lr)")))
     assert examine(late["train_generator"]).verdict is Verdict.WRONG
+
+
+GAUSSIAN = """
+def get_loss(W, x, t):
+    '''the mean squared error'''
+    return np.mean((x @ W - t) ** 2)
+
+
+def get_loss_grad(W, x, t):
+    return 2 * x.T @ (x @ W - t) / t.size
+"""
+MODULATE = """
+def modulate_fw(x, gain, shift):
+    return x * (1 + gain) + shift, (x, gain)
+
+
+def modulate_bw(dy, cache):
+    x, gain = cache
+    return dy * (1 + gain), dy * x, dy
+"""
+LOGIT = """
+class Discriminator:
+    def __init__(self, n_in):
+        self.W, self.b = np.random.randn(n_in, 1), np.zeros(1)
+
+    def forward(self, x):
+        self.x = x
+        return 1 / (1 + np.exp(-(x @ self.W + self.b)))
+
+    def backward(self, dlogit):
+        self.dW, self.db = self.x.T @ dlogit, dlogit.sum(axis=0)
+        return dlogit @ self.W.T
+"""
+GRAM = """
+def energy(X, gram):
+    '''The energy of X (N, D) with the Gram matrix gram (N, N).'''
+    return 0.5 * np.sum(X * (gram @ X)), gram @ X
+"""
+PARTS = """
+class Net:
+    def __init__(self, n_in, n_hidden):
+        self.p = {"g_w": np.random.randn(n_in, n_hidden), "d_w": np.random.randn(n_hidden, n_hidden)}
+        self.p |= {"g_b": np.zeros(n_hidden), "d_b": np.zeros(n_hidden)}
+
+    def forward(self, x):
+        self.x = x
+        self.h = np.tanh(x @ self.p["g_w"] + self.p["g_b"])
+        return self.h @ self.p["d_w"] + self.p["d_b"]
+
+    def backward(self, dout):
+        dh = dout @ self.p["d_w"].T * (1 - self.h**2)
+        grads = {"d_d_w": self.h.T @ dout, "d_d_b": dout.sum(axis=0)}
+        grads |= {"d_g_w": self.x.T @ dh, "d_g_b": dh.sum(axis=0)}
+        return dh @ self.p["g_w"].T, grads
+"""
+PAIRS = """
+def forward(W, V, rows, columns):
+    a, b = W[rows], V[columns]
+    p = 1 / (1 + np.exp(-(a * b).sum(axis=1)))
+    return p, (W.shape, V.shape, rows, columns, a, b)
+
+
+def bce(p, click):
+    return -np.mean(click * np.log(p) + (1 - click) * np.log(1 - p))
+
+
+def backward(p, click, cache):
+    shape, other, rows, columns, a, b = cache
+    d = (p - click) / len(click)
+    dW, dV = np.zeros(shape), np.zeros(other)
+    np.add.at(dW, rows, d[:, None] * b)
+    np.add.at(dV, columns, d[:, None] * a)
+    return dW, dV
+"""
+HINGES = """
+class Hinge:
+    def forward(self, d_real, d_fake):
+        self.real, self.fake = 1 - d_real > 0, 1 + d_fake > 0
+        return np.mean(np.maximum(0, 1 - d_real)) + np.mean(np.maximum(0, 1 + d_fake))
+
+    def backward(self):
+        return -1 * self.real / self.real.size, self.fake / self.fake.size
+"""
+
+
+@pytest.mark.parametrize(
+    "source, right, wrong",
+    [
+        (GAUSSIAN, "/ t.size", "/ len(t)"),
+        (MODULATE, "dy * (1 + gain)", "dy * gain"),
+        (LOGIT, "dlogit @ self.W.T", "-dlogit @ self.W.T"),
+        (GRAM, ", gram @ X", ", 2 * gram @ X"),
+        (PARTS, "dh.sum(axis=0)", "dout.sum(axis=0)"),
+        (PARTS, "return dh", "return -dh"),
+        (PAIRS, "np.add.at(dV, columns, d[:, None] * a)", "dV[columns] += d[:, None] * a"),
+        (HINGES, ", self.fake / self.fake.size", ", self.fake"),
+    ],
+    ids="getter bw logit symmetric prefix nameless cache game".split(),
+)
+def test_it_is_found_right_and_with_one_mistake_wrong(source, right, wrong):
+    found, text = verdict(source)
+    assert found is Verdict.RIGHT, text
+    assert source.count(right) == 1 and verdict(source.replace(right, wrong))[0] is Verdict.WRONG

@@ -206,6 +206,7 @@ def test_what_cannot_be_checked_alone_is_settled_by_a_right_loop_that_runs_it(ch
     assert code == 0 and "backward_propagate_error: measured as a part of the loop in line" in text
 
 
+@pytest.mark.breadth
 @pytest.mark.parametrize(
     "old, new",
     [

@@ -7,7 +7,7 @@ import planted_mistakes
 import pytest
 from planted_mistakes import PLANTED, RIGHT, check, module_of
 
-from tinygan.doctor import Verdict, examine, targets
+from tinygan.doctor import Verdict, examine, repair, targets
 from tinygan.doctor.mistakes import CATALOGUE, MAYBE
 from tinygan.doctor.repair import KINDS
 from tinygan.doctor.rules import MISTAKES
@@ -16,15 +16,21 @@ from tinygan.doctor.words import BROKEN
 ALL = [*BROKEN.values(), *CATALOGUE, *MAYBE]
 
 
+@pytest.fixture
+def hurry(monkeypatch):
+    """Little time to look for the line of what has its name already."""
+    monkeypatch.setattr(repair, "TO_PLACE", 0.3)
+
+
 @pytest.mark.parametrize("name, old, new, names", [(*row[:3], row[3:]) for row in PLANTED])
-def test_a_planted_mistake_is_wrong_and_gets_its_name_and_no_other(name, old, new, names):
+def test_a_planted_mistake_is_wrong_and_gets_its_name_and_no_other(name, old, new, names, hurry):
     reports, found = check(name, old, new)
     assert Verdict.WRONG in {report.verdict for report in reports}
     assert sorted(found) == sorted(names), "\n".join(map(str, reports))
 
 
 @pytest.mark.parametrize("row", PLANTED[::8], ids=lambda row: row[0])
-def test_the_name_does_not_depend_on_the_random_numbers(row):
+def test_the_name_does_not_depend_on_the_random_numbers(row, hurry):
     assert sorted(check(*row[:3], seed=3)[1]) == sorted(row[3:])
 
 
@@ -78,6 +84,7 @@ def test_what_nobody_knows_gets_no_name_but_a_description(name, old, new, seed):
     assert "no known mistake" in first and line.startswith("  x: ") and "entries are wrong" in line
 
 
+@pytest.mark.breadth
 def test_where_nothing_fits_the_first_wrong_array_on_the_way_is_said():
     source = """
 class Net:
@@ -149,6 +156,61 @@ def loss_gradient(z, g, d):
 
 loss(np.ones((6, 2)), {"a": np.array([0.3, -0.8])}, {"w": np.array([1.5, -0.7])})
 loss_gradient(np.ones((6, 2)), {"a": np.array([0.3, -0.8])}, {"w": np.array([1.5, -0.7])})
+""",
+    "(1 - self.u) * dout": """
+class Blend:
+    def __init__(self, n):
+        self.U, self.V = np.random.randn(n, n), np.random.randn(n, n)
+
+    def forward(self, x):
+        self.x = x
+        self.u = 1 / (1 + np.exp(-x @ self.U))
+        self.c = np.tanh(x @ self.V)
+        return self.u * x + (1 - self.u) * self.c
+
+    def backward(self, dout):
+        da = self.u * dout * (1 - self.c**2)
+        dz = dout * (self.x - self.c) * self.u * (1 - self.u)
+        self.dU, self.dV = self.x.T @ dz, self.x.T @ da
+        return dout * self.u + dz @ self.U.T + da @ self.V.T
+""",
+    "transpose(2, 0, 1)": """
+class Turn:
+    def forward(self, x):
+        self.y = np.tanh(x.transpose(1, 2, 0))
+        return self.y
+
+    def backward(self, dout):
+        return (dout * (1 - self.y**2)).transpose(1, 2, 0)
+
+
+Turn().forward(np.random.randn(4, 4, 4))
+""",
+    "x > -bound": """
+class Clamp:
+    def forward(self, x, bound=1.5):
+        self.x, self.bound = x, bound
+        return np.clip(x, -bound, bound)
+
+    def backward(self, dout):
+        x, bound = self.x, self.bound
+        return dout * (x < bound) * (x < bound)
+""",
+    "users.T @ weighted": """
+def score(M, users, items):
+    s = np.einsum("nd,de,ne->n", users, M, items)
+    weighted = (s / len(s))[:, None] * items
+    return np.mean(s**2) / 2 + 0.05 * np.sum(M**2), {"M": weighted.T @ users + 0.1 * M}
+""",
+    "np.cumsum((self.d / self.risk)[::-1])[::-1]": """
+class PartialLikelihood:
+    def forward(self, scores, d):  # d (N,): 1 where an event was seen, 0 where not
+        self.d, self.e = d, np.exp(scores)
+        self.risk = np.cumsum(self.e)
+        return -np.sum(d * (scores - np.log(self.risk)))
+
+    def backward(self):
+        return self.e * np.cumsum(self.d / self.risk) - self.d
 """,
     "(1 - self.beta2 ** self.t)": """
 class Adam:
@@ -272,16 +334,15 @@ def test_an_index_and_a_slice_one_step_off_are_a_wrong_place(right):
     assert [finding.name for finding in report.findings] == ["wrong place in an array"]
 
 
-SHAPES = [(), (0,), (1,), (3,), (7,), (1, 3), (5, 1), (3, 7), (5, 3), (7, 7), (1, 7, 3), (5, 7, 3)]
+SHAPES = [(), (0,), (1,), (7,), (1, 3), (5, 3), (7, 7), (5, 7, 3)]
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_whatever_shape_a_gradient_has_the_doctor_does_not_stumble(shape):
+def test_whatever_shape_a_gradient_has_the_doctor_does_not_stumble(shape, hurry, monkeypatch):
+    monkeypatch.setattr(repair, "SECONDS", (0.2, 0.2))  # to look for an edit, where none fits
     for name, old in (
         ("Dense", "self.x.T @ dout"),
-        ("Dense", "dout @ self.W.T"),
         ("LeakyReLU", "dout * np.where(self.x > 0, 1, self.alpha)"),
-        ("mean_squares", "difference / out.size"),
     ):
         thing = vars(module_of(name, old, f"np.random.default_rng(0).normal(size={shape})"))[name]
         report = examine(thing)

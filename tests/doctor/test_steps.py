@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from planted_mistakes import HEAD, run
 
-from tinygan.doctor import Verdict, examine, targets
+from tinygan.doctor import Verdict, examine, planning, targets
 
 GAME = """
 class GAN:
@@ -238,6 +238,7 @@ def test_gradients_of_players_that_name_no_loss_are_right_for_a_usual_one(old, n
         assert "train_step moves all parameters against gradients that are right" in report.remarks
 
 
+@pytest.mark.breadth
 @pytest.mark.parametrize(
     "old, new",
     [
@@ -317,7 +318,8 @@ def test_losses_that_leave_gradients_in_the_players_are_measured_each():
     assert {m.path[1] for m in wrong.measured if not m.row.passed} == {"G"}  # D is not blamed
 
 
-def test_a_step_of_players_that_are_handed_over_is_right_against_right_gradients():
+def test_a_step_of_players_that_are_handed_over_is_right_against_right_gradients(monkeypatch):
+    monkeypatch.setattr(planning, "SECONDS", 1)
     step = reports(PLAYERS + OUTSIDE)["train_step"]
     assert step.empty and "against gradients that are right" in step.remarks[-1]
     up = reports(PLAYERS + OUTSIDE.replace("G.W = G.W -", "G.W = G.W +"))["train_step"]

@@ -13,8 +13,7 @@ RIGHT, WRONG, UNCHECKED = Verdict.RIGHT, Verdict.WRONG, Verdict.UNCHECKED
 def verdicts(source):
     """Return ({name of a thing: Verdict}, everything that is printed) of what stands in a source."""
     found = {name: examine(target) for name, target in targets(run("mine.py", HEAD + source)).items()}
-    lines = [line for report in found.values() for line in (report, *report.findings)]
-    return {name: report.verdict for name, report in found.items()}, "\n".join(map(str, lines))
+    return {name: report.verdict for name, report in found.items()}, "\n".join(map(str, found.values()))
 
 
 # ---- what an optimizer holds ---------------------------------------------------------------------------
@@ -795,6 +794,7 @@ for term in ("/ m + penalty", "+ lambd / m * W2", '+ lambd / m * parameters["W1"
 TOTAL = "\ncost_total = 0\ncost_total += compute_cost(A2, Y, parameters, 0.1)\nprint(cost_total / 9)\n"
 
 
+@pytest.mark.breadth
 @pytest.mark.parametrize(
     "source, verdict",
     [(SUMMED + TOTAL, RIGHT), (SUMMED, WRONG), ((SUMMED + TOTAL).replace("(A2 - Y) / m", "(A2 - Y) / m / m"), WRONG)],

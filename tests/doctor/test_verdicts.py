@@ -1030,6 +1030,7 @@ def test_an_argument_called_like_the_class_is_not_made_of_the_class_itself():
     assert verdict(LABEL_SMOOTHING.replace("- self.target)", "- 1.1 * self.target)"))[0] is Verdict.WRONG
 
 
+@pytest.mark.breadth
 def test_what_returns_gradients_is_not_passed_over_where_it_cannot_be_run():
     source = """
 def sigmoid_prime(x):

@@ -355,6 +355,7 @@ def test_every_solution_is_the_finished_projects_own():
 # ---- race ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.breadth
 def test_the_finished_project_goes_the_packages_way(finished, capsys):
     code, out, _ = commands.answer(capsys, "race", finished)
     errors = [float(number) for number in re.findall(r"relative difference (\S+)", out)]
@@ -362,6 +363,7 @@ def test_the_finished_project_goes_the_packages_way(finished, capsys):
     assert re.search(r"A step: [\d.]+ ms", out) and "Dense.backward" in out and "Lesson 15" in out
 
 
+@pytest.mark.breadth
 def test_a_training_that_goes_another_way_is_told(finished, capsys):
     edit(
         finished,
@@ -377,6 +379,7 @@ def test_there_is_no_race_before_all_is_right(started, capsys):
     assert "0 of 15" in commands.refusal(capsys, "race", started)
 
 
+@pytest.mark.breadth
 def test_their_training_runs_and_leaves_pictures(finished):
     done = processes.run("train.py", "--steps", "20", "--data", "digits", "--without-r1", cwd=finished)
     assert done.returncode == 0, done.stderr

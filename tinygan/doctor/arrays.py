@@ -187,7 +187,7 @@ def fit_from_the_end(gradient, path, boxes):
         if not similar and not equal:
             return 1 if of_gradients and score and max(len(gradient), len(path)) < 4 else 0  # grad["v"] and par["v"]
         of_gradients = of_gradients or (similar and not equal)
-        score += 1 + (similar or 3)
+        score += 1 + (3 if equal else similar)
     return score if of_gradients else 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import operator
 import re
 from itertools import chain, combinations, permutations, product
 
@@ -29,9 +30,10 @@ class Edit:
             self.new = old
 
 
-def edits(function, level, attributes, numbers, entries=()):
+def edits(function, level, attributes, numbers, entries=(), last_first=False):
     """Yield the Edits of a function, the likelier ones at level 0.
 
+    last_first  where the value is computed first, and its gradient behind it
     entries  of dictionaries, as one would write them, layer['z'], and lists of arrays, self.z
     """
     if level:
@@ -51,17 +53,21 @@ def edits(function, level, attributes, numbers, entries=()):
             yield from (
                 of_statement(part, body, i, statement, numbers) if level else of_assignment(body, i, statement, lengths)
             )
+    later = {"share": [], "factor": [], "variable": [], "path": []}  # of which there are many
     counts = products(function)
-    for holder, key, node, statement in expressions(function):
+    parts = list(expressions(function))
+    for holder, key, node, statement in reversed(parts) if last_first else parts:
         divides = isinstance(holder, ast.BinOp) and isinstance(holder.op, ast.Div) and key == "right"
         counted = counts.get(getattr(node, "id", ""), ()) if divides or isinstance(holder, ast.Assign) else ()
-        for text in counted if level == 0 else ():  # m = N * H * W; in a shape it would be an array without end
-            yield Edit(
-                "factor", statement, holder, key, ast.fix_missing_locations(ast.copy_location(parse(text), node))
-            )
-        others = of_entries(node, entries if level == 0 else ())
-        for kind, new in chain(of_expression(node, names, numbers, level), others):
-            yield Edit(kind, statement, holder, key, ast.fix_missing_locations(ast.copy_location(new, node)))
+        sure = [("factor", parse(text)) for text in counted]  # m = N * H * W; in a shape it would be without end
+        sure = [*sure, *of_entries(node, entries)] if level == 0 else []
+        for i, (kind, new) in enumerate(chain(sure, of_expression(node, names, numbers, level))):
+            edit = Edit(kind, statement, holder, key, ast.fix_missing_locations(ast.copy_location(new, node)))
+            if i >= len(sure) and kind in later and (level or kind != "factor"):
+                later[kind].append(edit)
+            else:
+                yield edit
+    yield from chain(*later.values())
 
 
 def with_factor(function, missing):
@@ -348,6 +354,8 @@ def shapes(node, text):
         yield "transposed", ast.BinOp(node.right, node.op, node.left)
         left, right = ast.unparse(node.left), ast.unparse(node.right)
         yield "transposed", parse(f"({left}).T @ ({right}).T")
+        if left.endswith(".T"):
+            yield "transposed", parse(f"({right}).T @ {left[:-2]}")
 
 
 def turned(node):
@@ -363,7 +371,11 @@ def operands(node):
         kind = "term" if isinstance(node.op, (ast.Add, ast.Sub)) else "too much"
         yield kind, node.left
         if not isinstance(node.op, (ast.Div, ast.Pow)):
-            yield kind, node.right
+            rest = isinstance(node.op, ast.Sub) and getattr(node.left, "value", None) == 1  # z, of 1 - z
+            yield "share" if rest else kind, node.right
+        for factor, other in ((node.left, node.right), (node.right, node.left)):
+            if isinstance(node.op, ast.Mult) and isinstance(factor, (ast.Name, ast.Attribute, ast.Subscript)):
+                yield "share", ast.BinOp(parse(f"1 - {ast.unparse(factor)}"), node.op, other)
         other = {ast.Mult: ast.Div, ast.Div: ast.Mult}.get(type(node.op))
         if other:
             yield "factor", ast.BinOp(node.left, other(), node.right)
@@ -373,6 +385,7 @@ def operands(node):
         swap = {ast.Lt: ast.Gt, ast.Gt: ast.Lt, ast.LtE: ast.GtE, ast.GtE: ast.LtE}.get(type(node.ops[0]))
         if swap:
             yield "comparison", ast.Compare(node.left, [swap()], node.comparators)
+            yield "comparison", ast.Compare(node.left, [swap()], [ast.UnaryOp(ast.USub(), node.comparators[0])])
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.Invert, ast.Not)):
         yield "comparison", node.operand
 
@@ -382,12 +395,15 @@ def calls(node):
     if not isinstance(node, ast.Call):
         return
     name = getattr(node.func, "attr", "")
-    if name == "transpose" and len(node.args) > 2:
-        pairs = combinations(range(len(node.args)), 2)
-        for i, j in sorted(pairs, key=lambda pair: pair[1] - pair[0]):  # neighbors first
-            args = list(node.args)
-            args[i], args[j] = args[j], args[i]
-            yield "transposed", ast.Call(node.func, args, node.keywords)
+    if name == "transpose" and node.args:
+        axes = getattr(node.args[-1], "elts", node.args)  # np.transpose(x, (1, 0, 2)) or x.transpose(1, 0, 2)
+        orders = sorted(permutations(axes), key=lambda order: sum(map(operator.is_not, order, axes)))
+        for order in orders[1:]:  # with two exchanged first
+            args = order if axes is node.args else [*node.args[:-1], ast.Tuple(list(order), ast.Load())]
+            yield "axes", ast.Call(node.func, list(args), node.keywords)
+    if name == "cumsum" and len(node.args) == 1:
+        array, rest = ast.unparse(node.args[0]), "".join(f", {ast.unparse(word)}" for word in node.keywords)
+        yield "flipped", parse(f"{ast.unparse(node.func)}(({array})[::-1]{rest})[::-1]")
     if name in ("sum", "mean"):
         other = "mean" if name == "sum" else "sum"
         yield "mean", ast.Call(ast.Attribute(node.func.value, other, ast.Load()), node.args, node.keywords)

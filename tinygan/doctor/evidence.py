@@ -248,10 +248,12 @@ class Evidence:
         found += [self.fixed_batch] if self.fixed_batch else []
         for name, s in self.scalars.items():
             known = {name: s, f"1/{name}": 1 / s, f"1 - {name}": 1 - s, f"{name}²": s * s}
+            known |= {f"√{name}": s**0.5, f"1/√{name}": s**-0.5} if s > 0 else {}
             found += [text for text, v in known.items() if abs(v) not in (0, 1) and np.isclose(size, abs(v), rtol=1e-6)]
         simple = Fraction(size).limit_denominator(12)
-        found += [str(simple)] if simple.denominator > 1 and np.isclose(size, float(simple), rtol=1e-6) else []
-        return f"×{self.ratio:.6g}" + (f" = {sign}{found[0]}" if found else "")
+        if not found and simple.denominator > 1 and np.isclose(size, float(simple), rtol=1e-6):
+            found = [str(simple)]
+        return f"×{self.ratio:.6g}" + "".join(f" = {sign}{text}" for text in dict.fromkeys(found[:3]))
 
     @cached_property
     def scalars(self):

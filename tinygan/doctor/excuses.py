@@ -276,13 +276,17 @@ def from_logits(subject, found, remarks):
     """Take dout for the gradient in the logits s whose sigmoid is the output, where backward calls it so, dlogit."""
     called = [name for name in subject.douts if "logit" in name.lower()]
     wrong = [m for m in found if not m.row.passed]
+    said = f"{called[0]} is the gradient before the sigmoid that the output is made by" if called else ""
+    saturated = any(np.min(m.out * (1 - m.out)) < 1e-6 for m in wrong)  # p = 1 says nothing of its logit
+    if said and saturated and subject.setting.spread != "near":
+        return [m for m in found if m.row.passed]
     if not called or not wrong or any(m.out.min() <= 0 or m.out.max() >= 1 or m.a.shape != m.n.shape for m in wrong):
         return found
     slopes = {m.path: (m.J @ (m.dout / (m.out * (1 - m.out)))).reshape(m.n.shape) for m in wrong}
     again = [m._replace(n=n, row=compare(m.name, m.a, n)) for m in wrong for n in [slopes[m.path]]]
     if 2 * sum(m.row.passed for m in again) <= len(again):
         return found
-    remarks.append(f"{called[0]} is the gradient before the sigmoid that the output is made by")
+    remarks.append(said)
     return [next((other for other in again if other.path == m.path), m) for m in found]
 
 

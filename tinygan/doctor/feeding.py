@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import copy
 import re
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -151,8 +152,14 @@ def numbers(values, shape, sizes, rng, spread):
 
 def signed(rng, shape, low=0.1, high=2.0):
     """Numbers with low < |x| < high, away from the kink of a rectifier, half of them negative."""
-    signs = rng.permutation(np.resize([1.0, -1.0], int(np.prod(shape)))).reshape(shape)
+    signs = rng.permutation(alternating(int(np.prod(shape)))).reshape(shape)
     return signs * rng.uniform(low, high, shape)
+
+
+@cache
+def alternating(size):
+    """1, -1, 1, ..."""
+    return np.resize([1.0, -1.0], size)
 
 
 def one_hot(rng, shape, axis):

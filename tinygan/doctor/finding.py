@@ -264,7 +264,8 @@ def values_for(gradient, stem, rest, losses):
             alternatives += [(first, call) for first in made.values() if unknown <= set(first.needs) - set(call.needs)]
         if is_loss(call.name) and any(map(CACHE.fullmatch, gradient.needs)):  # what forward(params, X) returns
             first = [f for f in rest.values() if re.fullmatch(FORWARD, f.name.lower()) and not is_loss(f.name)]
-            alternatives += [(f, call) for f in first if set(f.needs) <= {*known, *call.needs}]
+            fit = [f for f in first if set(f.needs) <= {*known, *call.needs} or f.returns[:1] == call.needs[:1] != ()]
+            alternatives += [(f, call) for f in fit]
         if is_loss(call.name) and not call.needs and not gradient.needs:  # what it compares is kept in the object
             alternatives += [(first, call) for first in rest.values() if re.fullmatch(FORWARD, first.name.lower())]
         if not targets or len(gradient.needs) == len(call.needs) or any(map(DOUT.fullmatch, known)):

@@ -10,6 +10,8 @@ a is the computed gradient, n the measured one, J the Jacobian, n = J dout; N ba
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
 from tinygan.doctor.evidence import same
@@ -198,7 +200,7 @@ def _(e):
 @mistake("penalty on what the loss leaves out")
 def _(e):
     part, x = -e.rest[e.off], e.x[e.off]
-    some = e.is_loss and 0 < e.off.sum() < e.off.size and np.any(x) and part @ x > 0
+    some = e.is_loss and 0 < 2 * e.off.sum() <= e.off.size and np.any(x) and part @ x > 0
     return some and same(part, (part @ x) / (x @ x) * x) and (len(x) > 1 or same_again(e))
 
 
@@ -288,7 +290,8 @@ def _(e):
     part, x = e.rest[e.off], e.x[e.off]
     if not e.is_loss or part.size < 3 or not np.any(e.a) or not np.isnan(e.ratio):
         return False
-    for text, basis in ((e.name, x), (f"sign({e.name})", np.sign(x))):
+    absolute = re.search(r"abs\(|sign\(|l1|lasso", e.subject.target.text, re.I)
+    for text, basis in ((e.name, x), *[(f"sign({e.name})", np.sign(x))] * bool(absolute)):
         c = np.sum(part * basis) / max(np.sum(basis * basis), 1e-300)
         if same(part, c * basis):
             known = [name for name, s in e.scalars.items() for k in (1, 2) if np.isclose(abs(c), k * abs(s), rtol=1e-6)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 # fmt: off
-GRADIENT = re.compile(r"(?P<before>.*?)_?(backward(_?pass|_?propagat\w+|_?prop)?|back_?prop\w*|pull_?back|back(?![a-z])|pull(?![a-z_])|bprop|bwd|(sub)?gradient(s|en)?|grads?|prime|deriv(ative|ation)?s?(?![a-z])|partials|adjoint|vjp|bptt|ableitung(en)?|r(ue|ü)ckw(ae|ä)rts)_?(?P<after>.*)", re.I)
+GRADIENT = re.compile(r"(?P<before>.*?)_?(backward(_?pass|_?propagat\w+|_?prop)?|back_?prop\w*|pull_?back|back(?![a-z])|pull(?![a-z_])|bprop|bwd?(?![a-z])|(sub)?gradient(s|en)?|grads?|prime|deriv(ative|ation)?s?(?![a-z])|partials|adjoint|vjp|bptt|ableitung(en)?|r(ue|ü)ckw(ae|ä)rts)_?(?P<after>.*)", re.I)
 FORWARD = r"(update_?output|forward(_?pass|_?train|_?propagat\w+|_?prop)?|fprop|fwd|feed(_?forward)?|vorw(ae|ä)rts|__call__|call|predict|value|loss|cost|comp\w*|calc\w*|func\w*|fn|)"
 LOSS = re.compile(r".*(loss|cost|error|objective|criterion|energy|nll|entropy|mse|bce|penalty|divergence|likelihood|neg_?log|log_?lik|(log_?|neg_?)evidence|elbo|energ\w*|kosten|verlust|fehler).*", re.I)
 STEP = re.compile(r"(?!.*(forward|backward|cell))(.*_)?(step|update)(_.*)?|train_?(d|g|disc\w*|gen\w*|critic|on_batch|batch|one(_?\w+)?|one_batch|\w*step)|sgd|learn(_one)?|(partial_)?fit_(one|sample)|partial_fit", re.I)
@@ -17,7 +17,7 @@ FLAG = re.compile(r"deriv\w*|prime|grad\w*|d|backward", re.I)  # of f(x, deriv=F
 GRADIENTS = {"grads", "gradients", "grad", "g", "dw", "grads_and_vars", "gradient", "dparams", "derivatives"}
 CLIP = re.compile(r"clip\w*_norm\w*")  # of gradients
 CACHE = re.compile(r"\w*cache\w*|ctx|context|saved\w*|memory|tape|mem|aux|residuals?|store", re.I)
-NO_LOSS = re.compile(r"(?!.*back).*forward.*|(init|_(?!\w*(loss|cost))|make|load|split|im2col|param|get_|fit|train|run|main|sample|generate).*|.*(shape|size).*")
+NO_LOSS = re.compile(r"(?!.*back).*forward.*|(init|_(?!\w*(loss|cost))|make|load|split|im2col|param|get_(?!.*(loss|cost))|fit|train|run|main|sample|generate).*|.*(shape|size).*")
 COMMON_WORDS = set("""loss cost function fn func nll objective error value compute calc calculate get eval forward backward gradient
 gradients grad grads derivative deriv prime d of the""".split())
 NO_GRADIENT = re.compile(r"no_?grad|fit_.*|tangent.*|save.*|param\w*_grads?|.*(num|check|test|clip|zero|norm|finite|approx|estimat|reset|flush|apply|plot|print|init|get_|set_|compare|descen[td]|ascent).*", re.I)

@@ -17,7 +17,18 @@ from tinygan.doctor.feeding import Draw, Make, Several, Size
 from tinygan.doctor.finding import of_class
 from tinygan.doctor.names import LOSS
 from tinygan.doctor.sandbox import Stopped, call
-from tinygan.doctor.source import flat, node_of, own_classes, parameters, required, returns, text_about, walk_own, words
+from tinygan.doctor.source import (
+    einsums,
+    flat,
+    node_of,
+    own_classes,
+    parameters,
+    required,
+    returns,
+    text_about,
+    walk_own,
+    words,
+)
 from tinygan.layers import Dense, LeakyReLU, Sigmoid, Tanh
 from tinygan.network import Network
 
@@ -116,11 +127,35 @@ def candidates(target, names, value, gradient, world, example, instance):
     for p in [p for step in value if step.function is None for p in parameters_of(target, step)]:
         if p.name in space and isinstance(p.default, float):
             space[p.name] = [p.default, *space[p.name]]
+    for name, draw in by_einsum(nodes, names).items() if world.name == "rows" else ():
+        space[name] = [draw, *space.get(name, ())]
+    for name in names:
+        if re.search(rf"\b{name}\b[^\n]*\b({SYMMETRIC})", target.text, re.I):
+            space[name] = list(map(symmetric, space[name]))
     for name, given in (example or {}).items():
         key = name if name in space or f"init.{name}" not in space else f"init.{name}"
         shape = isinstance(given, tuple) and all(isinstance(length, int) for length in given)
         space[key] = [Draw(" ".join(map(str, given)))] if shape and not key.startswith("init.") else [given]
     return space
+
+
+def by_einsum(nodes, names):
+    """Return {name: Draw} of arguments that meet in an einsum; all axes but that of the samples are of one length."""
+    found = {}
+    for letters, operands in [pair for node in nodes for pair in einsums(node)]:
+        if 1 < len(operands) == len(set(operands) & set(names)) and all(map(str.isalpha, letters)):
+            axes = [" ".join("N" if letter in "nb" else "I" for letter in word) for word in letters]
+            found |= dict(zip(operands, map(Draw, axes), strict=True))
+    return found
+
+
+SYMMETRIC = r"gram|covariance|symmetric|laplacian|adjacency"
+
+
+def symmetric(candidate):
+    """The same candidate, symmetric if it is a square matrix."""
+    words = candidate.shape.split() if isinstance(candidate, Draw) else ()
+    return candidate._replace(values="symmetric") if len(words) == 2 and words[0] == words[1] else candidate
 
 
 def parameters_of(target, step):

@@ -159,11 +159,16 @@ class Pair(Subject):
         names = unstarred(self.form.gradient.returns, back)
         plain = [i for i, name in enumerate(names) if name in ("grad", "gradient", "grads")]
         if len(plain) == 1 and not any(is_gradient_name(name) for i, name in enumerate(names) if i != plain[0]):
-            returned = [part for part in returned if len(names) == 1 or part[0][0] == plain[0]]  # and not the error
+            shapes = [np.shape(value) for value in self.args.values()]  # return dh @ W.T, grads
+            returned = [
+                (path, value)
+                for path, value in returned
+                if len(names) == 1 or path[0] in plain or names[path[0]] is None and np.shape(value) in shapes
+            ]  # and not the error
         found = self.matched(returned, names, changed)
         found = self.in_lists(found)
         self.broken += self.exchanged(returned, found)
-        own = [path for path, g in found.items() if path[0] == "self" and g is not None]
+        own = [path for path, g in found.items() if (path[0] == "self" or len(path) > 1) and g is not None]
         losses = is_loss(self.value[-1].name) and not all(map(self.of_samples, filter(is_array, found.values())))
         if (len(own) > 1 or losses) and not self.told and not self.is_loss and self.form.kind == "pair":
             self.stage = 3

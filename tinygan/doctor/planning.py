@@ -8,7 +8,7 @@ import re
 import time
 from dataclasses import replace
 from functools import lru_cache
-from itertools import combinations, product
+from itertools import chain, combinations, product
 
 import numpy as np
 
@@ -31,7 +31,7 @@ from tinygan.doctor.offers import (
 )
 from tinygan.doctor.pair import Pair, free_arguments
 from tinygan.doctor.sandbox import Stopped, Unfilled, call, counted_lines, in_library, made_like
-from tinygan.doctor.source import parameters, required, text_about, tree_of
+from tinygan.doctor.source import einsums, parameters, required, text_about, tree_of
 from tinygan.doctor.subject import Both, Plan, Setting, object_in_use
 
 ATTEMPTS = 300  # that the search in one world may make; counted, so that the answer is the same on every machine
@@ -68,6 +68,7 @@ class Attempt:
                 self.square = bool(LOSS.fullmatch(plan.value[-1].name)) and any(squares)  # np.dot(Y, np.log(A).T)
                 fit = fit and not self.square
                 fit = fit and not self.subject.left  # a gradient that belongs to nothing
+                fit = fit and not stretched(plan.value, self.subject.args)
                 self.progress = (5 if fit and felt else 4 if shapes else 3.5, sum(g == x for g, x in shapes), 0)
                 return
             except (Stopped, *SENSELESS) as error:
@@ -77,6 +78,20 @@ class Attempt:
     @property
     def done(self):
         return self.progress[0] >= 5
+
+
+def stretched(value, args):
+    """Does an einsum take one entry of an argument for many, "nd,de->ne" of (N, 1) and (D, E)? It is not meant so."""
+    for spec, names in chain.from_iterable(einsums(step.node) for step in value if step.node is not None):
+        lengths = {}
+        for letters, name in zip(spec, names, strict=False):
+            array = args.get(name)
+            if isinstance(array, np.ndarray) and len(letters) == array.ndim:
+                for letter, n in zip(letters, array.shape, strict=True):
+                    lengths.setdefault(letter, set()).add(n)
+        if any(len(found) > 1 for found in lengths.values()):
+            return True
+    return False
 
 
 def depth(error):
@@ -91,10 +106,11 @@ def depth(error):
 BATCH = r"\baxis\b|keepdims|mean\(|\bsum\(|batch|/ *[mnN]\b|einsum"  # of code that knows that there are several samples
 
 
-def plan_for(target, form, setting, example=None):
-    """Return the Attempt that came farthest."""
+def plan_for(target, form, setting, example=None, seconds=None):
+    """Return the Attempt that came farthest, in so many seconds of computing (SECONDS)."""
     perhaps = form.kind == "both" and not LOSS.fullmatch(form.name)  # it may be a helper, and no loss at all
-    best, ran, stop = None, None, time.process_time() + SECONDS / (1 + 3 * perhaps)  # ``ran``: where forward does first
+    stop = time.process_time() + (seconds or SECONDS) / (1 + 3 * perhaps)
+    best, ran = None, None  # ``ran``: where forward does first
     meant = [value for value in form.values if value[-1].function in IMPLIED.values()][1:]  # run all alike
     values = [value for value in form.values if value not in meant]
     alternatives = [(value, world) for value in values for world in worlds(target, form, value)]
@@ -128,7 +144,7 @@ def worlds(target, form, value):
     """The layouts to be tried: what is documented, then all others. Of a game's scores there is one a sample."""
     names, result = free_arguments(value, form.gradient, form.kind), list(feeding.WORLDS)
     found, _ = documented(target, [*names, *constructor_names(target)])
-    if target.owner is None and any(re.fullmatch(feeding.GAME, name) for name in names):
+    if form.kind != "step" and any(re.fullmatch(feeding.GAME, name) for name in names):
         result = with_first(result, "one column")
     places = re.findall(rf"\b{names[0]}\[(\d)\]", target.text) if len(names) == 1 else []
     if max(map(int, places), default=0) > 0:

@@ -44,6 +44,8 @@ FAILS = (
 KINDS = {  # of an edit that mends: (name of the mistake, what it means)
     "sign": ("wrong sign", "a part of it has the wrong sign"),
     "transposed": ("transposed matrix", "in a product a matrix is transposed that must not be, or the other way round"),
+    "axes": ("wrong order of axes", "two axes stand in each other's place"),
+    "share": ("the other share", "z stands where 1 - z belongs, or the other way round"),
     "flipped": ("turned around", "it runs backwards, and must run forwards, or the other way round"),
     "mean": ("mean for sum", "a mean stands where a sum belongs, or the other way round"),
     "axis": ("summed over the wrong axis", "the sum runs over another index than the one that should be gone"),
@@ -103,7 +105,7 @@ def repair(e, report, level, named=False, lines=(), missing=""):
     """
     subject, stop = e.subject, time.process_time() + (TO_PLACE if named else SECONDS[level])
     subjects = {m.subject: None for m in report.measured if m.subject.form is subject.form}
-    wanted = {s: {m.path: m.n for m in report.measured if m.subject is s} for s in {subject: None} | subjects}
+    wanted = {s: {m.path: known(m) for m in report.measured if m.subject is s} for s in {subject: None} | subjects}
     outs = {m.subject: (m.out, m.dout) for m in report.measured}
     state = [(leaf, leaf.value, np.array(leaf.value)) for s in wanted for leaf in s.state()]
     lent = [arg for s in wanted for arg in s.args.values() if isinstance(arg, list)]  # of indices, perhaps
@@ -128,9 +130,17 @@ def repair(e, report, level, named=False, lines=(), missing=""):
                 box[:] = parts
 
     def changes(node):
-        return with_factor(node, missing) if missing else edits(node, level, names, numbers, entries)
+        if missing:
+            return with_factor(node, missing)
+        return edits(node, level, names, numbers, entries, last_first=subject.form.kind == "both")
 
     return search(involved(subject), changes, stop, right, lines)
+
+
+def known(m):
+    """Return (the entries of a gradient of which something is known, their slopes)."""
+    sampled = np.any(m.J, axis=1).reshape(m.n.shape) if "sampled" in m.row.note else np.ones(m.n.shape, bool)
+    return sampled, m.n[sampled]
 
 
 def repair_rule(rule, again):
@@ -198,8 +208,10 @@ def mends(subject, holder, name, node, wanted, out, dout):
         with replaced(holder, name, node), time_limit(1):
             found = subject.gradients(dout)
             right = all(
-                found.get(path) is not None and found[path].shape == n.shape and relative_error(found[path], n) < 1e-6
-                for path, n in wanted.items()
+                found.get(path) is not None
+                and found[path].shape == sampled.shape
+                and relative_error(found[path][sampled], n) < 1e-6
+                for path, (sampled, n) in wanted.items()
             )
             return right and relative_error(subject.out(), out) < 1e-12
     except (TimeIsUp, *FAILS):

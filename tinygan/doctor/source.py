@@ -60,6 +60,9 @@ def parameters(function):
         if isinstance(function, types.MethodType) and isinstance(function.__func__, types.FunctionType):
             own = parameters(function.__func__)
             return own[len(own) > 0 and own[0].kind is not inspect.Parameter.VAR_POSITIONAL :]
+        plain = type(function) is type and function.__new__ is object.__new__
+        if plain and isinstance(function.__init__, types.FunctionType):
+            return parameters(function.__init__)[1:]
         if isinstance(function, types.FunctionType):
             return list(signature_of(function, id(function.__defaults__), id(function.__kwdefaults__)))
         return list(inspect.signature(function).parameters.values())
@@ -129,6 +132,18 @@ def words(module, name):
 def own_classes(module):
     """The classes that a module defines itself."""
     return [k for k in list(vars(module).values()) if isinstance(k, type) and k.__module__ == module.__name__]
+
+
+@lru_cache(1000)
+def einsums(node):
+    """Return [(the letters of its operands, their names)] of the einsums of a function, "" for what has none."""
+    calls = [part for part in walk_own(node) if isinstance(part, ast.Call)]
+    calls = [part for part in calls if getattr(part.func, "attr", "") == "einsum" and part.args]
+    return [
+        (part.args[0].value.split("->")[0].replace(" ", "").split(","), [getattr(x, "id", "") for x in part.args[1:]])
+        for part in calls
+        if isinstance(getattr(part.args[0], "value", None), str)
+    ]
 
 
 def flat(names):

@@ -30,7 +30,7 @@ def descends(target, form, subjects):
     if not subjects:
         return ""
     runs = form.gradient if target.owner is None else form.gradient._replace(function=run, bound=True)
-    attempt = plan_for(target, form._replace(values=((runs,),)), Setting())
+    attempt = plan_for(target, form._replace(values=((runs,),)), Setting(), seconds=2)
     known = {name: given for subject in subjects for name, given in subject.plan.given.items()}
     given = {name: known.get(name, guess) for name, guess in attempt.plan.given.items()}
     for subject in subjects[:1] if attempt.progress[0] < 2 else ():  # it takes what its gradients take
