@@ -3155,7 +3155,7 @@ class Facts:
     ],
 )
 def test_the_line_of_a_mistake_is_found_where_only_wrong_gradients_come_from(source, right, wrong, monkeypatch):
-    monkeypatch.setattr(repair, "TO_PLACE", 30)  # however slow the machine is
+    monkeypatch.setattr(repair, "SECONDS", (30, 60))  # however slow the machine is
     source = source.replace('"', "'")
     assert verdict(source)[0] is Verdict.RIGHT and source.count(right) == 1
     *_, last = targets(run("mine.py", HEAD + source.replace(right, wrong))).values()
