@@ -54,6 +54,22 @@ ANY_NUMBER = "where the norm is 0, g is 0, and may be divided by any number"
 ANY_NEGATIVE = "NumPy takes any negative length for the one that it has to find"
 SAME_PRODUCT = "an outer product is what matmul computes as well, only more slowly"
 ONE_FOR_EACH = "slopes has one entry for each layer: strict says so, and never speaks"
+ANOTHER_ORDER = "the same sum in another order"
+ONLY_MEMORY = "it says how much memory is used at once, or which; the numbers are the same"
+EITHER_WAY = "columns are added together or one by one, which is the same where the kernel can be so divided"
+FOR_READERS = "the Network sets them; the line is for readers and editors"
+
+# lines of which there is more than one mutant
+UNFOLDED = "patches.reshape(-1, h, w, K, K, C)[...] = windows.transpose(0, 1, 2, 4, 5, 3)"
+FOLDED = "n, step, width = (len(patches), S // together, -(-(W + 2 * P) // together))"
+TOGETHER = "together = S if C > 1 and K % S == 0 else 1"
+BIAS_GRADS = "return dout.sum(axis=0).reshape(-1, len(self.b)).sum(axis=0)"
+GROUPED = (
+    "out, x_hat = (self.work_array(name, x.shape, x.dtype).reshape(-1, m, x.shape[1]) for name in ('out', 'x_hat'))"
+)
+CHANNEL_MEAN = "return x.mean(axis=1).reshape(len(x), -1, self.channels).mean(axis=1)"
+CHANNEL_SUM = "return x.sum(axis=(0, 1)).reshape(-1, self.channels).sum(axis=0)"
+VIEWS = "self.gain = self.b = self.dgain = self.db = self.mean = self.variance = None"
 
 # (file, statement, what became of it): why it changes nothing
 EQUIVALENT: dict[tuple[str, str, str], str] = {
@@ -79,14 +95,72 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "layers.py",
         "return products.sum(axis=0).reshape(-1, self.channels).sum(axis=0)",
         "return products.reshape(-1, self.channels).sum(axis=0)",
-    ): "the same sum in another order",
+    ): ANOTHER_ORDER,
     (
         "layers.py",
         "self.da += self.slope_grads(dout_v * self.kept('v') * (self.x.real <= 0))",
         "self.da += self.slope_grads(dout_v * self.kept('v') * (self.x.real < 0))",
     ): "at x = 0, the kink, either is as good",
-    ("layers.py", "self.a = self.da = None", "pass"): "the Network sets both; the line is for readers and editors",
+    (
+        "layers.py",
+        "return np.multiply(v, self.slope(), out=self.work_array('out_v', v.shape, self.x.dtype))",
+        "return np.multiply(v, self.slope())",
+    ): ONLY_MEMORY,
+    ("layers.py", "self.a = self.da = None", "pass"): FOR_READERS,
     **{("layers.py", "super().__init__()", other): "Pack has no work arrays" for other in ("pass", "super()")},
+    **{
+        (file, line, line.replace("-1", "-2")): ANY_NEGATIVE
+        for file, line in (
+            ("convolution.py", "padded[:, P:P + H, P:P + W] = x.reshape(-1, H, W, C)"),
+            ("convolution.py", UNFOLDED),
+            ("convolution.py", "patches = patches.reshape(-1, h, w, K, K // together, together * C)"),
+            ("convolution.py", "x.reshape(n, H, W, C)[...] = padded.reshape(n, H + 2 * P, -1, C)[:, P:P + H, P:P + W]"),
+            ("convolution.py", "return small.reshape(-1, self.small[2])"),
+            ("convolution.py", BIAS_GRADS),
+            ("normalization.py", GROUPED),
+            ("normalization.py", "return x.reshape(-1, x.shape[2])"),
+            ("normalization.py", "return np.tile(values, n_inputs // self.channels).reshape(-1, 1, n_inputs)"),
+            ("normalization.py", CHANNEL_MEAN),
+            ("normalization.py", CHANNEL_SUM),
+        )
+    },
+    ("convolution.py", BIAS_GRADS, BIAS_GRADS.replace(".sum(axis=0)", "", 1)): ANOTHER_ORDER,
+    ("normalization.py", CHANNEL_MEAN, CHANNEL_MEAN.replace(".mean(axis=1)", "", 1)): ANOTHER_ORDER,
+    ("normalization.py", CHANNEL_SUM, CHANNEL_SUM.replace(".sum(axis=(0, 1))", "", 1)): ANOTHER_ORDER,
+    **{("convolution.py", "CHUNK = 32", f"CHUNK = {other}"): ONLY_MEMORY for other in (31, 33)},
+    **{
+        ("convolution.py", FOLDED, FOLDED.replace("-(-(W + 2 * P) // together)", other)): ONLY_MEMORY
+        for other in ("-(-(W + 2 * P) * together)", "--(W + 2 * P)", "-(-(W + 3 * P) // together)")
+    },
+    (
+        "convolution.py",
+        "self.dW += np.matmul(patches.T, self.places(small), out=product)",
+        "self.dW += np.matmul(patches.T, self.places(small))",
+    ): ONLY_MEMORY,
+    **{
+        ("convolution.py", TOGETHER, TOGETHER.replace("C > 1 and K % S == 0", other)): EITHER_WAY
+        for other in (
+            "K % S == 0",
+            *(f"C {other} and K % S == 0" for other in ("<= 1", ">= 1", "> 2", "> 0", "> 1.001")),
+            *(f"C > 1 and {other}" for other in ("K == 0", "S == 0", "K % S == -1")),
+        )
+    },
+    (
+        "convolution.py",
+        "if min(*large, *small, kernel, stride, padding + 1) < 1:",
+        "if min(*large, *small, kernel, stride, padding + 1.001) < 1:",
+    ): "a padding is a whole number",
+    ("normalization.py", VIEWS, VIEWS.replace("mean", "sum")): FOR_READERS,
+    (
+        "normalization.py",
+        "np.subtract(x, self.spread(mean), out=x_hat)",
+        "np.subtract(self.spread(mean), x, out=x_hat)",
+    ): "the first of the two is only squared",
+    (
+        "normalization.py",
+        "M = self.x_hat[0].size // self.channels",
+        "M = self.x_hat[-1].size // self.channels",
+    ): "all groups are of one size",
     (
         "network.py",
         "self.statistics = np.zeros(parameter_count(self.layers, 'statistics'), dtype)",
@@ -345,21 +419,31 @@ class InPlaceOf(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 
 class Entered:
-    """A pytest plugin: notes how long each test takes, and by their first lines which functions of a file it enters."""
+    """A pytest plugin: notes how long each test takes, and by their first lines which functions of a file it enters.
+
+    What a file of tests enters as it is read, for a table of examples, is entered by each of its tests.
+    """
 
     def __init__(self, file, notes):
-        self.path, self.notes, self.tests = str(ROOT / "tinygan" / file), notes, {}
+        self.path, self.notes, self.tests, self.first = str(ROOT / "tinygan" / file), notes, {}, {}
 
-    @pytest.hookimpl(hookwrapper=True)
-    def pytest_runtest_protocol(self, item):
-        entered = set()
-
-        def note(frame, event, arg):
+    def note(self, entered):
+        def called(frame, event, arg):
             if event == "call" and frame.f_code.co_filename == self.path:
                 entered.add(frame.f_code.co_firstlineno)
 
-        start = time.process_time()
-        sys.setprofile(note)
+        sys.setprofile(called)
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_make_collect_report(self, collector):
+        self.note(self.first.setdefault(collector.nodeid, set()))
+        yield
+        sys.setprofile(None)
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_runtest_protocol(self, item):
+        entered, start = set(self.first[item.parent.nodeid]), time.process_time()
+        self.note(entered)
         yield
         sys.setprofile(None)
         self.tests[item.nodeid] = time.process_time() - start, sorted(entered)

@@ -571,6 +571,13 @@ def test_the_running_variance_is_unbiased_and_renewed_by_a_tenth():
     assert layer.variance == pytest.approx([0.9 + 0.1 * 2, 0.9 + 0.1 * 8])
 
 
+def test_groups_are_renewed_by_the_mean_of_their_statistics():
+    network, layer = batch_norm(2, group=2)
+    network.backward(network.forward(np.array([[1.0, 1.0], [3.0, 5.0], [7.0, 2.0], [9.0, 2.0]])))
+    assert layer.mean == pytest.approx([0.1 * (2 + 8) / 2, 0.1 * (3 + 2) / 2])
+    assert layer.variance == pytest.approx([0.9 + 0.1 * (2 + 2) / 2, 0.9 + 0.1 * (8 + 0) / 2])
+
+
 def test_nothing_is_renewed_where_nothing_is_learnt():
     network, _ = batch_norm()
     x = np.random.default_rng(0).normal(2, 3, (5, 6))
@@ -591,6 +598,14 @@ def test_in_inference_a_sample_does_not_depend_on_the_others():
         for n in range(len(case.x)):
             assert_close(f"sample {n}", case.network.forward(case.x[n : n + 1])[0], together[n], 1e-13)
     assert np.abs(case.network.forward(case.x) - together).min() > 1e-6, "training and inference are the same"
+
+
+def test_in_inference_no_groups_are_needed_nor_a_second_sample():
+    (grouped, layer), x = batch_norm(group=4), np.random.default_rng(0).normal(size=(3, 3))
+    layer.mean[:], layer.variance[:] = [1, 2, 3], [4, 5, 6]
+    for n in (1, 3):
+        with grouped.inference():
+            assert_close("out", grouped.forward(x[:n]), (x[:n] - [1, 2, 3]) / np.sqrt([4, 5, 6]), 1e-5)
 
 
 def test_inference_ends_also_where_an_error_ends_it():
@@ -738,11 +753,12 @@ def test_first_weights_keep_the_size_of_the_signal(kind, shape, channels):
 
 
 @pytest.mark.parametrize("kind", [Conv2D, ConvTranspose2D])
+@pytest.mark.parametrize("K, S", [(4, 2), (6, 3)])
 @pytest.mark.parametrize("init, spread", [("dcgan", 0.02), ("he", None), ("xavier", None)])
-def test_first_weights_have_the_spread_that_was_asked_for(kind, init, spread):
-    network = Network([kind((8, 8, 16), 12, init=init)], np.random.default_rng(0), np.float64)
+def test_first_weights_have_the_spread_that_was_asked_for(kind, K, S, init, spread):
+    network = Network([kind((8, 8, 16), 12, K, S, init=init)], np.random.default_rng(0), np.float64)
     rng = np.random.default_rng(0)
-    K, S, felt, feeling = 4, 2, 16, 12  # channels that an output feels, and that feel an input
+    felt, feeling = 16, 12  # channels that an output feels, and that feel an input
     n_in, n_out = K * K * felt, K * K * feeling
     n_in, n_out = (n_in, n_out / S**2) if kind is Conv2D else (n_in / S**2, n_out)
     W, r = network.layers[0].W, np.sqrt(6 / (n_in + n_out))
@@ -754,6 +770,10 @@ def test_first_weights_have_the_spread_that_was_asked_for(kind, init, spread):
 def test_prelu_starts_at_a_quarter_and_batch_norm_at_x_hat():
     network = Network([PReLU(2), BatchNorm(2)], np.random.default_rng(0))
     assert network.params.tolist() == [0.25, 0.25, 1, 1, 0, 0]
+    network.params[:], network.statistics[:] = 7, 7
+    for layer in network.layers:
+        layer.initialize(np.random.default_rng(0))
+    assert network.params.tolist() == [0.25, 0.25, 1, 1, 0, 0] and network.statistics.tolist() == [0, 0, 1, 1]
 
 
 # ---- misuse --------------------------------------------------------------------------------------
@@ -813,7 +833,7 @@ def test_sizes_that_leave_no_image_are_an_error_that_names_the_layer(make):
 
 
 def test_layers_introduce_themselves():
-    layers = [Conv2D((28, 28, 1), 16), ConvTranspose2D((7, 7, 32), 16), BatchNorm(16), PReLU(3)]
+    layers = [Conv2D([28, 28, 1], 16), ConvTranspose2D([7, 7, 32], 16), BatchNorm(16), PReLU(3)]
     assert list(map(repr, layers)) == [
         "Conv2D((28, 28, 1), 16)", "ConvTranspose2D((7, 7, 32), 16)", "BatchNorm(16)", "PReLU(3)",
     ]  # fmt: skip

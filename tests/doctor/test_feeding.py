@@ -3498,6 +3498,187 @@ class Hinge:
 """
 
 
+BY_NAME = """
+class Adam:
+    def __init__(self, params, lr=0.001, beta1=0.9, beta2=0.999, eps=1e-8):
+        self.lr, self.beta1, self.beta2, self.eps, self.t = lr, beta1, beta2, eps, 0
+        self.m = {k: np.zeros_like(p) for k, p in params.items()}
+        self.v = {k: np.zeros_like(p) for k, p in params.items()}
+
+    def update(self, params, grads):
+        self.t += 1
+        for k in params:
+            self.m[k] = self.beta1 * self.m[k] + (1 - self.beta1) * grads[k]
+            self.v[k] = self.beta2 * self.v[k] + (1 - self.beta2) * grads[k] ** 2
+            m_hat, v_hat = self.m[k] / (1 - self.beta1**self.t), self.v[k] / (1 - self.beta2**self.t)
+            params[k] -= self.lr * m_hat / (np.sqrt(v_hat) + self.eps)
+"""
+GUARDED = """
+def cross_entropy(scores, labels):
+    e = np.exp(scores - scores.max(axis=1, keepdims=True))
+    p, onehot = e / e.sum(axis=1, keepdims=True), np.eye(scores.shape[1])[labels]
+    return -np.sum(onehot * np.log(p + 1e-12)) / len(labels), (p - onehot) / len(labels)
+
+
+def loss_fn(params, x, labels):
+    hidden = np.maximum(0, x @ params["W1"])
+    loss, d = cross_entropy(hidden @ params["W2"], labels)
+    dhidden = d @ params["W2"].T * (hidden > 0)
+    return loss, {"W1": x.T @ dhidden, "W2": hidden.T @ d}
+
+
+loss_fn({"W1": np.random.randn(4, 5), "W2": np.random.randn(5, 3)}, np.random.randn(6, 4), np.arange(6) % 3)
+"""
+NUMBERED = """
+class Affine:
+    def __init__(self, W, b):
+        self.W, self.b = W, b
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W + self.b
+
+    def backward(self, dout):
+        self.dW, self.db = self.x.T @ dout, dout.sum(axis=0)
+        return dout @ self.W.T
+
+
+class Net:
+    def __init__(self, n_in=4, n_out=3, l2=0.1):
+        self.l2, self.layers = l2, [Affine(np.random.randn(n_in, 5), np.zeros(5))]
+        self.layers.append(Affine(np.random.randn(5, n_out), np.zeros(n_out)))
+
+    def loss(self, x, t):
+        for layer in self.layers:
+            x = layer.forward(x)
+        self.e = x - t
+        return 0.5 * np.sum(self.e**2) + sum(0.5 * self.l2 * np.sum(layer.W**2) for layer in self.layers)
+
+    def gradient(self, x, t):
+        self.loss(x, t)
+        dout = self.e
+        for layer in reversed(self.layers):
+            dout = layer.backward(dout)
+        a, b = self.layers
+        return {"W1": a.dW + self.l2 * a.W, "b1": a.db, "W2": b.dW + self.l2 * b.W, "b2": b.db}
+"""
+AS_MANY = """
+class Line:
+    def __init__(self, n=2):
+        self.a, self.b = np.random.randn(3), np.random.randn(3)
+
+    def forward(self, x):  # x (6,)
+        self.x = x
+        return x * np.tile(self.a, 2) + np.tile(self.b, 2)
+
+    def backward(self, dy):
+        self.da = (dy * self.x).reshape(2, 3).sum(axis=0)
+        self.db = dy.reshape(2, 3).sum(axis=0)
+        return dy * np.tile(self.a, 2)
+
+
+Line().forward(np.random.randn(6))
+"""
+WINDOWS = """
+class Smooth:
+    def __init__(self):
+        self.k = np.random.randn(3)
+
+    def forward(self, x):
+        self.windows = np.lib.stride_tricks.sliding_window_view(x, 3, axis=1)
+        return self.windows @ self.k
+
+    def train_step(self, x, t, lr):
+        e = self.forward(x) - t
+        loss = 0.5 * np.sum(e**2)
+        self.k -= lr * np.einsum("ntk,nt->k", self.windows, e)
+        return loss
+
+
+Smooth().train_step(np.random.randn(4, 8), np.random.randn(4, 6), 0.1)
+"""
+OF_THE_FILE = """
+class Gain:
+    def __init__(self, n):
+        self.g = np.ones(n)
+
+    def forward(self, x):
+        self.x = x
+        return np.tanh(x) * self.g
+
+    def backward(self, dout):
+        self.dg = np.sum(dout * np.tanh(self.x), axis=0)
+        return dout * self.g * (1 - np.tanh(self.x) ** 2)
+
+
+net = [Gain(4), Gain(4)]
+
+
+def run(x):
+    for layer in net:
+        x = layer.forward(x)
+    return x
+
+
+def grads(d):
+    for layer in net[::-1]:
+        d = 1 * layer.backward(d)
+    return d
+
+
+def batch(n=6):
+    return np.random.randn(n, 4)
+
+
+run(batch())
+"""
+BEGUN = """
+class Waves:
+    def __init__(self, n_features=5):
+        self.n_features = n_features
+
+    def _init(self, n):
+        self.phase = np.random.uniform(0, 6, self.n_features)
+        self.w = 0.1 * np.random.randn(n, self.n_features)
+
+    def loss(self, X):
+        return np.sum(np.cos(X @ self.w + self.phase)) / len(X)
+
+    def gradients(self, X):
+        return X.T @ -np.sin(X @ self.w + self.phase) / len(X)
+
+    def fit(self, X, lr=0.1):
+        self._init(X.shape[1])
+        for _ in range(3):
+            self.w -= lr * self.gradients(X)
+
+
+Waves().fit(np.random.randn(6, 4))
+"""
+DILATED = """
+def shifted(x, s):
+    y = np.zeros_like(x)
+    y[:, s:] = x[:, : x.shape[1] - s]
+    return y
+
+
+def conv_forward(x, w, dilation):
+    return sum(w[k] * shifted(x, k * dilation) for k in range(len(w))), (x, w, dilation)
+
+
+def conv_backward(dy, cache):
+    x, w, dilation = cache
+    dx, dw = np.zeros_like(x), np.zeros_like(w)
+    for k in range(len(w)):
+        dw[k] = np.sum(dy * shifted(x, k * dilation))
+        dx += w[k] * shifted(dy[:, ::-1], k * dilation)[:, ::-1]
+    return dx, dw
+
+
+conv_forward(np.random.randn(3, 8), np.random.randn(2), 1)
+"""
+
+
 @pytest.mark.parametrize(
     "source, right, wrong",
     [
@@ -3509,10 +3690,28 @@ class Hinge:
         (PARTS, "return dh", "return -dh"),
         (PAIRS, "np.add.at(dV, columns, d[:, None] * a)", "dV[columns] += d[:, None] * a"),
         (HINGES, ", self.fake / self.fake.size", ", self.fake"),
+        (BY_NAME, "(1 - self.beta2) * grads[k] ** 2", "(1 - self.beta2) * grads[k]"),
+        (GUARDED, 'params["W2"].T * (hidden > 0)', 'params["W2"].T'),
+        (NUMBERED, "b.dW + self.l2 * b.W", "b.dW"),
+        (AS_MANY, "dy * np.tile(self.a, 2)", "dy * np.tile(self.b, 2)"),
+        (WINDOWS, "self.windows, e)", "self.windows, e[::-1])"),
+        (OF_THE_FILE, "1 * layer.backward(d)", "d + layer.backward(d)"),
+        (BEGUN, "self.phase) / len(X)\n\n    def fit", "self.phase)\n\n    def fit"),
+        (DILATED, "shifted(dy[:, ::-1], k * dilation)", "shifted(dy[:, ::-1], k)"),
     ],
-    ids="getter bw logit symmetric prefix nameless cache game".split(),
+    ids="getter bw logit even prefix nameless cache game dict guard number size window module begin stride".split(),
 )
 def test_it_is_found_right_and_with_one_mistake_wrong(source, right, wrong):
     found, text = verdict(source)
     assert found is Verdict.RIGHT, text
     assert source.count(right) == 1 and verdict(source.replace(right, wrong))[0] is Verdict.WRONG
+
+
+def test_a_file_without_a_seed_is_fed_the_same_each_time():
+    """Not only for the numbers: whether data are taken for positive ones depends on those that the file has used."""
+    source = HEAD + "def square(x):\n    return np.sum(x**2), 2 * x\n\n\nsquare(np.random.randn(4))\n"
+    np.random.seed(5)
+    first = [run("mine.py", source).calls for _ in range(2)]
+    given = [{name: x for call in calls.values() for name, x in call.items()}["x"] for calls in first]
+    np.testing.assert_array_equal(*given)
+    assert given[0].min() < 0 < given[0].max()

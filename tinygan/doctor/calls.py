@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from tinygan.doctor.arrays import is_gradient_name, named_after
 from tinygan.doctor.feeding import CLASSES, TARGETS
-from tinygan.doctor.names import LOSS, NO_LOSS, RATE, is_loss, sides_in
+from tinygan.doctor.names import CACHE, LOSS, NO_LOSS, RATE, is_loss, sides_in
 from tinygan.doctor.source import (
     flat,
     is_empty,
@@ -216,6 +216,9 @@ def gives_both(call, module):
         or re.search(r"_(err|error_rate|acc|accuracy)$", call.name)  # loss_err: two numbers
         or moves
         and not LOSS.fullmatch(call.name)
+        or len(call.returns) == 2
+        and isinstance(call.returns[1], str)
+        and CACHE.fullmatch(call.returns[1])
     ):
         return False
     if is_empty(call.node) and is_unfilled(call.node):

@@ -11,7 +11,7 @@ from tinygan.doctor.evidence import Evidence, NoEvidence
 from tinygan.doctor.intermediates import first_wrong, in_words, lines_that_change
 from tinygan.doctor.mistakes import CATALOGUE, MAYBE
 from tinygan.doctor.paths import path_of
-from tinygan.doctor.repair import KINDS, repair, repair_rule
+from tinygan.doctor.repair import KINDS, repair, repair_of_part, repair_rule
 from tinygan.doctor.sandbox import Stopped, sandbox
 from tinygan.doctor.words import BROKEN, WORDS, Mistake
 
@@ -89,6 +89,8 @@ def of_gradients(report):
 
 def of_form(report, wrong):
     """Return the Findings for one form: known mistakes, or a path, or an edit that mends, or what may be missing."""
+    if mended := repair_of_part(wrong[0], report):
+        return [Finding(*KINDS[mended.kind], str(mended), {e.name: "" for e in wrong})]
     seen, path = named(wrong, CATALOGUE), path_of(wrong)
     less = {mistake.name for mistake in seen} <= {"constant factor", *VAGUE}
     if path and path.factor and not path.is_number and less:  # it says which factor

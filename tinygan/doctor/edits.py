@@ -217,7 +217,8 @@ def expressions(function):
     def walk(parent, statement):
         for field, value in ast.iter_fields(parent):
             unfit = ("annotation", "returns", "decorator_list", "ctx", "op", "ops", "target")
-            if field in unfit or (field == "args" and not isinstance(parent, ast.Call)):
+            added_to = field == "target" and isinstance(parent, ast.AugAssign)
+            if field in unfit and not added_to or (field == "args" and not isinstance(parent, ast.Call)):
                 continue
             for key, node in enumerate(value) if isinstance(value, list) else [(field, value)]:
                 if isinstance(node, ast.AST):
@@ -261,6 +262,8 @@ def of_expression(node, names, numbers, level):
     """Yield (kind, new expression)."""
     text = ast.unparse(node)
     if len(text) > 200 or is_stored(node):
+        if level == 1 and isinstance(node, ast.Subscript):  # dx[-p:] += ...
+            yield from moved(node, numbers[:3])
         return
     if level == 0:
         yield from shapes(node, text)
@@ -315,6 +318,9 @@ def moved(node, numbers):
                 starts, stops = ([parse(f"{ast.unparse(end)} + {n}") for n in numbers] for _, end in ends)
                 new += [ast.Slice(start, stop, part.step) for start, stop in zip(starts, stops, strict=True)]
             elif ends:  # the other part, x[:, n:] in place of x[:, :n]
+                first, last = (ast.unparse(getattr(part, name) or parse("0")) for name in ("lower", "upper"))
+                new += [ast.Slice(parse(f"{first} - 1"), parse("-1"))] * first.startswith("-")
+                new += [ast.Slice(parse("1"), parse(f"{last} + 1"))] * (not part.lower and not last.startswith("-"))
                 others = [end for _, end in ends] + [parse(n) for n in numbers]
                 new += [ast.Slice(*((None, n) if part.lower else (n, None)), part.step) for n in others]
         elif isinstance(part, (ast.Name, ast.BinOp)):
@@ -322,7 +328,7 @@ def moved(node, numbers):
         for other in new:
             whole = [*parts[:i], other, *parts[i + 1 :]]
             index = ast.Tuple(whole, ast.Load()) if len(whole) > 1 else whole[0]
-            yield "moved", ast.Subscript(node.value, index, ast.Load())
+            yield "moved", ast.Subscript(node.value, index, node.ctx)
 
 
 def signs(node, text):

@@ -33,7 +33,7 @@ from tinygan.doctor.feeding import BATCHES, DATA, TARGETS, is_weight, roles
 from tinygan.doctor.finding import Target, adds_to_gradients, forms, of_class, of_function, targets
 from tinygan.doctor.implied import IMPLIED
 from tinygan.doctor.measure import broken_promises, measure, of_ties, shared
-from tinygan.doctor.names import LOSS, STEP
+from tinygan.doctor.names import LOSS, STEP, is_loss
 from tinygan.doctor.pair import made_up, names_of_resets
 from tinygan.doctor.planning import SENSELESS, Attempt, adapter, all_documented, elsewhere, plan_for, readings
 from tinygan.doctor.report import ONE_BY_ONE, Report, Verdict
@@ -203,7 +203,9 @@ def doubt(report, subject):
     arrays = {name: value for name, value in subject.args.items() if isinstance(value, np.ndarray)}
     tried = ", ".join(f"{name} {np.shape(value)}" for name, value in arrays.items() if value.ndim)
     place = where(subject.function(subject.form.gradient or subject.value[0]))
-    report.errors.append(Stopped(f"{place}: wrong for what was tried, {tried}, which may not be what it takes"))
+    report.errors.append(
+        Stopped(f"{place}: wrong for what was tried, {tried or 'single numbers'}, which may not be what it takes")
+    )
     report.unchecked.append(subject.form.name)
 
 
@@ -239,7 +241,8 @@ def is_sure(subject, gradients):
         return False  # what a step returns may be a report, and not what it goes down
     if not isinstance(subject.target.thing, (type, types.FunctionType)):  # an object that somebody has made
         return True
-    as_used = plan.target.owner is None and len(plan.value) == 1 and world.startswith("as used")
+    of_loss = plan.form.kind == "pair" and is_loss(plan.value[0].name)
+    as_used = (plan.target.owner is None or of_loss) and len(plan.value) == 1 and world.startswith("as used")
     if as_used or all_documented(plan.target, plan.form, plan.value):
         return True
     if plan.form.kind == "both" and plan.value[-1].function is not None:  # an operation of an engine
@@ -690,7 +693,8 @@ def stored_to(subject):
     names = set()
     for name, method in vars(subject.target.owner).items():
         node = node_of(method) if isinstance(method, types.FunctionType) and name not in measured else None
-        for part in walk_own(node) if node is not None and name != "__init__" else ():
+        begins = re.match("_*(init|reset|build|set_?up)", name)
+        for part in walk_own(node) if node is not None and not begins else ():
             targets = getattr(part, "targets", [getattr(part, "target", None)])
             if isinstance(part, (ast.Assign, ast.AugAssign)):
                 texts = [ast.unparse(target) for target in targets]

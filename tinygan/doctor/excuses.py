@@ -97,6 +97,9 @@ def excused(m, remarks):
     if large and re.search(r"log\((?:[^()]|\([^()]*\))*(eps|1e-|clip)", text):
         remarks.append("at numbers of ±800 value and gradient differ: an epsilon, or a clip, in the logarithm")
         return True
+    if not near and m.subject.is_loss and on_guard(m.subject):
+        remarks.append("at large numbers the value depends on a small number in the code, log(p + 1e-12): a guard")
+        return True
     if not near and is_noise(m):
         remarks.append("at large numbers too few digits of the output are left to measure its slope")
         return True
@@ -111,6 +114,13 @@ def excused(m, remarks):
         )
         remarks.append(f"at numbers of ±30 and ±800 the value {said}: a guard, perhaps")
     return flat
+
+
+def on_guard(subject):
+    """Does a value depend on the small numbers in the code, as where p = 0 in log(p + 1e-12)?"""
+    with epsilons(subject, 1e4):
+        other = subject.out()
+    return not np.allclose(other, subject.out(), rtol=1e-3)
 
 
 def is_noise(m):
@@ -161,7 +171,7 @@ def guarded(subject, found, label, remarks):
     if all(m.row.passed for m in found) or not label and any(m.row.error > 0.05 for m in found):
         return found
     try:
-        with without_epsilons(subject):
+        with epsilons(subject, 0):
             again = measure(subject, label)
     except Stopped:
         return found
@@ -315,8 +325,8 @@ def in_logits(subject, found, remarks):
 
 
 @contextlib.contextmanager
-def without_epsilons(subject):
-    """Let every constant below 1e-4 of a learner's code be (nearly) 0 in here, and 1 - 1e-7 be 1."""
+def epsilons(subject, times):
+    """Let every constant below 1e-4 of a learner's code be so many times as large in here, and what 1 - 1e-7 leaves."""
 
     def plain(value):
         if isinstance(value, (tuple, dict)):
@@ -325,7 +335,7 @@ def without_epsilons(subject):
             isinstance(value, float) and 0 < abs(value) < 1e-4,
             isinstance(value, float) and 0 < 1 - value < 1e-4,
         )
-        return 1e-300 if small else 1.0 if near_one else value
+        return max(times * value, 1e-300) if small else 1 - times * (1 - value) if near_one else value
 
     module = subject.target.module
     spaces = [module, *(k for k in vars(module).values() if isinstance(k, type) and k.__module__ == module.__name__)]

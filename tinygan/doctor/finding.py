@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tinygan.doctor.arrays import named_after
+from tinygan.doctor.arrays import is_gradient_name, named_after
 from tinygan.doctor.calls import (
     Call,
     Form,
@@ -197,6 +197,7 @@ def stem_of(name, calls):
         rest = re.sub(r"_(input|x)$", "", rest) if rest not in calls else rest  # critic_input_gradient(params, x)
         return "" if rest in ("d", "compute", "get", "calc", "calculate", "fn", "func", "pass") else rest
     of_targets = name == "score" and any(map(TARGETS.fullmatch, calls[name].needs))  # how good it is, score(X, y)
+    of_targets = of_targets and not any(map(is_gradient_name, flat(calls[name].returns)))
     if (
         re.fullmatch(r"deltas|(\w+_)?score", name)
         and not of_targets
@@ -242,6 +243,8 @@ def values_for(gradient, stem, rest, losses):
         ranked.append((score + 3 * len(own) - 4 * len(targets), call, targets))
     if not ranked and not stem and any(map(DOUT.fullmatch, known)):  # the only other method that returns something
         fitting = [call for call in rest.values() if call.returns and call.needs]
+        through = [call for call in fitting if "forward" in names_called(call)]  # the same layers
+        fitting = through if "backward" in names_called(gradient) and through else fitting
         ranked = [(0, call, []) for call in fitting if len(fitting) == 1]
     if not ranked and stem and not LOSS.fullmatch(gradient.name):
         # vae_sample_backward(dz, logvar, eps) of vae_forward(mu, logvar, eps)

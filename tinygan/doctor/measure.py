@@ -32,7 +32,8 @@ class Measured(NamedTuple):
     """One gradient in one pass: ``a`` computed, ``n`` measured, both of the shape of ``x``.
 
     J is the whole Jacobian, d(out)/dx, (entries of x, entries of out), so that n = J dout, and what the gradient
-    would be for any other dout is known as well. Entries without evidence (kinks, not sampled) have n = a.
+    would be for any other dout is known as well. Entries without evidence (kinks, not sampled) have n = a; ``sure``
+    says which have it.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Measured(NamedTuple):
     subject: object
     row: object
     rounding: float
+    sure: np.ndarray
 
 
 def names_of(paths):
@@ -140,7 +142,7 @@ def compared(subject, name, path, a, x, out, dout, chosen):
         J[i] = (nudged(subject.out, x, index, steps[index]) - nudged(subject.out, x, index, -steps[index])) / (
             2 * steps[index]
         )
-    n, aside = (J @ dout).reshape(x.shape), np.ones(x.shape, bool)
+    n, aside, not_yet = (J @ dout).reshape(x.shape), np.ones(x.shape, bool), False
     aside.ravel()[chosen] = False
     size = np.abs(out) if subject.setting.spread == "near" else np.maximum(np.abs(out), 1)  # log(1 - p) has that of 1
     rounding = 4 * np.finfo(float).eps * np.sum(np.abs(dout) * size) / steps
@@ -166,6 +168,7 @@ def compared(subject, name, path, a, x, out, dout, chosen):
             n, kinks = remeasure(subject.out, x, n, looked_at, steps / np.maximum(1, np.abs(x)), dout)
             aside |= kinks
             if np.all((~aside & (np.abs(a - n) > gross(n)))[some]):  # so the others are wrong, too
+                not_yet = large & ~some
                 break
         n = np.where(aside, a, n)
     rounding = np.linalg.norm(rounding)
@@ -174,7 +177,7 @@ def compared(subject, name, path, a, x, out, dout, chosen):
         row = row._replace(passed=False, note="it is not finite")
     if len(chosen) < x.size:
         row = row._replace(aside=0, note=f"{row.note}{', ' * bool(row.note)}{len(chosen)} entries, sampled")
-    return Measured(name, path, a, n, J, x.copy(), out, dout, subject, row, rounding)
+    return Measured(name, path, a, n, J, x.copy(), out, dout, subject, row, rounding, ~(aside | not_yet))
 
 
 def gross(n):
@@ -272,7 +275,7 @@ def broken_promises(subject):
         ("accumulated", {}),
         ("stale", {"fresh": True}),
         ("stale", {"before": True}),
-        ("neighbor", {"between": True}),
+        *[("neighbor", {"between": True})] * (subject.thing is not None),
     ]
     if not subject.moves:
         ways.insert(1, ("second backward", {"twice": True}))

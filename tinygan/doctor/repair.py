@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import copy
+import itertools
 import re
 import sys
 import time
@@ -103,15 +104,7 @@ def repair(e, report, level, named=False, lines=(), missing=""):
     lines  of the source, if only these are to be edited
     missing  "* p": a factor that is missing, and nothing else
     """
-    subject, stop = e.subject, time.process_time() + (TO_PLACE if named else SECONDS[level])
-    subjects = {m.subject: None for m in report.measured if m.subject.form is subject.form}
-    wanted = {s: {m.path: known(m) for m in report.measured if m.subject is s} for s in {subject: None} | subjects}
-    outs = {m.subject: (m.out, m.dout) for m in report.measured}
-    state = [(leaf, leaf.value, np.array(leaf.value)) for s in wanted for leaf in s.state()]
-    lent = [arg for s in wanted for arg in s.args.values() if isinstance(arg, list)]  # of indices, perhaps
-    lent += [arg for s in wanted for arg in s.args.values() if isinstance(arg, np.ndarray) and arg.ndim]
-    lent += [leaf.holder for leaf, _, _ in state if isinstance(leaf.holder, list)]
-    boxes = [(box, copy.copy(box)) for box in {id(box): box for box in lent}.values()]
+    subject, stop, right = e.subject, time.process_time() + (TO_PLACE if named else SECONDS[level]), judge(e, report)
     names, numbers, gradient = attributes(subject), list(e.scalars), subject.form.gradient
     source = getattr(subject.target.module, "source_text", "")
     entries = lists_of(subject) + sorted(
@@ -119,6 +112,43 @@ def repair(e, report, level, named=False, lines=(), missing=""):
     )
     if gradient is not None and gradient.closure:
         lines = lines or range(gradient.node.lineno, gradient.node.end_lineno + 1)
+
+    def changes(node):
+        if missing:
+            return with_factor(node, missing)
+        return edits(node, level, names, numbers, entries, last_first=subject.form.kind == "both")
+
+    return search(involved(subject), changes, stop, right, lines, mends_of(subject.target.module))
+
+
+def repair_of_part(e, report):
+    """Return the Repair of something else in the file that makes these gradients right, too, or None."""
+    right, own = judge(e, report), [node for _, _, node in involved(e.subject)[:1]]
+    for holder, name, node, edit in mends_of(e.subject.target.module):
+        if node not in own and (mended := tried(holder, name, node, edit, right)):
+            return mended
+    return None
+
+
+def mends_of(module):
+    """Return [(module or class, name, syntax tree, Edit)] of what has been mended in a module so far."""
+    return vars(module).setdefault("mends", [])
+
+
+def judge(e, report):
+    """Return ``right(holder, name, its syntax tree)``: are all gradients right with this function as it is now?"""
+    subject = e.subject
+    subjects = {m.subject: None for m in report.measured if m.subject.form is subject.form}
+    wanted = {
+        s: {m.path: (m.sure, m.n[m.sure]) for m in report.measured if m.subject is s}
+        for s in {subject: None} | subjects
+    }
+    outs = {m.subject: (m.out, m.dout) for m in report.measured}
+    state = [(leaf, leaf.value, np.array(leaf.value)) for s in wanted for leaf in s.state()]
+    lent = [arg for s in wanted for arg in s.args.values() if isinstance(arg, list)]  # of indices, perhaps
+    lent += [arg for s in wanted for arg in s.args.values() if isinstance(arg, np.ndarray) and arg.ndim]
+    lent += [leaf.holder for leaf, _, _ in state if isinstance(leaf.holder, list)]
+    boxes = [(box, copy.copy(box)) for box in {id(box): box for box in lent}.values()]
 
     def right(holder, name, node):
         try:
@@ -129,18 +159,7 @@ def repair(e, report, level, named=False, lines=(), missing=""):
             for box, parts in boxes:  # an edit may have written, or appended, to it
                 box[:] = parts
 
-    def changes(node):
-        if missing:
-            return with_factor(node, missing)
-        return edits(node, level, names, numbers, entries, last_first=subject.form.kind == "both")
-
-    return search(involved(subject), changes, stop, right, lines)
-
-
-def known(m):
-    """Return (the entries of a gradient of which something is known, their slopes)."""
-    sampled = np.any(m.J, axis=1).reshape(m.n.shape) if "sampled" in m.row.note else np.ones(m.n.shape, bool)
-    return sampled, m.n[sampled]
+    return right
 
 
 def repair_rule(rule, again):
@@ -160,25 +179,42 @@ def repair_rule(rule, again):
     return search(functions, lambda node: edits(node, 0, [], []), time.process_time() + SECONDS[1], right)
 
 
-def search(functions, changes, stop, right, lines=()):
+def search(functions, changes, stop, right, lines=(), mends=None):
     """Return the Repair of one of these functions with which ``right(holder, name, its syntax tree)``, or None.
 
     changes(tree)  yields Edits
+    mends          a list: the one that was found is added to it
     """
-    for holder, name, node in functions:
-        for edit in changes(node):
-            if time.process_time() > stop:
-                return None
-            if lines and edit.statement.lineno not in lines:
-                continue
-            line, before = edit.statement.lineno, first_line(edit.statement)
-            edit.swap()
-            try:
-                if right(holder, name, node):
-                    after = first_line(edit.statement if edit.result is None else edit.result)
-                    return Repair(edit.kind, spot(vars(holder).get("__file__") or file_of(holder), line), before, after)
-            finally:
-                edit.swap()
+    for (holder, name, node), edit in in_turn([(part, changes(part[-1])) for part in functions]):
+        if time.process_time() > stop:
+            return None
+        if lines and edit.statement.lineno not in lines:
+            continue
+        if mended := tried(holder, name, node, edit, right):
+            if mends is not None:
+                mends.append((holder, name, node, edit))
+            return mended
+    return None
+
+
+def in_turn(functions):
+    """Yield (function, Edit) of [(function, its Edits)]: some of each in turn, for one of them may have no end."""
+    while functions:
+        parts = [(function, edits, list(itertools.islice(edits, 500))) for function, edits in functions]
+        yield from ((function, edit) for function, _, part in parts for edit in part)
+        functions = [(function, edits) for function, edits, part in parts if part]
+
+
+def tried(holder, name, node, edit, right):
+    """Return the Repair that an Edit is, or None."""
+    line, before = edit.statement.lineno, first_line(edit.statement)
+    edit.swap()
+    try:
+        if right(holder, name, node):
+            after = first_line(edit.statement if edit.result is None else edit.result)
+            return Repair(edit.kind, spot(vars(holder).get("__file__") or file_of(holder), line), before, after)
+    finally:
+        edit.swap()
     return None
 
 
@@ -209,9 +245,9 @@ def mends(subject, holder, name, node, wanted, out, dout):
             found = subject.gradients(dout)
             right = all(
                 found.get(path) is not None
-                and found[path].shape == sampled.shape
-                and relative_error(found[path][sampled], n) < 1e-6
-                for path, (sampled, n) in wanted.items()
+                and found[path].shape == sure.shape
+                and relative_error(found[path][sure], n) < 1e-6
+                for path, (sure, n) in wanted.items()
             )
             return right and relative_error(subject.out(), out) < 1e-12
     except (TimeIsUp, *FAILS):
@@ -245,7 +281,7 @@ def involved(subject, forward=False):
     first = [call.name for call in subject.value if call.function is None] if forward else [gradient.name]
     kept = {gradient.name, *(call.name for call in subject.value)} - set(first)
     found, waiting = [], [(owner is not None, name) for name in first]
-    while waiting and len(found) < 6:
+    while waiting and len(found) < 20:
         method, name = waiting.pop(0)
         if "." in name:  # an operation of an engine, Value.tanh
             kind, name = name.split(".")
@@ -276,4 +312,5 @@ def involved(subject, forward=False):
                 elif isinstance(part.func, ast.Attribute):  # of an inner layer
                     kinds = [k for k in vars(module).values() if isinstance(k, type) and part.func.attr in vars(k)]
                     waiting += [(kind, part.func.attr) for kind in kinds if kind.__module__ == module.__name__]
-    return found
+    last = [] if forward else [part for part in found[1:] if re.search("forward|fwd", part[1])]
+    return [*(part for part in found if part not in last), *last][:6]

@@ -257,7 +257,8 @@ def run(target, hold, state, start, gradients, hyper):
                 own = name
                 named = dict(zip(NAMES, params, strict=False))
                 couples = list(zip(params, slopes, strict=True))
-                held_so = {"owned": params, "owned, by name": named, "couples": couples}
+                held_so = {"owned": params, "list": params, "couples": couples}
+                held_so |= dict.fromkeys(("owned, by name", "dict", "dict, d"), named)
                 known[name] = held_so.get(hold, objects)
         thing = call(target.thing, **{**known, **{k: v for k, v in hyper.items() if k in defaults(target.thing)}})
         step = getattr(thing, step_of(target))

@@ -544,7 +544,8 @@ class Subject:
             old, copy_of_old = before.get(leaf.path, (None, None))  # what forward makes anew is no parameter
             kept = argument or leaf.value is old and np.array_equal(leaf.value, copy_of_old) and not shared
             if kept and np.size(leaf.value) and isinstance(leaf.value, np.ndarray):
-                if not any(isinstance(part, str) and CACHE.fullmatch(part) for part in leaf.path[1:]):
+                window = not argument and not leaf.value.flags.writeable  # on something else
+                if not window and not any(isinstance(part, str) and CACHE.fullmatch(part) for part in leaf.path[1:]):
                     slots[leaf.path] = leaf.value
         self.fill([array for path, array in slots.items() if path[0] == "self" and array.flags.writeable])
         filled = {path: array.copy() for path, array in slots.items()}
@@ -623,7 +624,9 @@ class Subject:
         """Return {path: gradient or None} for what was returned, in which names, and what else was written."""
         state = self.state()
         own = {leaf.path: leaf.value for leaf in state if leaf.path in self.slots and leaf.path[0] == "self"}
-        if len(returned) == 1 and len(own) > 1 and returned[0][1].shape == (sum(map(np.size, own.values())),):
+        inputs = [array.shape for path, array in self.slots.items() if path not in own]
+        whole = (sum(map(np.size, own.values())),)
+        if len(returned) == 1 and len(own) > 1 and returned[0][1].shape == whole and whole not in inputs:
             ends = np.cumsum([np.size(value) for value in own.values()])  # all in one vector
             parts = zip(own, np.split(returned[0][1], ends[:-1]), strict=True)
             self.left, self.kept, self.types = [], {}, {}
@@ -631,7 +634,7 @@ class Subject:
         parameters_alone = {path: array for path, array in own.items() if isinstance(array, np.ndarray)}
         parts = [*returned, *((leaf.path, leaf.value) for leaf in state if isinstance(leaf.holder, tuple))]
         sure = {path: parts[j][1] for path, j in beside(parameters_alone, parts).items()}
-        sure |= self.listed(parameters_alone, returned)
+        sure |= self.listed(parameters_alone, returned) | numbered(parameters_alone, returned)
         given = [id(v) for v in sure.values()] + [id(v) for v in parameters_alone.values()]
         rest = {path: array for path, array in self.slots.items() if path not in sure and not self.of_other(path)}
         returned = [part for part in returned if id(part[1]) not in given] if sure else returned
@@ -714,6 +717,20 @@ class Both(Subject):
         found = self.matched(returned, names, [] if rest else left)
         dout = dout.reshape(np.shape(result[0])) if self.entry_by_entry(result) else dout[0]
         return {path: None if g is None else g * dout for path, g in found.items()}
+
+
+def numbered(slots, returned):
+    """Return {path: gradient} of what is returned as W1, b1, W2, b2 where layers in a list have W and b, in order."""
+    found, keys = {}, [re.fullmatch(r"(?:d|grad)?_?([A-Za-z]+)_?\d+", str(path[-1])) for path, _ in returned]
+    if not keys or not all(keys) or not all(any(isinstance(part, int) for part in path) for path in slots):
+        return {}
+    for name in {key[1] for key in keys}:
+        gradients = [value for key, (_, value) in zip(keys, returned, strict=True) if key[1] == name]
+        places = [path for path in slots if path[-1] == name]
+        if [np.shape(g) for g in gradients] != [slots[path].shape for path in places]:
+            return {}
+        found |= dict(zip(places, gradients, strict=True))
+    return found
 
 
 def container(kind, parts, given):

@@ -19,6 +19,7 @@ LEFT_ALONE = re.compile(
     r".*(seed|rng|random|retain|keep_grad|save|store|eps|verbose|debug|inplace|copy|check|dtype|name|iter|steps|epoch|train|lr|learn|momentum|path|n_?class|num_?class|vocab).*"
     r"|mode|tol|cache|out|training|deriv\w*|prime|grad\w*|backward|d", re.I)
 # fmt: on
+STRIDES = "dilat|stride|pad"  # are varied wherever they come from
 
 
 def variations(subject):
@@ -43,7 +44,10 @@ def variations(subject):
         for other in theirs if known else [*theirs, *alternatives(subject, name.removeprefix("init."), value)]:
             shown = "given" if isinstance(other, Draw) else getattr(other, "__name__", other)
             label = f"{name.removeprefix('init.')}={shown} "
-            yield label, plan, replace(setting, given=((name, other),))
+            if name in plan.given and name in subject.args:
+                yield label, replace(plan, given=plan.given | {name: other}), setting
+            else:
+                yield label, plan, replace(setting, given=((name, other),))
 
 
 def defaults(subject):
@@ -56,14 +60,18 @@ def defaults(subject):
     gradient = subject.form.gradient
     known = {p.name for p in parameters(subject.function(gradient))} if gradient and subject.thing is None else None
     for step in steps:
-        own = {p.name: p.default for p in parameters(subject.function(step)) if p.default is not p.empty}
+        needs = parameters(subject.function(step))
+        own = {p.name: p.default for p in needs if p.default is not p.empty}
+        own |= {p.name: subject.plan.given.get(p.name) for p in needs if re.match(STRIDES, p.name)}
         remembers = known is None or subject.told and len(step.returns) > 1  # in the object, or in a cache
         found |= {name: value for name, value in own.items() if remembers or name in known}
     plain = (bool, int, float, str, type(None), type)
     return [
         (k, v)
         for k, v in found.items()
-        if isinstance(v, plain) and not LEFT_ALONE.fullmatch(k.removeprefix("init.")) and k not in subject.args
+        if isinstance(v, plain)
+        and not LEFT_ALONE.fullmatch(k.removeprefix("init."))
+        and (k not in subject.args or re.match(STRIDES, k))
     ]
 
 
