@@ -39,7 +39,7 @@ from tinygan import (
     semi_supervised,
 )
 from tinygan.app.output import aside, say
-from tinygan.doctor import RULER, Report, Stopped, Verdict, as_target, examine, load, loops, targets
+from tinygan.doctor import RULER, Report, Stopped, Verdict, as_target, examine, load, loops, never_zeroed, targets
 
 MODULES = (
     layers,
@@ -115,8 +115,10 @@ def examined(things, told):
         if told or not report.passed:
             say("\n".join([str(report), *words, ""]))
         yield name, report
+    for module in {thing.module: None for thing in things.values()} if told else ():
+        settling |= never_zeroed(module) if hasattr(module, "source_text") else {}
     for name in [name for name in settling if name not in things]:
-        say(f"{settling[name]}\n")
+        say("\n".join([str(settling[name]), *map(str, settling[name].findings), ""]))
         yield name, settling[name]
 
 

@@ -33,8 +33,20 @@ The way through these files, each of which needs only those before it:
 
 from tinygan.doctor.engines import targets
 from tinygan.doctor.examine import as_target, examine
-from tinygan.doctor.loops import loops
+from tinygan.doctor.loops import loops, never_zeroed
 from tinygan.doctor.report import RULER, Report, Verdict
 from tinygan.doctor.sandbox import Stopped, Unfilled, load
 
-__all__ = ["RULER", "Report", "Stopped", "Unfilled", "Verdict", "as_target", "examine", "load", "loops", "targets"]
+__all__ = [
+    "RULER",
+    "Report",
+    "Stopped",
+    "Unfilled",
+    "Verdict",
+    "as_target",
+    "examine",
+    "load",
+    "loops",
+    "never_zeroed",
+    "targets",
+]

@@ -27,12 +27,13 @@ from tinygan.doctor.planning import SENSELESS, plan_for
 from tinygan.doctor.report import Report
 from tinygan.doctor.sandbox import DEMO, Stopped, call, is_demo, only_reading, reset, sandbox, snapshot
 from tinygan.doctor.source import text_about, tree_of, walk_own
-from tinygan.doctor.subject import Setting, display
+from tinygan.doctor.subject import Fact, Setting, display
 from tinygan.gradcheck import compare
 
 OTHERS = "(?i)(?!.*(val|test|best|prev|old|acc|last|hist|count|rate))"
 LOSSES = OTHERS + r"(.*_)?(loss|cost|nll|mse|bce|objective|j|e_total|error|total)(_.*)?"
 ERRORS = OTHERS + r"(.*(error|err|resid\w*|diff)|e|e_?ij)"  # arrays whose squares are the loss
+ZEROES = r"(\w*(zero|reset|clear|flush)\w*\(|\.fill\(0|grads?\b[^=\n]*=\s*(0|None|np\.zeros|\{|\[))"
 LARGEST = 1_000_000  # numbers that a loop may start from
 SECONDS = 0.05  # that one pass may take
 
@@ -84,6 +85,29 @@ class Loop(NamedTuple):
             and bool(names)
             and all(code in self.ran or name in moved for name, code in codes.items())
         )
+
+
+def never_zeroed(module):
+    """Return {name: Report} of training loops in which gradients add up: what sets them to zero stands outside."""
+    tree, found = tree_of(module), {}
+    functions = [part for part in ast.walk(tree) if isinstance(part, ast.FunctionDef)]
+    zeroed = re.search(r"\.(\w*(zero|reset|clear)_?grad\w*\(|grad\s*=\s*(0|None))", module.source_text)
+    if not zeroed or not re.search(r"self\.(\w*grad\w*|d[A-Z_]\w*)\s*\+=", module.source_text):
+        return found
+    for loop in [part for part in ast.walk(tree) if isinstance(part, (ast.For, ast.While))]:
+        parts, text = [loop], ast.unparse(loop)
+        for part in parts:  # and what is called in it
+            calls = [call.func for call in ast.walk(part) if isinstance(call, ast.Call)]
+            names = {getattr(function, "attr", getattr(function, "id", "")) for function in calls}
+            parts += [f for f in functions if f.name in names and f not in parts]
+        zero = any(re.search(ZEROES, ast.unparse(part)) for part in parts)
+        if not zero and re.search(r"\.backward\(", text) and re.search(r"\.(data|value|[Ww]\w*)\s*-=|\.step\(", text):
+            name = f"the loop in line {loop.lineno}"
+            place = (lambda: None).__code__.replace(co_filename=module.__file__, co_firstlineno=loop.lineno)
+            report = Report(Target(name, types.FunctionType(place, {}), None, (), module, text))
+            report.facts.append(Fact("accumulated", ""))
+            found[name] = report
+    return found
 
 
 def derives(node):

@@ -81,7 +81,7 @@ def measure(subject, label=""):
     seconds = min(timed(subject) for _ in range(3))
     out = subject.out()
     dout = upstream(subject, out)
-    gradients = subject.gradients(dout)
+    gradients = summed(subject, subject.gradients(dout))
     for path, a in gradients.items():
         if a is not None and subject.setting.spread != "near" and not np.all(np.isfinite(a)):
             raise Stopped(f"{where(subject.target.thing)}: the gradient of {display(path)} is not finite")
@@ -103,6 +103,16 @@ def measure(subject, label=""):
         found = rescaled(found, lambda m, a: anew(m.path, a))
     scale = max((np.linalg.norm(m.n) for m in found), default=0)
     return [m._replace(row=told_of_rounding(m, scale)) for m in found]
+
+
+def summed(subject, gradients):
+    """Return gradients for the sum of what they are given for one by one: every sample's own loss, side by side."""
+    known = {path: a for path, a in gradients.items() if a is not None and len(path) > 1}
+    many = {a.shape[0] for path, a in known.items() if a.ndim and a.shape[1:] == subject.slots[path].shape}
+    each = all(a.ndim > subject.slots[path].ndim for path, a in known.items())
+    if subject.value[-1].name != "sum of the losses" or not each or len(many) != 1:
+        return gradients
+    return gradients | {path: a.sum(axis=0) for path, a in known.items()}
 
 
 def told_of_rounding(m, scale):

@@ -429,6 +429,7 @@ def inner_names(nodes, name, module, deep=2):
             given = [getattr(arg, "id", None) for arg in part.args]
             helper = vars(module).get(getattr(part.func, "id", None)) if name in given else None
             node = node_of(helper) if isinstance(helper, types.FunctionType) else None
-            if node is not None:
-                keys |= dict(inner_names([node], node.args.args[given.index(name)].arg, module, deep - 1))
+            known = [arg.arg for arg in node.args.args] if node is not None else []
+            if name in given[: len(known)]:
+                keys |= dict(inner_names([node], known[given.index(name)], module, deep - 1))
     return list(keys.items()) or unpacked

@@ -16,8 +16,8 @@ from tinygan.doctor.calls import gives_output
 from tinygan.doctor.feeding import TARGETS, Descent
 from tinygan.doctor.names import CACHE, DOUT, RULE, is_loss
 from tinygan.doctor.sandbox import Stopped, call, reset, snapshot, where
-from tinygan.doctor.source import REST, flat, required, walk_own
-from tinygan.doctor.subject import STORED, Fact, Subject, display, is_array, main_argument, rated
+from tinygan.doctor.source import REST, flat, own_classes, parameters, required, walk_own
+from tinygan.doctor.subject import KEPT, STORED, Fact, Subject, display, is_array, main_argument, rated
 
 OUTPUT = re.compile(r"a|s|y|out\w*|act\w*|activation\w*|sig\w*")  # of d_sigmoid(out)
 SETS_TO_ZERO = (  # somewhere in the file; or gradients add up in objects, as they do in torch
@@ -157,6 +157,8 @@ class Pair(Subject):
         if moved and all(array.size > 1 for path, array in self.slots.items() if path[0] == "self"):  # it is a report
             returned = [part for part in returned if np.size(part[1]) > 1]
         names = unstarred(self.form.gradient.returns, back)
+        states = [i for i, name in enumerate(names) if len(names) > 1 and re.fullmatch(KEPT, str(name))]
+        returned = [part for part in returned if part[0][0] not in states]
         plain = [i for i, name in enumerate(names) if name in ("grad", "gradient", "grads")]
         if len(plain) == 1 and not any(is_gradient_name(name) for i, name in enumerate(names) if i != plain[0]):
             shapes = [np.shape(value) for value in self.args.values()]  # return dh @ W.T, grads
@@ -298,6 +300,8 @@ class Pair(Subject):
                 named[name] = self.rate_of(name)
             elif TARGETS.fullmatch(name) and len(targets) == 1:
                 named[name] = known[targets[0]]  # the same under another name
+        unknown = [name for name in gradient.needs if name not in named and self.is_loss]
+        named |= {name: made for name in unknown if (made := self.made_beside(name, known)) is not None}
         free = [name for name in gradient.needs if name not in named]
         self.told = bool(free) and not gradient.flag
         if gradient.flag:
@@ -322,6 +326,22 @@ class Pair(Subject):
                 free.remove(name)
         self.douts = tuple(free)
         return named | dict(zip(free, copy.deepcopy([*douts, *douts[-1:] * len(free)]), strict=False))
+
+    def made_beside(self, name, known):
+        """What a function that the loss calls makes of the same arguments, of the class that the gradient takes."""
+        gradient, space = self.function(self.form.gradient), vars(self.target.module)
+        given = getattr(self.target.module, "calls", {}).get(getattr(gradient, "__code__", None), {}).get(name)
+        told = [str(p.annotation).rpartition(".")[2] for p in parameters(gradient) if p.name == name]
+        kinds = tuple(k for k in own_classes(self.target.module) if k is type(given) or k.__name__ in told)
+        codes = [getattr(self.function(step), "__code__", None) for step in self.value]
+        called = [space[n] for code in codes if code for n in code.co_names if n in space]
+        for function in [f for f in called if kinds and isinstance(f, types.FunctionType)]:
+            if set(required(function)) <= set(known):
+                made = call(function, **{n: known[n] for n in required(function)})
+                parts = made if type(made) is tuple else (made,)
+                if part := [part for part in parts if isinstance(part, kinds)]:
+                    return part[0]
+        return None
 
     def stored(self, x):
         """The output that a loss has made of x and kept, the chances of a softmax; x if it keeps none."""

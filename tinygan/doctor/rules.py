@@ -17,7 +17,7 @@ from itertools import product
 import numpy as np
 
 from tinygan.doctor import feeding
-from tinygan.doctor.arrays import fit, is_gradient_name, leaves, named_after
+from tinygan.doctor.arrays import GRADIENTS, fit, is_gradient_name, leaves, named_after
 from tinygan.doctor.names import CLIP, RATE, STEPS_OF_A_RULE
 from tinygan.doctor.sandbox import Stopped, call, where
 from tinygan.doctor.source import node_of, own_classes, required, text_about
@@ -351,8 +351,10 @@ def in_use(target):
     def again():
         thing, path = copy.deepcopy(given["self"]), []
         with_parameters = {p.path[0] for p, _ in held(thing)}
-        for leaf in [leaf for leaf in leaves(thing) if leaf.path[0] not in with_parameters and np.ndim(leaf.value)]:
-            leaf.value[...] = 0
+        moved = {id(leaf.value) for pair in held(thing) for leaf in pair}
+        for leaf in [leaf for leaf in leaves(thing) if np.ndim(leaf.value) and id(leaf.value) not in moved]:
+            if leaf.path[0] not in with_parameters or isinstance(leaf.holder, (list, dict)):
+                leaf.value[...] = 0
         for key in [key for key, value in vars(thing).items() if type(value) is int and re.fullmatch(CLOCK, key)]:
             setattr(thing, key, 0)
         for gs in gradients:
@@ -365,6 +367,40 @@ def in_use(target):
     own = vars(given["self"])
     others = of_file(target) | defaults(target.thing) | of_class(target)
     return again, own | {k: v for k, v in others.items() if k not in own}, start, gradients
+
+
+def function_in_use(target):
+    """As ``in_use``, for a function that the file itself has called with parameters, gradients, and what it keeps."""
+    given = target.module.calls.get(getattr(target.thing, "__code__", None), {})
+    shapes = {name: [np.shape(leaf.value) for leaf in in_one_order(part)] for name, part in given.items()}
+    slopes = next((n for n in given if shapes[n] and (is_gradient_name(n) or n in GRADIENTS)), None)
+    params = next((name for name in given if name != slopes and shapes[name] == shapes.get(slopes)), None)
+    if params is None:
+        return None
+    rng, start = np.random.default_rng(3), [np.array(leaf.value, float) for leaf in in_one_order(given[params])]
+    gradients = [[feeding.signed(rng, w.shape, 0.3, 2) for w in start] for _ in range(STEPS)]
+    clock = [name for name in given if re.fullmatch(CLOCK, name)]
+
+    def again():
+        args, path = copy.deepcopy(given), []
+        kept = [params, *(name for name in given if name not in (params, slopes) and not is_hyper(name))]
+        for t, gs in enumerate(gradients, 1):
+            args |= {slopes: copy.deepcopy(given[slopes])} | dict.fromkeys(clock, t)
+            for leaf, g in zip(in_one_order(args[slopes]), gs, strict=True):
+                leaf.put_back(leaf.value, g)
+            result = call(target.thing, **args)
+            args |= dict(zip(kept, result if type(result) is tuple else [result] * (result is not None), strict=False))
+            path.append([np.array(leaf.value) for leaf in in_one_order(args[params])])
+        return path
+
+    memory = [part for name, part in given.items() if isinstance(part, dict) and not shapes[name]]
+    numbers = {name: part for name, part in given.items() if isinstance(part, (int, float))}
+    return again, of_file(target) | defaults(target.thing) | dict(*memory[:1]) | numbers, start, gradients
+
+
+def in_one_order(thing):
+    """The Leaves of a thing, those of a dictionary by their names: gradients come in another order than parameters."""
+    return sorted(leaves([thing]), key=lambda leaf: [(isinstance(part, str), part) for part in leaf.path])
 
 
 def held(thing):
@@ -495,7 +531,7 @@ def examine(report, target):
             kind = "nesterov" if "nesterov" in hyper and not re.search("ada", target.name, re.I) else target.name
             rule = Rule(target, kind, hyperparameters(found), start[:used], [gs[:used] for gs in gradients])
             judge(report, rule, path, lambda: run(target, hold, state, start, gradients, hyper)[0])  # noqa: B023
-        elif used := in_use(target):
+        elif used := in_use(target) if target.owner else function_in_use(target):
             again, found, begin, slopes = used
             judge(report, Rule(target, target.name, hyperparameters(found), begin, slopes), again(), again)
             return

@@ -59,6 +59,8 @@ from tinygan.layers import Layer
 from tinygan.network import Network
 
 CUT = r"(weight_)?clip(_?(value|weights?|param|limit|c|at|range))?"
+MEMORY = r"vel\w*|velocit\w*|momentums|momenta|mom_?buf\w*|buf\w*"  # of a step with momentum
+KEPT = r"(h|c|s|state|carry)?_?(last|final|next|new)(_?(h|c|s|state|carry|hidden))?|carry|(new_)?state"  # of an RNN
 STORED = ("output", "out", "outputs", "value", "loss", "y", "a", "A", "z", "Z", "result", "activation", "activations")
 
 
@@ -318,6 +320,9 @@ class Subject:
                 args[name] = {k: self.lively(k, part) if isinstance(part, float) else part for k, part in value.items()}
             elif isinstance(value, (list, tuple)) and any(isinstance(part, np.ndarray) for part in value):
                 args[name] = made_like(value, [as_array(part) if isinstance(part, float) else part for part in value])
+        for name in [name for name in args if self.form.kind == "step" and re.fullmatch(MEMORY, name)]:
+            for leaf in leaves([args[name]]):
+                leaf.put_back(leaf.value, 0 * leaf.value)  # as it is before the first step
         return {name: self.lively(name, v) if isinstance(v, float) else v for name, v in args.items()}
 
     def lively(self, name, number):
@@ -707,12 +712,13 @@ class Both(Subject):
         texts = [str(flat((name,))[0]) for name in names]
         like = [bool(re.match(r"(?!g_loss)(d\w|g|nabla|\w*grad|\w*_d$)", text, re.I)) for text in texts]
         out = [not good and (any(like) or "loss" in text.lower()) for good, text in zip(like, texts, strict=True)]
+        out = [drop or bool(re.fullmatch(KEPT, text)) for drop, text in zip(out, texts, strict=True)]
         other = {(i,) for i, name in enumerate(names) if isinstance(name, str) and out[i]}
         for i, (name, part) in enumerate(zip(names, rest, strict=False) if isinstance(rest, list) else ()):
             if not (isinstance(name, str) and is_scalar(part)) or like[i]:
                 break
             other.add((i,))  # kl, of rec, kl, {...}
-        returned = [part for part in parts_of(rest) if part[0] not in other]  # (loss, dW, db, h): h is no gradient
+        returned = [part for part in parts_of(rest) if part[0][:1] not in other]  # (loss, dW, db, h): h is no gradient
         left = [leaf for leaf in self.state() if leaf.path not in self.slots and any(map(is_gradient_name, leaf.path))]
         found = self.matched(returned, names, [] if rest else left)
         dout = dout.reshape(np.shape(result[0])) if self.entry_by_entry(result) else dout[0]
