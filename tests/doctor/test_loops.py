@@ -268,3 +268,77 @@ def test_a_decay_that_the_loss_has_not_is_one_number_of_the_file_and_for_all_ali
     assert FACTORS.count(old) == 1 or not old
     found = loops(run("mine.py", HEAD + (FACTORS.replace(old, new) if old else FACTORS)))
     assert [loop.report.passed for loop in found] == [True] * right
+
+
+TAPE = """
+class Value:
+    def __init__(self, data, prev=()):
+        self.data, self.grad, self.prev, self._backward = float(data), 0.0, prev, lambda: None
+
+    def __add__(self, other):
+        out = Value(self.data + other.data, (self, other))
+
+        def _backward():
+            self.grad += out.grad
+            other.grad += out.grad
+
+        out._backward = _backward
+        return out
+
+    def __mul__(self, other):
+        out = Value(self.data * other.data, (self, other))
+
+        def _backward():
+            self.grad += other.data * out.grad
+            other.grad += self.data * out.grad
+
+        out._backward = _backward
+        return out
+
+    def backward(self):
+        order, seen = [], set()
+
+        def visit(v):
+            if v not in seen:
+                seen.add(v)
+                for u in v.prev:
+                    visit(u)
+                order.append(v)
+
+        visit(self)
+        self.grad = 1.0
+        for v in reversed(order):
+            v._backward()
+
+
+def zero_grad(parameters):
+    for p in parameters:
+        p.grad = 0.0
+
+
+def train(w, b, steps=5):
+    for _ in range(steps):
+        FIRST
+        loss = w * w + b * w
+        loss.backward()
+        for p in (w, b):
+            p.data -= 0.1 * p.grad
+        LAST
+
+
+train(Value(1.5), Value(-0.5))
+"""
+
+
+@pytest.mark.parametrize(
+    "first, last, code",
+    [("zero_grad([w, b])", "", 0), ("", "w.grad = b.grad = 0.0", 0), ("pass", "", 1)],
+)
+def test_gradients_that_are_set_to_zero_in_front_of_the_loop_alone_add_up(tmp_path, capsys, first, last, code):
+    source = TAPE.replace("FIRST", first).replace("LAST", last)
+    before = "    zero_grad([w, b])\n    for _ in range(steps)" if code else "    for _ in range(steps)"
+    path = tmp_path / "mine.py"
+    path.write_text(source.replace("    for _ in range(steps)", before))
+    assert check.main(str(path)) == code
+    out = capsys.readouterr().out
+    assert ("gradients accumulated" in out) == bool(code) and "Value.__mul__" in out

@@ -94,6 +94,206 @@ def test_hyperparameters_may_stand_in_the_class_and_matrices_alone_may_be_decaye
     assert verdicts(CLASS_WIDE.replace(old, new) if old else CLASS_WIDE)[0] == {"AdamW": verdict}
 
 
+SLOTS = (
+    HELD.replace(
+        "self.v = [(np.zeros_like(layer.W), np.zeros_like(layer.b)) for layer in layers]",
+        "self.slots = [[layer, k, np.zeros_like(getattr(layer, k))] for layer in layers for k in ('W', 'b')]",
+    ).split("        for layer, (vW")[0]
+    + """
+        for slot in self.slots:
+            layer, k, v = slot
+            slot[2] = self.mu * v + getattr(layer, "d" + k)
+            setattr(layer, k, getattr(layer, k) - self.lr * slot[2])
+
+
+layers = """
+    + HELD.split("layers = ")[-1]
+)
+
+
+@pytest.mark.parametrize("old, new, verdict", [("", "", RIGHT), ("self.mu * v +", "v +", WRONG)])
+def test_an_optimizer_may_keep_its_memory_beside_the_layer_it_belongs_to(old, new, verdict):
+    assert verdicts(SLOTS.replace(old, new))[0]["SGD"] is verdict
+
+
+# ---- pure functions ------------------------------------------------------------------------------------
+
+PURE = """
+import dataclasses
+from typing import NamedTuple
+
+
+@dataclasses.dataclass(frozen=True)
+class Layer:
+    g: np.ndarray
+    W: np.ndarray
+
+
+class Net(NamedTuple):
+    a: Layer
+    b: Layer
+
+
+class Acts(NamedTuple):
+    x: np.ndarray
+    z: np.ndarray
+    h: np.ndarray
+    p: np.ndarray
+
+
+class State(NamedTuple):
+    t: int
+    m: Net
+    v: Net
+
+
+def tmap(f, *nets):
+    def layer(*parts):
+        return Layer(f(*(part.g for part in parts)), f(*(part.W for part in parts)))
+
+    return Net(*(layer(*parts) for parts in zip(*nets)))
+
+
+def forward(net, x):
+    z = x @ net.a.W
+    h = np.tanh(z) * net.a.g
+    s = h @ net.b.W * net.b.g
+    e = np.exp(s - s.max(axis=1, keepdims=True))
+    return Acts(x, z, h, e / e.sum(axis=1, keepdims=True))
+
+
+def each_loss(net, x, labels):
+    return -np.log(forward(net, x).p[np.arange(len(labels)), labels])
+
+
+def nll(net, x, labels):
+    return each_loss(net, x, labels).mean()
+
+
+def backward(net: Net, acts: Acts, labels) -> Net:
+    d = acts.p.copy()
+    d[np.arange(len(labels)), labels] -= 1
+    d /= len(labels)
+    dh = d * net.b.g @ net.b.W.T
+    own = Layer(np.sum(dh * np.tanh(acts.z), axis=0), acts.x.T @ (dh * net.a.g * (1 - np.tanh(acts.z) ** 2)))
+    return Net(own, Layer(np.sum(d * (acts.h @ net.b.W), axis=0), acts.h.T @ (d * net.b.g)))
+
+
+def each_grad(net, x, labels):
+    acts = forward(net, x)
+    d = acts.p.copy()
+    d[np.arange(len(labels)), labels] -= 1
+    dh = d * net.b.g @ net.b.W.T
+    dz = dh * net.a.g * (1 - np.tanh(acts.z) ** 2)
+    first = Layer(dh * np.tanh(acts.z), np.einsum("ni,nh->nih", x, dz))
+    return Net(first, Layer(d * (acts.h @ net.b.W), np.einsum("nh,nk->nhk", acts.h, d * net.b.g)))
+
+
+def adam(net, grads, state, lr=0.01, b1=0.9, b2=0.999, eps=1e-8):
+    t = state.t + 1
+    m = tmap(lambda m, g: b1 * m + (1 - b1) * g, state.m, grads)
+    v = tmap(lambda v, g: b2 * v + (1 - b2) * g**2, state.v, grads)
+    m_hat, v_hat = tmap(lambda m: m / (1 - b1**t), m), tmap(lambda v: v / (1 - b2**t), v)
+    return tmap(lambda w, m, v: w - lr * m / (np.sqrt(v) + eps), net, m_hat, v_hat), State(t, m, v)
+
+
+rng = np.random.default_rng(1)
+net = Net(Layer(np.ones(5), rng.normal(size=(3, 5))), Layer(np.ones(4), rng.normal(size=(5, 4))))
+x, labels = rng.normal(size=(8, 3)), np.arange(8) % 4
+state = State(0, tmap(np.zeros_like, net), tmap(np.zeros_like, net))
+net, state = adam(net, backward(net, forward(net, x), labels), state)
+print(nll(net, x, labels), each_grad(net, x, labels).a.g.shape)
+"""
+
+
+@pytest.mark.parametrize(
+    "name, old, new",
+    [
+        ("backward", "    d /= len(labels)\n", ""),
+        ("backward", "Layer(np.sum(dh * np.tanh(acts.z), axis=0)", "Layer(np.sum(dh * acts.z, axis=0)"),
+        ("each_grad", "Layer(dh * np.tanh(acts.z),", "Layer(dh,"),
+        ("adam", "State(t, m, v)\n\n", "State(t, m_hat, v_hat)\n\n"),
+        ("adam", "t = state.t + 1", "t = state.t + 2"),
+    ],
+)
+def test_functions_of_named_tuples_and_dataclasses_are_measured_as_the_file_calls_them(name, old, new):
+    """What backward takes beside the network is what the function makes that the loss calls."""
+    right, text = verdicts(PURE)
+    assert {right[key] for key in ("backward", "each_grad", "adam")} == {RIGHT}, text
+    assert PURE.count(old) == 1 and verdicts(PURE.replace(old, new))[0][name] is WRONG
+
+
+CHUNK = """
+def chunk_forward(W, h0, xs):
+    hs = [h0]
+    for x in xs:
+        hs.append(np.tanh(x + hs[-1] @ W))
+    return hs
+
+
+def chunk_loss(W, h0, xs):
+    return sum(np.sum(h**2) for h in chunk_forward(W, h0, xs)[1:])
+
+
+def chunk_grad(W, h0, xs):
+    hs = chunk_forward(W, h0, xs)
+    dW, dh = np.zeros_like(W), 0
+    for t in range(len(xs), 0, -1):
+        dz = (2 * hs[t] + dh) * (1 - hs[t] ** 2)
+        dW += hs[t - 1].T @ dz
+        dh = dz @ W.T
+    last = hs[-1]
+    return sum(np.sum(h**2) for h in hs[1:]), dW, last
+
+
+chunk_grad(np.random.randn(4, 4), np.random.randn(5, 4), np.random.randn(3, 5, 4))
+"""
+LOOK_AHEAD = """
+def loss(params, x, y):
+    W, b = params
+    return 0.5 * np.sum((np.tanh(x @ W) + b - y) ** 2)
+
+
+def grad(params, x, y):
+    W, b = params
+    h = np.tanh(x @ W)
+    e = h + b - y
+    return x.T @ (e * (1 - h**2)), e.sum(axis=0)
+
+
+def nag_step(params, velocity, x, y, lr, mu, clip=0.5):
+    ahead = [w + mu * v for w, v in zip(params, velocity)]
+    gradients = [np.clip(g, -clip, clip) for g in grad(ahead, x, y)]
+    velocity = [mu * v - lr * g for v, g in zip(velocity, gradients)]
+    return [w + v for w, v in zip(params, velocity)], velocity
+
+
+rng = np.random.default_rng(1)
+params, velocity = [rng.normal(size=(3, 2)), np.zeros(2)], [np.ones((3, 2)), np.ones(2)]
+nag_step(params, velocity, rng.normal(size=(6, 3)), rng.normal(size=(6, 2)), 0.1, 0.9)
+"""
+
+
+@pytest.mark.parametrize(
+    "source, old, new",
+    [
+        (CHUNK, "dW += hs[t - 1].T", "dW += hs[t].T"),
+        (
+            CHUNK.replace("    last = hs[-1]\n", "").replace("dW, last", "dW, hs[len(xs)]"),
+            "dW += hs[t - 1].T",
+            "dW += hs[t].T",
+        ),
+        (LOOK_AHEAD, "mu * v - lr * g", "mu * v + lr * g"),
+    ],
+    ids=["chunk", "last of a list", "nesterov"],
+)
+def test_the_state_that_is_handed_on_is_no_gradient(source, old, new):
+    """Neither the last h, nor a velocity, which is zero before the first step."""
+    found, text = verdicts(source)
+    assert set(found.values()) == {RIGHT}, text
+    assert WRONG in verdicts(source.replace(old, new))[0].values()
+
+
 def test_an_optimizer_whose_steps_have_another_name_is_not_passed_over():
     found, text = verdicts(CLASS_WIDE.replace("def step", "def compute_step"))
     assert found == {"AdamW": UNCHECKED} and "compute_step" in text
@@ -1055,3 +1255,81 @@ policy_backward(xs, np.array(hs), 1 - np.array(ps)[:, None])
 """
     assert verdicts(source)[0]["policy_backward"] is RIGHT
     assert verdicts(source.replace("dh[eph <= 0] = 0", "dh[eph < 0] = 0"))[0]["policy_backward"] is not RIGHT
+
+
+# ---- words ----------------------------------------------------------------------------------------------
+
+COUNTS = """
+class GloVe:
+    def __init__(self, dim=3, lr=0.1):
+        self.dim, self.lr = dim, lr
+
+    def prepare(self, pairs, x):
+        self.row, self.col = pairs.T
+        self.logx, self.weight = np.log(x), np.minimum(1, x / 3)
+        self.W, self.C = np.random.randn(5, self.dim), np.random.randn(5, self.dim)
+
+    def parameters(self):
+        return [self.W, self.C]
+
+    def residual(self):
+        return np.sum(self.W[self.row] * self.C[self.col], axis=1) - self.logx
+
+    def cost(self):
+        return 0.5 * np.sum(self.weight * self.residual() ** 2)
+
+    def grad(self):
+        e = self.weight * self.residual()
+        dW, dC = np.zeros_like(self.W), np.zeros_like(self.C)
+        np.add.at(dW, self.row, e[:, None] * self.C[self.col])
+        np.add.at(dC, self.col, e[:, None] * self.W[self.row])
+        return [dW, dC]
+
+    def fit(self, pairs, x):
+        self.prepare(pairs, x)
+        self.cost()
+        for p, g in zip(self.parameters(), self.grad()):
+            p -= self.lr * g
+
+
+GloVe().fit(np.array([[0, 1], [0, 2], [3, 4], [1, 0], [4, 4]]), np.array([1.0, 2.0, 5.0, 3.0, 0.5]))
+"""
+SKIP_GRAM = """
+class SkipGram:
+    def __init__(self, n_words, dim=4, lr=0.1):
+        self.W_in, self.W_out, self.lr = np.random.randn(n_words, dim), np.random.randn(n_words, dim), lr
+
+    def loss(self, center, context, negatives):
+        v = self.W_in[center]
+        positive = 1 / (1 + np.exp(-self.W_out[context] @ v))
+        return -np.log(positive) - np.sum(np.log(1 / (1 + np.exp(self.W_out[negatives] @ v))))
+
+    def train_pair(self, center, context, negatives):
+        words = np.array([context, *negatives])
+        v, u = self.W_in[center], self.W_out[words]
+        g = 1 / (1 + np.exp(-u @ v)) - (words == context)
+        self.W_out[words] -= self.lr * np.outer(g, v)
+        self.W_in[center] -= self.lr * (g @ u)
+
+
+model = SkipGram(9)
+model.loss(3, 5, np.array([1, 7, 2]))
+model.train_pair(3, 5, np.array([1, 7, 2]))
+"""
+
+
+def test_what_an_object_does_not_list_among_its_parameters_needs_no_gradient():
+    found, text = verdicts(COUNTS)
+    assert found["GloVe"] is RIGHT, text
+    assert verdicts(COUNTS.replace("[self.W, self.C]", "[self.W, self.C, self.logx]"))[0]["GloVe"] is UNCHECKED
+    assert verdicts(COUNTS.replace("np.add.at(dC, self.col, e", "np.add.at(dC, self.row, e"))[0]["GloVe"] is WRONG
+
+
+def test_negative_samples_are_those_of_the_file_and_a_row_that_is_used_after_its_update_is_named():
+    """Others could be the context itself, which is none of them."""
+    found, text = verdicts(SKIP_GRAM)
+    assert found["SkipGram"] is RIGHT, text
+    source = SKIP_GRAM.replace("(g @ u)", "(g @ self.W_out[words])")
+    (report,) = [examine(target) for target in targets(run("mine.py", HEAD + source)).values()]
+    assert report.verdict is WRONG
+    assert [finding.name for finding in report.findings] == ["updated too early"]

@@ -264,6 +264,7 @@ def of_expression(node, names, numbers, level):
     if len(text) > 200 or is_stored(node):
         if level == 1 and isinstance(node, ast.Subscript):  # dx[-p:] += ...
             yield from moved(node, numbers[:3])
+            yield from reindexed(node, names, numbers[:3])
         return
     if level == 0:
         yield from shapes(node, text)
@@ -329,6 +330,16 @@ def moved(node, numbers):
             whole = [*parts[:i], other, *parts[i + 1 :]]
             index = ast.Tuple(whole, ast.Load()) if len(whole) > 1 else whole[0]
             yield "moved", ast.Subscript(node.value, index, node.ctx)
+
+
+def reindexed(node, names, numbers):
+    """Yield an array with another name, or a multiple of it, wherever a name stands in the index."""
+    text = ast.unparse(node)[len(ast.unparse(node.value)) + 1 : -1]
+    for old in dict.fromkeys(part.id for part in ast.walk(node.slice) if isinstance(part, ast.Name)):
+        new = [name for name in names if name.isidentifier() and name != old][:12]
+        for name in [*new, *(f"{old} * {n}" for n in numbers if old not in n)]:
+            other = re.sub(rf"(?<![\w.]){old}\b", name, text)
+            yield "variable", ast.Subscript(node.value, parse(f"_[{other}]").slice, node.ctx)
 
 
 def signs(node, text):

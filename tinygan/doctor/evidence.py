@@ -17,6 +17,7 @@ from tinygan.doctor.arrays import is_gradient_name, parts_of
 from tinygan.doctor.measure import measure
 from tinygan.doctor.planning import adapter
 from tinygan.doctor.sandbox import Stopped
+from tinygan.doctor.source import own_classes
 from tinygan.gradcheck import nudged, relative_error
 
 
@@ -100,6 +101,36 @@ class Evidence:
         """Is an array a multiple of another, one number along this axis?"""
         along = (basis * array).sum(axis=axis, keepdims=True) / (basis * basis).sum(axis=axis, keepdims=True)
         return same(array, along * basis)
+
+    def with_own_caches(self):
+        """Is it right if each use of a part in forward keeps what its backward needs? Then say which part it is."""
+        kinds = [k for k in own_classes(self.subject.target.module) if k is not self.subject.target.owner]
+        kinds = [k for k in kinds if {"forward", "backward"} <= set(vars(k))]
+        kept, own, used = {}, [(k, k.forward, k.backward) for k in kinds], []
+
+        def watched(forward, backward):
+            def keep(part, *args, **more):
+                out = forward(part, *args, **more)
+                kept.setdefault(id(part), []).append(dict(vars(part)))
+                used.append(part)
+                return out
+
+            def take(part, *args, **more):
+                vars(part).update(kept[id(part)].pop() if kept.get(id(part)) else {})
+                return backward(part, *args, **more)
+
+            return keep, take
+
+        try:
+            for kind, *pair in own:
+                kind.forward, kind.backward = watched(*pair)
+            found = self.computed(self.m.dout) if own and self.subject.thing is not None else self.a.ravel()
+        finally:
+            for kind, forward, backward in own:
+                kind.forward, kind.backward = forward, backward
+        names = {id(part): name for name, part in getattr(self.subject.thing, "__dict__", {}).items()}
+        twice = [names[id(part)] for part in used if id(part) in names and sum(part is p for p in used) > 1]
+        return bool(twice) and same(found.reshape(self.x.shape), self.n) and f"`{twice[0]}` runs more than once"
 
     # ---- the check repeated ----
 

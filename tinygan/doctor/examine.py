@@ -727,6 +727,10 @@ def missing(subject, found, remarks):
         } - learned
         remarks += [f"no gradient of {name} was found" for name in sorted(plain)]
         known |= plain
+    listed = {id(array) for array in subject.own_list()}
+    own = {path: array for path, array in subject.slots.items() if path[0] == "self"}
+    if own and have & set(own) <= {path for path, array in own.items() if id(array) in listed} != set():
+        known |= {path[-1] for path, array in own.items() if id(array) not in listed}  # params() leaves them out
     if any(len(path) > 1 for path in have):
         remarks += [f"no gradient of {name} was found" for name in sorted(others)]
     else:

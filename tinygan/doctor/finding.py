@@ -213,6 +213,10 @@ def values_for(gradient, stem, rest, losses):
     known = [n for n in gradient.needs if not CACHE.fullmatch(n) and not RATE.fullmatch(n)]
     ranked, alternatives, low = [], [], stem.lower().lstrip("_")
     rest = {name: call for name, call in rest.items() if gradient.name not in names_called(call)}
+    means = [call for call in rest.values() if is_loss(call.name)]  # of other losses, one a sample
+    inner = {
+        n for call in means for n in names_called(call) if n in rest and rest[n].needs == call.needs and is_loss(n)
+    }
     for call in rest.values():
         name = re.sub("^_(?!_)", "", call.name.lower())  # _forward_pass
         exact = is_exact(name, low)
@@ -251,12 +255,16 @@ def values_for(gradient, stem, rest, losses):
         own = {n for n in known if not DOUT.fullmatch(n)}
         fitting = [call for call in rest.values() if own and own <= set(call.needs)]
         ranked = [(0, call, []) for call in fitting if len(fitting) == 1 < len(gradient.needs) > len(own)]
+    if not stem:
+        ranked = [item for item in ranked if item[1].name not in inner]
     exact = max((score for score, call, _ in ranked if call.name.lower() == low), default=None)
     if stem and exact is not None:  # not the derivative of another loss
         ranked = [item for item in ranked if item[0] >= exact or not is_loss(item[1].name)]
     for _, call, targets in sorted(ranked, key=lambda item: -item[0])[:3]:
         if targets and not LOSS.fullmatch(call.name):
-            chained = [loss for loss in losses if loss is not call and any(map(TARGETS.fullmatch, loss.needs))]
+            chained = [
+                f for f in losses if f is not call and f.name not in inner and any(map(TARGETS.fullmatch, f.needs))
+            ]
             alternatives += [(call, loss) for loss in chained]
         unknown = {n for n in known if n not in call.needs and not TARGETS.fullmatch(n)}
         if is_loss(call.name) and len(set(call.needs) - set(known)) == 1 and unknown:  # y_hat, of linreg(X, w, b)

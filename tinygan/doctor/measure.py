@@ -106,13 +106,14 @@ def measure(subject, label=""):
 
 
 def summed(subject, gradients):
-    """Return gradients for the sum of what they are given for one by one: every sample's own loss, side by side."""
+    """Return gradients of the sum, or the mean, of losses whose own gradients were returned, one for each sample."""
     known = {path: a for path, a in gradients.items() if a is not None and len(path) > 1}
     many = {a.shape[0] for path, a in known.items() if a.ndim and a.shape[1:] == subject.slots[path].shape}
     each = all(a.ndim > subject.slots[path].ndim for path, a in known.items())
-    if subject.value[-1].name != "sum of the losses" or not each or len(many) != 1:
+    total = re.fullmatch("(sum|mean) of the losses", subject.value[-1].name)
+    if not total or not each or len(many) != 1:
         return gradients
-    return gradients | {path: a.sum(axis=0) for path, a in known.items()}
+    return gradients | {path: getattr(np, total[1])(a, axis=0) for path, a in known.items()}
 
 
 def told_of_rounding(m, scale):

@@ -15,6 +15,7 @@ import re
 import numpy as np
 
 from tinygan.doctor.evidence import same
+from tinygan.doctor.subject import display
 from tinygan.doctor.words import WORDS, Mistake
 from tinygan.losses import sigmoid
 
@@ -155,6 +156,23 @@ def _(e):
     return e.a.shape != e.n.shape and e.shapes
 
 
+@mistake("one object for two places")
+def _(e):
+    return e.with_own_caches()
+
+
+@mistake("factor in front of a sum")
+def _(e):
+    if e.is_loss or e.x.shape != e.out.shape:
+        return False
+    others = {path: p for path, p in e.subject.slots.items() if path != e.path and p.ndim and np.all(p) and np.ptp(p)}
+    for path, p in others.items():
+        if p.shape[-1] in (1, e.out.shape[-1]) and p.ndim <= e.out.ndim and p.size < e.out.size:
+            if same(e.n, e.computed((e.dout * p).ravel()).reshape(e.x.shape) / p):
+                return f"{display(path)}, which is another number for each term of it"
+    return False
+
+
 # ---- factors ------------------------------------------------------------------------------------------
 
 
@@ -166,7 +184,8 @@ def _(e):
 
 @mistake("updated too early")
 def _(e):
-    return e.subject.uses_rate and e.again(rate=1e-4).m.row.error < 0.01 * e.m.row.error
+    rates = e.subject.uses_rate or e.subject.form.kind == "step" and e.subject.own_rates
+    return rates and e.again(rate=1e-4).m.row.error < 0.01 * e.m.row.error
 
 
 @mistake("missing 1/N")
@@ -295,7 +314,8 @@ def _(e):
         c = np.sum(part * basis) / max(np.sum(basis * basis), 1e-300)
         if same(part, c * basis):
             known = [name for name, s in e.scalars.items() for k in (1, 2) if np.isclose(abs(c), k * abs(s), rtol=1e-6)]
-            return f"{c:+.4g} · {text} is missing" + "".join(f", with {name}" for name in known[:1])
+            if known or np.count_nonzero(x) == np.count_nonzero(e.x):  # and not of one row alone
+                return f"{c:+.4g} · {text} is missing" + "".join(f", with {name}" for name in known[:1])
     return False
 
 

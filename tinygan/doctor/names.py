@@ -8,7 +8,7 @@ import re
 GRADIENT = re.compile(r"(?P<before>.*?)_?(backward(_?pass|_?propagat\w+|_?prop)?|back_?prop\w*|pull_?back|back(?![a-z])|pull(?![a-z_])|bprop|bwd?(?![a-z])|(sub)?gradient(s|en)?|grads?|prime|deriv(ative|ation)?s?(?![a-z])|partials|adjoint|vjp|bptt|ableitung(en)?|r(ue|ü)ckw(ae|ä)rts)_?(?P<after>.*)", re.I)
 FORWARD = r"(update_?output|forward(_?pass|_?train|_?propagat\w+|_?prop)?|fprop|fwd|feed(_?forward)?|vorw(ae|ä)rts|__call__|call|predict|value|loss|cost|comp\w*|calc\w*|func\w*|fn|)"
 LOSS = re.compile(r".*(loss|cost|error|objective|criterion|energy|nll|entropy|mse|bce|penalty|divergence|likelihood|neg_?log|log_?lik|(log_?|neg_?)evidence|elbo|energ\w*|kosten|verlust|fehler).*", re.I)
-STEP = re.compile(r"(?!.*(forward|backward|cell))(.*_)?(step|update)(_.*)?|train_?(d|g|disc\w*|gen\w*|critic|on(_\w+)?|batch|one(_?\w+)?|one_batch|\w*step)|sgd|learn(_one)?|(partial_)?fit_(one|sample)|partial_fit", re.I)
+STEP = re.compile(r"(?!.*(forward|backward|cell))(.*_)?(step|update)(_.*)?|train_?(d|g|disc\w*|gen\w*|critic|on(_\w+)?|(mini_?)?batch|one(_?\w+)?|pair|sample|example|sentence|sequence|word|\w*step)|sgd|learn(_one)?|(partial_)?fit_(one|sample)|partial_fit", re.I)
 RULE = re.compile(r"(?!.*(loss|layer)).*?(sgd|momentum|nesterov|nag|ada_?grad|rms_?prop|ada_?delta|adam\w*|gradient_?descent|optimi[sz]er|nadam)(_?\w*)", re.I)
 STEPS_OF_A_RULE = ("step", "update", "apply_gradients", "update_params", "get_updates", "apply", "__call__")
 DOUT = re.compile(r"d|g|g[xyzhaou]|d[A-Za-z]\w*|d_\w+|\w*grad\w*|g_\w+|up\w*|delta\w*|\w*err(or)?\w*|fehler\w*|back\w*|out_?d\w*|\w+bar", re.I)

@@ -94,8 +94,10 @@ def candidates(target, names, value, gradient, world, example, instance):
             numbers = [made[name]._replace(values="real")] if whole else []
             data = nth[name] == "x" and not re.fullmatch(feeding.PLAIN_IDS, name)
             itself = [Make(lambda sizes, rng, value=given[name]: copy.deepcopy(value))]
-            itself = itself if world.name == "as used" or not isinstance(made[name], Draw) else []
-            space[name] = [*numbers, made[name], *itself] if data else [made[name], *itself, *numbers, *offered]
+            others = re.match("neg|noise_|distract", name) and whole  # other words than those beside them
+            last = itself if world.name == "as used" or not isinstance(made[name], Draw) else []
+            space[name] = [*numbers, made[name], *last] if data else [made[name], *last, *numbers, *offered]
+            space[name] = [*itself, *space[name]] if others else space[name]
         elif name in found and not keyed:
             kinds = list(kinds)
             alike = nth[name] == "target" and any(found.get(n) == found[name] for n in names if nth[n] == "x")

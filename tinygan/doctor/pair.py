@@ -333,9 +333,11 @@ class Pair(Subject):
         given = getattr(self.target.module, "calls", {}).get(getattr(gradient, "__code__", None), {}).get(name)
         told = [str(p.annotation).rpartition(".")[2] for p in parameters(gradient) if p.name == name]
         kinds = tuple(k for k in own_classes(self.target.module) if k is type(given) or k.__name__ in told)
-        codes = [getattr(self.function(step), "__code__", None) for step in self.value]
-        called = [space[n] for code in codes if code for n in code.co_names if n in space]
-        for function in [f for f in called if kinds and isinstance(f, types.FunctionType)]:
+        called = [self.function(step) for step in self.value if kinds]
+        for function in called:
+            names = function.__code__.co_names if isinstance(function, types.FunctionType) else ()
+            called += [f for n in names if isinstance(f := space.get(n), types.FunctionType) and f not in called]
+        for function in called[len(self.value) :]:
             if set(required(function)) <= set(known):
                 made = call(function, **{n: known[n] for n in required(function)})
                 parts = made if type(made) is tuple else (made,)

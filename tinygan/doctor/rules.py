@@ -410,7 +410,7 @@ def held(thing):
     others = [p for p in reversed(arrays) if not any(re.fullmatch(data, str(part), re.I) for part in p.path)]
     parameters = {id(p.value): p for p in others if not any(map(is_gradient_name, p.path))}
     found = []
-    for p in parameters.values():
+    for p in reversed(parameters.values()):
         alike = [g for g in arrays if g.value is not p.value and g.value.shape == p.value.shape and fit(g.path, p.path)]
         found += [(p, max(alike, key=lambda g: fit(g.path, p.path)))] if alike else []
     return found

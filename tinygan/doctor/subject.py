@@ -60,7 +60,8 @@ from tinygan.network import Network
 
 CUT = r"(weight_)?clip(_?(value|weights?|param|limit|c|at|range))?"
 MEMORY = r"vel\w*|velocit\w*|momentums|momenta|mom_?buf\w*|buf\w*"  # of a step with momentum
-KEPT = r"(h|c|s|state|carry)?_?(last|final|next|new)(_?(h|c|s|state|carry|hidden))?|carry|(new_)?state"  # of an RNN
+# What an RNN hands on, and is no gradient.
+KEPT = r"(h|c|s|state|carry)?_?(last|final|next|new)(_?(h|c|s|state|carry|hidden))?|carry|(new_)?state|hs|cs|states"
 STORED = ("output", "out", "outputs", "value", "loss", "y", "a", "A", "z", "Z", "result", "activation", "activations")
 
 
@@ -238,6 +239,8 @@ class Subject:
         own = getattr(thing, "__dict__", {}) if self.form.kind == "step" else {}
         for name in [name for name, value in own.items() if re.fullmatch(CUT, name) and isinstance(value, float)]:
             own[name] = 1e9  # a critic's weights are cut off behind its step
+        for name in [name for name in rated(own) if isinstance(own[name], float)]:
+            own[name] *= self.setting.rate / Setting.rate
         for leaf in leaves(thing):
             array = isinstance(leaf.value, np.ndarray)
             self.single = self.single or array and leaf.value.dtype == np.float32
@@ -658,12 +661,16 @@ class Subject:
         self.kept = {path: g.shape for path, g in found.items() if g is not None and self.fits(path, g)}
         return found | {path: found[path].reshape(self.slots[path].shape) for path in self.kept}
 
-    def listed(self, slots, returned):
-        """Return {path: gradient} of what is returned in a list as long as that of ``params()``, in its order."""
+    def own_list(self):
+        """What an object says its parameters are, ``params()``: a list, or () where it does not."""
         methods = [getattr(self.thing, name, None) for name in ("params", "parameters", "get_params")]
         method = next((m for m in methods if isinstance(m, types.MethodType) and not required(m)), None)
         arrays = call(method) if method else ()  # or their number
-        arrays = arrays if isinstance(arrays, (list, tuple)) else ()
+        return arrays if isinstance(arrays, (list, tuple)) else ()
+
+    def listed(self, slots, returned):
+        """Return {path: gradient} of what is returned in a list as long as that of ``params()``, in its order."""
+        arrays = self.own_list()
         places = [[path for path, own in slots.items() if own is array] for array in arrays]
         lists = {path[:-1] for path, _ in returned if len(path) == 2 and isinstance(path[1], int)}
         for gradients in [[value for path, value in returned if path[:-1] == start] for start in lists]:
