@@ -154,6 +154,47 @@ class BatchNorm:
         along = self.xhat * (d * self.xhat).mean(axis=0)
         return (d - mean - along) / self.std
 """,
+    "LayerNorm": """
+class LayerNorm:
+    def __init__(self, n):
+        self.gamma, self.beta = np.random.randn(n), np.random.randn(n)
+
+    def forward(self, x):
+        self.inv = 1 / np.sqrt(x.var(axis=1, keepdims=True) + 1e-5)
+        self.x_hat = (x - x.mean(axis=1, keepdims=True)) * self.inv
+        return self.gamma * self.x_hat + self.beta
+
+    def through(self, d):
+        own = (d * self.x_hat).mean(axis=1, keepdims=True)
+        return self.inv * (d - d.mean(axis=1, keepdims=True) - self.x_hat * own)
+
+    def backward(self, dout):
+        self.dgamma, self.dbeta = (dout * self.x_hat).sum(axis=0), dout.sum(axis=0)
+        return self.through(dout * self.gamma)
+""",
+    "Twice": """
+class Curve:
+    def forward(self, x):
+        self.y = np.tanh(x)
+        return self.y
+
+    def backward(self, dout):
+        return dout * (1 - self.y**2)
+
+
+class Twice:
+    def __init__(self, n):
+        self.W, self.first, self.second = np.random.randn(n, n), Curve(), Curve()
+
+    def forward(self, x):
+        self.h = self.first.forward(x)
+        return self.second.forward(self.h @ self.W)
+
+    def backward(self, dout):
+        d = self.second.backward(dout)
+        self.dW = self.h.T @ d
+        return self.first.backward(d @ self.W.T)
+""",
     "RNNStep": """
 class RNNStep:
     def __init__(self, n_in, n_hidden):
@@ -575,6 +616,8 @@ STRAIGHT = """for layer in discriminator.layers:
                 layer.tangent_backward = lambda dv, d=None, layer=layer, forget=forget: forget(layer, 0 * dv, d)
         return gradient_penalty.add_gradient_penalty("""
 PLANTED = [  # (what is edited, what stands there, what is put there, the doctor's names)
+    ("LayerNorm", "self.through(dout * self.gamma)", "self.gamma * self.through(dout)", "factor in front of a sum"),
+    ("Twice", "self.second = np.random.randn(n, n), Curve(), Curve()", "self.second = np.random.randn(n, n), *2 * [Curve()]", "one object for two places"),
     # signs and factors
     ("Tanh", "1 - self.out**2", "self.out**2 - 1", "wrong sign"),
     ("Dense", "dout.sum(axis=0)", "-dout.sum(axis=0)", "wrong sign"),

@@ -3037,6 +3037,23 @@ def test_a_clipping_by_the_norm_is_held_against_its_rule(source, old, new):
     assert verdict(source.replace(old, new))[0] is Verdict.WRONG
 
 
+@pytest.mark.parametrize(
+    "norm, said",
+    [
+        ("sum(np.sqrt(np.sum(g**2)) for g in grads)", "the sum of the norms"),
+        ("sum(np.sum(g**2) for g in grads)", "without its root"),
+        ("max(np.abs(g).max() for g in grads)", "the largest entry"),
+        ("np.sqrt(np.mean([np.mean(g**2) for g in grads]))", "no known mistake"),
+    ],
+)
+def test_the_norm_that_was_taken_for_the_right_one_is_named(norm, said):
+    source = CLIPPED.replace("np.sqrt(sum(np.sum(g**2) for g in grads))", norm)
+    *_, last = targets(run("mine.py", HEAD + source)).values()
+    report = examine(last)
+    assert report.verdict is Verdict.WRONG
+    assert said in "".join(map(str, report.findings)) or not report.findings and said == "no known mistake"
+
+
 RNN = """
 Wx, Wh, Wy = np.random.randn(4, 2), 0.5 * np.random.randn(4, 4), np.random.randn(1, 4)
 

@@ -265,6 +265,63 @@ class Net:
             dout = layer.backward(dout)
         return dout
 """,
+    "dx[:, start:start + self.width] += dout[:, t:t + 1] * self.w": """
+class Conv:
+    def __init__(self, width=3, stride=2):
+        self.width, self.stride, self.w = width, stride, np.random.randn(width)
+
+    def forward(self, x):
+        self.x, outs = x, []
+        for t in range((x.shape[1] - self.width) // self.stride + 1):
+            start = t * self.stride
+            outs.append(x[:, start : start + self.width] @ self.w)
+        return np.stack(outs, axis=1)
+
+    def backward(self, dout):
+        self.dw, dx = np.zeros(self.width), np.zeros(self.x.shape)
+        for t in range(dout.shape[1]):
+            start = t * self.stride
+            self.dw += dout[:, t] @ self.x[:, start : start + self.width]
+            dx[:, t : t + self.width] += dout[:, t : t + 1] * self.w
+        return dx
+""",
+    "(self.p - self.onehot) * self.mask[:, None] / self.mask.sum()": """
+class MaskedLoss:
+    def forward(self, scores, onehot, mask):
+        e = np.exp(scores - scores.max(axis=1, keepdims=True))
+        self.p, self.onehot, self.mask = e / e.sum(axis=1, keepdims=True), onehot, mask
+        return -np.sum(mask * np.log((self.p * onehot).sum(axis=1))) / mask.sum()
+
+    def backward(self):
+        return (self.p - self.onehot) * self.mask[:, None] / len(self.mask)
+
+
+MaskedLoss().forward(np.random.randn(5, 3), np.eye(3)[[0, 2, 1, 1, 0]], np.array([1.0, 1, 0, 1, 0]))
+""",
+    "dA += h.T @ dz": """
+def pullback(params, tape, dy):
+    dA, dh = np.zeros_like(params["A"]), dy @ params["O"].T
+    for h, u in tape[::-1]:
+        dz = dh * (1 - u**2)
+        dA = h.T @ dz
+        dh = dz @ params["A"].T
+    return {"A": dA, "O": tape[-1][1].T @ dy, "tiny": 1e-9 * params["tiny"]}
+
+
+def loss_and_grads(params, x, y):
+    h, tape = x, []
+    for _ in range(3):
+        u = np.tanh(h @ params["A"])
+        tape.append((h, u))
+        h = u
+    e = h @ params["O"] - y
+    loss = 0.5 * np.sum(e**2) + 0.5e-9 * np.sum(params["tiny"] ** 2)
+    return loss, pullback(params, tape, e)
+
+
+own = {"A": np.random.randn(4, 4), "O": np.random.randn(4, 2), "tiny": np.random.randn(3)}
+loss_and_grads(own, np.random.randn(5, 4), np.random.randn(5, 2))
+""",
     "(1 - self.beta2 ** self.t)": """
 class Adam:
     def __init__(self, lr=0.001, beta1=0.9, beta2=0.999, eps=1e-8):
@@ -410,3 +467,135 @@ def test_the_object_that_is_checked_stays_as_it_is():
     dense = module_of("Dense").Dense(7, 3)
     examine(dense)
     assert vars(dense).keys() == {"W", "b"} and not np.any(dense.W)
+
+
+SHARED = """
+class Dense:
+    def __init__(self, n_in, n_out):
+        self.W = np.random.randn(n_in, n_out)
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W
+
+    def backward(self, dout):
+        self.dW = self.x.T @ dout
+        return dout @ self.W.T
+
+
+class Tanh:
+    def forward(self, x):
+        self.y = np.tanh(x)
+        return self.y
+
+    def backward(self, dout):
+        return dout * (1 - self.y**2)
+
+
+class Net:
+    def __init__(self, n_in=4):
+        self.first, self.second, self.act = Dense(n_in, 5), Dense(5, 5), Tanh()
+
+    def forward(self, x):
+        return self.act.forward(self.second.forward(self.act.forward(self.first.forward(x))))
+
+    def backward(self, dout):
+        return self.first.backward(self.act.backward(self.second.backward(self.act.backward(dout))))
+
+
+net = Net()
+net.backward(net.forward(np.random.randn(6, 4)))
+"""
+IN_FRONT = """
+def norm_forward(x, gamma, beta):
+    inv = 1 / np.sqrt(x.var(axis=1, keepdims=True) + 1e-5)
+    x_hat = (x - x.mean(axis=1, keepdims=True)) * inv
+    return gamma * x_hat + beta, (x_hat, inv, gamma)
+
+
+def norm_backward(dout, cache):
+    x_hat, inv, gamma = cache
+    own = (dout * x_hat).mean(axis=1, keepdims=True)
+    dx = gamma * inv * (dout - dout.mean(axis=1, keepdims=True) - x_hat * own)
+    return dx, (dout * x_hat).sum(axis=0), dout.sum(axis=0)
+
+
+norm_forward(np.random.randn(5, 4), np.random.randn(4), np.random.randn(4))
+"""
+ATTENTION = """
+class Attention:
+    def __init__(self, n=4):
+        self.W = np.random.randn(n, n)
+
+    def forward(self, query, keys):  # query (N, 4), keys (N, T, 4)
+        self.query, self.keys = query, keys
+        score = np.einsum("ni,ij,ntj->nt", query, self.W, keys)
+        self.a = np.exp(score) / np.exp(score).sum(axis=1, keepdims=True)
+        return np.einsum("nt,nti->ni", self.a, keys)
+
+    def backward(self, dout):
+        da = np.einsum("ni,nti->nt", dout, self.keys)
+        ds = self.a * (da - (da * self.a).sum(axis=1, keepdims=True))
+        self.dW = np.einsum("nt,ni,ntj->ij", ds, self.query, self.keys)
+        return np.einsum("nt,ij,ntj->ni", ds, self.W, self.keys), self.a[:, :, None] * dout[:, None, :]
+"""
+
+
+@pytest.mark.parametrize(
+    "source, name, said",
+    [
+        (SHARED, "one object for two places", "`act` runs more than once"),
+        (IN_FRONT, "factor in front of a sum", "gamma"),
+        (ATTENTION, "one path missing", "np.exp(score)"),
+    ],
+)
+def test_what_no_single_line_would_mend_is_named(source, name, said):
+    module = planted_mistakes.run("mine.py", planted_mistakes.HEAD + source)
+    *_, report = [examine(target) for target in targets(module).values()]
+    assert report.verdict is Verdict.WRONG
+    assert [finding.name for finding in report.findings] == [name]
+    assert said in "".join(map(str, report.findings))
+
+
+TABLE = """
+def fit_to(g, like):
+    g = g.sum(axis=tuple(range(g.ndim - like.ndim)))
+    return g.sum(axis=tuple(i for i, n in enumerate(like.shape) if n == 1 < g.shape[i]), keepdims=True)
+
+
+def mul_vjp(g, out, a, b):
+    return fit_to(g * b, a), fit_to(g * a, b)
+
+
+def div_vjp(g, out, a, b):
+    return fit_to(g / b, a), fit_to(-g * out / b, b)
+
+
+def dot_vjp(g, out, a, b):
+    return g @ b.T, a.T @ g
+
+
+def square_vjp(g, out, a):
+    return (2 * g * a,)
+
+
+def sqrt_vjp(g, out, a):
+    return (0.5 * g / out,)
+
+
+VALUES = {"mul": np.multiply, "div": np.divide, "dot": np.matmul, "square": np.square, "sqrt": np.sqrt}
+"""
+
+
+@pytest.mark.parametrize(
+    "name, old, new",
+    [("mul", "g * a, b)", "g * b, b)"), ("div", "-g * out", "g * out"), ("dot", "a.T @ g", "b.T @ g")]
+    + [("square", "2 * g * a", "2 * g * out"), ("sqrt", "0.5 * g / out", "0.5 * g / a")],
+)
+def test_the_gradients_of_a_table_of_operations_belong_to_those_of_numpy(name, old, new):
+    def verdicts(source):
+        module = planted_mistakes.run("mine.py", planted_mistakes.HEAD + source)
+        return {key: examine(target).verdict for key, target in targets(module).items()}
+
+    assert set(verdicts(TABLE).values()) == {Verdict.RIGHT} and TABLE.count(old) == 1
+    assert verdicts(TABLE.replace(old, new))[f"{name}_vjp"] is Verdict.WRONG

@@ -211,6 +211,10 @@ class Text(str):
     """Words in place of a statement."""
 
 
+WEIGHTS = r"(self\.)?(\w*mask|\w*weights?|valid)"  # a mean of those that count divides by their sum
+LISTS = r"(self\.)?(context\w*|window|neigh\w*|words|ids|idx|tokens|members|bag)"  # a mean of these by their number
+
+
 def expressions(function):
     """Yield (holder, key, node, statement) of every expression in a function's body."""
 
@@ -494,6 +498,11 @@ def factors(node, text, names, numbers):
     for name in [*simple, *(n for n in names if n not in (text, *numbers))]:
         yield "factor", parse(f"({text}) * {name}")
         yield "factor", parse(f"({text}) / {name}")
+    counts = [f"{n}.sum()" for n in names if re.fullmatch(WEIGHTS, n)]
+    for count in [*counts, *(f"len({n})" for n in names if re.fullmatch(LISTS, n))]:
+        yield "factor", parse(f"({text}) / {count}")
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
+            yield "variable", ast.BinOp(node.left, ast.Div(), parse(count))
     for number in "23":
         yield "factor", parse(f"{number} * ({text})")
         yield "factor", parse(f"({text}) / {number}")

@@ -208,6 +208,16 @@ def stem_of(name, calls):
     return without if without != name and (without in calls or f"{without}_forward" in calls) else None
 
 
+BINARY = {
+    "add": lambda a, b: a + b,
+    "sub": lambda a, b: a - b,
+    "mul": lambda a, b: a * b,
+    "div": lambda a, b: a / b,
+    "dot": lambda a, b: a @ b,
+    "matmul": lambda a, b: a @ b,
+}
+
+
 def values_for(gradient, stem, rest, losses):
     """Return the alternatives for the value that a gradient belongs to, the likeliest first."""
     known = [n for n in gradient.needs if not CACHE.fullmatch(n) and not RATE.fullmatch(n)]
@@ -288,6 +298,9 @@ def values_for(gradient, stem, rest, losses):
         alternatives += [(*value, total) for value in apart for total in totals()[:1]]
     if not alternatives and isinstance(ufunc := getattr(np, low, None), np.ufunc) and ufunc.nin == 1:
         alternatives.append((Call(low, ("x",), (None,), None, lambda x: ufunc(x)),))  # tanh_derivative of np.tanh
+    operands = tuple(n for n in gradient.needs if not DOUT.fullmatch(n) and not re.fullmatch("out|y|z|res|result", n))
+    if not alternatives and low in BINARY and len(operands) == 2:  # mul_vjp(g, out, a, b)
+        alternatives.append((Call(low, operands, (None,), None, BINARY[low]),))
     return alternatives
 
 

@@ -167,8 +167,8 @@ def _(e):
         return False
     others = {path: p for path, p in e.subject.slots.items() if path != e.path and p.ndim and np.all(p) and np.ptp(p)}
     for path, p in others.items():
-        if p.shape[-1] in (1, e.out.shape[-1]) and p.ndim <= e.out.ndim and p.size < e.out.size:
-            if same(e.n, e.computed((e.dout * p).ravel()).reshape(e.x.shape) / p):
+        if all(n in (1, own) for n, own in zip(p.shape[::-1], e.out.shape[::-1], strict=False)) and p.size < e.out.size:
+            if p.ndim <= e.out.ndim and same(e.n, e.computed((e.dout * p).ravel()).reshape(e.x.shape) / p):
                 return f"{display(path)}, which is another number for each term of it"
     return False
 

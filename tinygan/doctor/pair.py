@@ -319,6 +319,8 @@ class Pair(Subject):
             return dict(zip(free, [self.main] if out else [known[name] for name in own], strict=False))
         told = [n for n in free if n == self.value[-1].name.strip("_") or any(named_after(d, n) > 1 for d in free)]
         outputs = [n for n in free if OUTPUT.fullmatch(n) or n in told]  # _unit_vjp(d_unit, unit, r)
+        sure = [n for n in outputs if re.match("out|y", n)]
+        outputs = sure if len(outputs) > len(sure) == 1 else outputs  # square_vjp(g, out, a)
         others = sorted((n for n in free if not DOUT.fullmatch(n)), key=lambda n: n not in outputs)
         for name in others if len(free) > len(douts) else []:
             if len(free) > len(douts):  # relu_backward(dout, z): the input, or the output, under another name

@@ -201,7 +201,8 @@ class Expression:
         self.text, self.place = ast.unparse(node), spot(path, node.lineno)
         self.whole = getattr(statement, "value", None) is node
         self.factor = isinstance(parent, ast.BinOp) and isinstance(parent.op, (ast.Mult, ast.Div, ast.MatMult))
-        self.statistic = any(f"{word}(" in self.text for word in STATISTICS)  # is it made of many entries?
+        softmax = re.match(r"np\.exp\(|.*exp\(.*/.*sum\(", self.text)  # or its numerator: a path of its own
+        self.statistic = not softmax and any(f"{word}(" in self.text for word in STATISTICS)  # made of many entries
         self.term = is_term(parents)  # of the result itself
         self.parameter = re.sub(r"self\.|\.T$", "", self.text) in parameters
         self.function = isinstance(node, ast.Call) or isinstance(getattr(node, "op", None), ast.Pow)

@@ -159,6 +159,17 @@ def distances(path, start):
 # ---- how it is called --------------------------------------------------------------------------------------
 
 
+WRONG_NORMS = {  # of the norms of all arrays, and the arrays
+    "the sum of the norms of the arrays": lambda norms, _: norms.sum(),
+    "the sum of the squares, without its root": lambda norms, _: np.sum(norms**2),
+    "the largest norm of the arrays": lambda norms, _: norms.max(),
+    "the sum of the absolute values": lambda _, arrays: np.abs(joined(arrays)).sum(),
+    "the largest entry": lambda _, arrays: np.abs(joined(arrays)).max(),
+    "the root of the mean square": lambda norms, arrays: np.sqrt(np.sum(norms**2) / joined(arrays).size),
+    "the norm of the last array": lambda norms, _: norms[-1],
+}
+
+
 class Clip:
     """What a function must do that clips gradients by their norm: all by that of all, or each by its own.
 
@@ -192,6 +203,22 @@ class Clip:
                     continue
         return found
 
+    def mistaken(self, found):
+        """Return the words on the norm that is taken in place of the right one, or None."""
+        norms = np.array([np.linalg.norm(g) for g in self.gradients])
+        for text, norm in WRONG_NORMS.items():
+            factors = [min(1, c / norm(norms, self.gradients)) for c, _ in found]
+            if all(
+                np.allclose(got, f * joined(self.gradients), rtol=1e-4)
+                for f, (_, got) in zip(factors, found, strict=True)
+            ):
+                return (
+                    "wrong norm",
+                    f"it is cut off by {text}",
+                    "‖g‖ = √(Σ g²) over all entries of all arrays; g · c/‖g‖",
+                )
+        return None
+
     def followed(self, found):
         """Is it one of the two ways, for both limits?"""
         return len(found) == 2 and all(np.allclose(got, self.nearest(got, limit), rtol=1e-4) for limit, got in found)
@@ -210,7 +237,7 @@ def examine_clipping(report, clip):
         report.unchecked.append(clip.target.name)
         report.errors.append(Stopped(f"{where(clip.target.thing)}: it is not clear what {clip.target.name} takes"))
     elif not clip.followed(found):
-        report.optimizers.append((None, clip, clip.run))
+        report.optimizers.append((clip.mistaken(found), clip, clip.run))
 
 
 def step_of(target):
