@@ -599,3 +599,12 @@ def test_the_gradients_of_a_table_of_operations_belong_to_those_of_numpy(name, o
 
     assert set(verdicts(TABLE).values()) == {Verdict.RIGHT} and TABLE.count(old) == 1
     assert verdicts(TABLE.replace(old, new))[f"{name}_vjp"] is Verdict.WRONG
+
+
+def test_an_edit_that_would_take_all_memory_fails_and_the_limit_is_gone_afterwards():
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    with repair.memory_limit():
+        with pytest.raises(MemoryError):
+            np.empty(2 << 30)
+    assert resource.getrlimit(resource.RLIMIT_AS) == before
