@@ -3672,6 +3672,47 @@ class Waves:
 
 Waves().fit(np.random.randn(6, 4))
 """
+UNDECAYED = """
+def softmax_loss(W, X, y, reg):
+    e = np.exp(X @ W - (X @ W).max(axis=1, keepdims=True))
+    p = e / e.sum(axis=1, keepdims=True)
+    loss = -np.mean(np.log(p[np.arange(len(y)), y])) + reg * np.sum(W * W)
+    p[np.arange(len(y)), y] -= 1
+    dW = X.T @ p / len(y)
+    dW += 2 * reg * W
+    return loss, dW
+
+
+softmax_loss(np.random.randn(4, 3), np.random.randn(6, 4), np.arange(6) % 3, 0.0)
+"""
+LEFT_INSIDE = """
+class Affine:
+    def __init__(self, n_in, n_out):
+        self.p = {"W": np.random.randn(n_in, n_out), "b": np.zeros(n_out)}
+
+    def forward(self, x):
+        self.x = x
+        return np.tanh(x @ self.p["W"] + self.p["b"])
+
+    def backward(self, dout, out):
+        dz = dout * (1 - out**2)
+        self.g = {"W": self.x.T @ dz, "b": dz.sum(axis=0)}
+        return dz @ self.p["W"].T
+
+
+class Net:
+    def __init__(self, n=3, hidden=4):
+        self.layers = [Affine(n, hidden), Affine(hidden, 2)]
+
+    def loss(self, x, t):
+        h = self.layers[0].forward(x)
+        y = self.layers[1].forward(h)
+        dh = self.layers[1].backward((y - t) / len(x), y)
+        return 0.5 * np.sum((y - t) ** 2) / len(x), self.layers[0].backward(dh, h)
+
+
+Net().loss(np.random.randn(6, 3), np.random.randn(6, 2))
+"""
 DILATED = """
 def shifted(x, s):
     y = np.zeros_like(x)
@@ -3714,9 +3755,11 @@ conv_forward(np.random.randn(3, 8), np.random.randn(2), 1)
         (WINDOWS, "self.windows, e)", "self.windows, e[::-1])"),
         (OF_THE_FILE, "1 * layer.backward(d)", "d + layer.backward(d)"),
         (BEGUN, "self.phase) / len(X)\n\n    def fit", "self.phase)\n\n    def fit"),
+        (UNDECAYED, "dW += 2 * reg * W", "dW += reg * W"),
+        (LEFT_INSIDE, "self.x.T @ dz", "2 * self.x.T @ dz"),
         (DILATED, "shifted(dy[:, ::-1], k * dilation)", "shifted(dy[:, ::-1], k)"),
     ],
-    ids="getter bw logit even prefix nameless cache game dict guard number size window module begin stride".split(),
+    ids="get bw logit even prefix bare cache game dict guard number size window file begin zero inside stride".split(),
 )
 def test_it_is_found_right_and_with_one_mistake_wrong(source, right, wrong):
     found, text = verdict(source)

@@ -175,6 +175,11 @@ def place_of_output(names):
     return final[-1] if final else None
 
 
+def speaks_of_gradient(path):
+    """Is there a gradient's name in it, or that of a box of gradients?"""
+    return any(map(is_gradient_name, path)) or not GRADIENTS.isdisjoint(map(plain, path))
+
+
 def is_array(value):
     """Is it an array of several numbers?"""
     return isinstance(value, np.ndarray) and value.size > 1
@@ -726,8 +731,13 @@ class Both(Subject):
                 break
             other.add((i,))  # kl, of rec, kl, {...}
         returned = [part for part in parts_of(rest) if part[0][:1] not in other]  # (loss, dW, db, h): h is no gradient
-        left = [leaf for leaf in self.state() if leaf.path not in self.slots and any(map(is_gradient_name, leaf.path))]
+        left = [leaf for leaf in self.state() if leaf.path not in self.slots and speaks_of_gradient(leaf.path)]
         found = self.matched(returned, names, [] if rest else left)
+        if rest and self.thing is not None and any(found[path] is None for path in self.slots if len(path) > 2):
+            kept, types = self.kept, self.types  # return loss, dx: those of the layers stand in them
+            inside = self.matched([], (), [leaf for leaf in left if len(leaf.path) > 2])
+            found |= {path: g for path, g in inside.items() if found[path] is None and len(path) > 2}
+            self.kept, self.types = self.kept | kept, self.types | types
         dout = dout.reshape(np.shape(result[0])) if self.entry_by_entry(result) else dout[0]
         return {path: None if g is None else g * dout for path, g in found.items()}
 

@@ -62,7 +62,8 @@ def defaults(subject):
     for step in steps:
         needs = parameters(subject.function(step))
         own = {p.name: p.default for p in needs if p.default is not p.empty}
-        own |= {p.name: subject.plan.given.get(p.name) for p in needs if re.match(STRIDES, p.name)}
+        given = {p.name: subject.plan.given.get(p.name) for p in needs}
+        own |= {k: v for k, v in given.items() if re.match(STRIDES, k) or type(v) is float and v == 0}
         remembers = known is None or subject.told and len(step.returns) > 1  # in the object, or in a cache
         found |= {name: value for name, value in own.items() if remembers or name in known}
     plain = (bool, int, float, str, type(None), type)
@@ -71,7 +72,7 @@ def defaults(subject):
         for k, v in found.items()
         if isinstance(v, plain)
         and not LEFT_ALONE.fullmatch(k.removeprefix("init."))
-        and (k not in subject.args or re.match(STRIDES, k))
+        and (k not in subject.args or re.match(STRIDES, k) or type(v) is float and v == 0)
     ]
 
 
