@@ -3713,6 +3713,25 @@ class Net:
 
 Net().loss(np.random.randn(6, 3), np.random.randn(6, 2))
 """
+ACT_NORM = """
+class ActNorm:
+    def __init__(self, n):
+        self.logs, self.bias, self.ready = np.zeros(n), np.zeros(n), False
+
+    def forward(self, x):  # x (N, n)
+        if not self.ready:
+            self.bias, self.logs, self.ready = -x.mean(axis=0), -np.log(x.std(axis=0)), True
+        self.y = (x + self.bias) * np.exp(self.logs)
+        return self.y, np.full(len(x), self.logs.sum())
+
+    def backward(self, dy, dlogdet):
+        self.dbias = (dy * np.exp(self.logs)).sum(axis=0)
+        self.dlogs = (dy * self.y).sum(axis=0) + dlogdet.sum()
+        return dy * np.exp(self.logs)
+
+
+ActNorm(3).forward(np.random.randn(6, 3))
+"""
 DILATED = """
 def shifted(x, s):
     y = np.zeros_like(x)
@@ -3757,9 +3776,10 @@ conv_forward(np.random.randn(3, 8), np.random.randn(2), 1)
         (BEGUN, "self.phase) / len(X)\n\n    def fit", "self.phase)\n\n    def fit"),
         (UNDECAYED, "dW += 2 * reg * W", "dW += reg * W"),
         (LEFT_INSIDE, "self.x.T @ dz", "2 * self.x.T @ dz"),
+        (ACT_NORM, " + dlogdet.sum()", ""),
         (DILATED, "shifted(dy[:, ::-1], k * dilation)", "shifted(dy[:, ::-1], k)"),
     ],
-    ids="get bw logit even prefix bare cache game dict guard number size window file begin zero inside stride".split(),
+    ids="get bw log even prefix bare cache game dict guard number size window file begin zero held act stride".split(),
 )
 def test_it_is_found_right_and_with_one_mistake_wrong(source, right, wrong):
     found, text = verdict(source)

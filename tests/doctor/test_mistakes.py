@@ -298,6 +298,22 @@ class MaskedLoss:
 
 MaskedLoss().forward(np.random.randn(5, 3), np.eye(3)[[0, 2, 1, 1, 0]], np.array([1.0, 1, 0, 1, 0]))
 """,
+    "np.linalg.inv(self.W.T)": """
+class Mix:
+    def __init__(self, n):
+        self.W = np.linalg.qr(np.random.randn(n, n))[0]
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W.T, np.full(len(x), np.linalg.slogdet(self.W)[1])
+
+    def backward(self, dy, dlogdet):
+        self.dW = dy.T @ self.x + dlogdet.sum() * np.linalg.inv(self.W)
+        return dy @ self.W
+
+
+Mix(3).forward(np.random.randn(6, 3))
+""",
     "dA += h.T @ dz": """
 def pullback(params, tape, dy):
     dA, dh = np.zeros_like(params["A"]), dy @ params["O"].T

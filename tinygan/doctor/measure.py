@@ -292,6 +292,8 @@ def broken_promises(subject):
         ways.insert(1, ("second backward", {"twice": True}))
     for kind, how in ways:
         try:
+            if "fresh" in how and subject.thing is not None and not np.allclose(subject.fresh().out(), subject.out()):
+                continue  # it makes its parameters of the first data that it sees
             again = subject.gradients(dout, **how)
         except Stopped:
             continue  # a second backward need not run

@@ -618,6 +618,9 @@ class Subject:
         if (same or small) and self.matters(array):
             drawn = signed(self.rng, array.shape, 0.3, 1.2)
             array[...] = drawn if small else array * (1 + 0.4 * drawn)
+        square = array.ndim == 2 and array.shape[0] == array.shape[1] > 1
+        if square and np.allclose(array @ array.T, np.eye(len(array))) and self.matters(array):
+            array += signed(self.rng, array.shape, 0.1, 0.3)  # its inverse is its transpose, which hides what is which
 
     def tiny(self, path):
         """Was this drawn so close to 0 that the usual step would leave the domain?"""
