@@ -314,6 +314,22 @@ class Mix:
 
 Mix(3).forward(np.random.randn(6, 3))
 """,
+    "dout.transpose(0, 2, 3, 1).reshape(-1, C)": """
+def channel_scale_forward(x, gamma):
+    N, C, H, W = x.shape
+    flat = x.transpose(0, 2, 3, 1).reshape(-1, C)
+    return (flat * gamma).reshape(N, H, W, C).transpose(0, 3, 1, 2), (flat, gamma)
+
+
+def channel_scale_backward(dout, cache):
+    flat, gamma = cache
+    N, C, H, W = dout.shape
+    dflat = dout.reshape(-1, C)
+    return (dflat * gamma).reshape(N, H, W, C).transpose(0, 3, 1, 2), np.sum(dflat * flat, axis=0)
+
+
+channel_scale_forward(np.random.randn(2, 3, 4, 5), np.random.randn(3))
+""",
     "dA += h.T @ dz": """
 def pullback(params, tape, dy):
     dA, dh = np.zeros_like(params["A"]), dy @ params["O"].T
@@ -624,3 +640,27 @@ def test_an_edit_that_would_take_all_memory_fails_and_the_limit_is_gone_afterwar
         with pytest.raises(MemoryError):
             np.empty(2 << 30)
     assert resource.getrlimit(resource.RLIMIT_AS) == before
+
+
+ADADELTA = """
+def adadelta(w, dw, config=None):
+    config = {} if config is None else config
+    rho, eps = config.setdefault("rho", 0.95), config.setdefault("epsilon", 1e-6)
+    g2, step2 = config.get("g2", np.zeros_like(w)), config.get("step2", np.zeros_like(w))
+    g2 = rho * g2 + (1 - rho) * dw**2
+    step = -np.sqrt(step2 + eps) / np.sqrt(g2 + eps) * dw
+    config["g2"], config["step2"] = g2, rho * step2 + (1 - rho) * step**2
+    return w + step, config
+"""
+
+
+def test_the_average_of_the_squared_steps_is_that_of_no_gradient():
+    def report(source):
+        (found,) = [
+            examine(t) for t in targets(planted_mistakes.run("mine.py", planted_mistakes.HEAD + source)).values()
+        ]
+        return found
+
+    assert report(ADADELTA).verdict is Verdict.RIGHT
+    wrong = report(ADADELTA.replace("(1 - rho) * step**2", "(1 - rho) * dw**2"))
+    assert wrong.verdict is Verdict.WRONG and "the squared gradient" in "".join(map(str, wrong.findings))

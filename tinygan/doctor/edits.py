@@ -416,6 +416,11 @@ def calls(node):
     if not isinstance(node, ast.Call):
         return
     name = getattr(node.func, "attr", "")
+    if name == "reshape" and not isinstance(node.func.value, ast.Call):  # dout.reshape(-1, C), of (N, C, H, W)
+        array = ast.unparse(node.func.value)
+        for order in ("0, 2, 3, 1", "0, 3, 1, 2", "1, 0, 2, 3", "1, 2, 3, 0", "0, 2, 1"):
+            method = ast.Attribute(parse(f"{array}.transpose({order})"), "reshape", ast.Load())
+            yield "axes", ast.Call(method, node.args, node.keywords)
     if name == "transpose" and node.args:
         axes = getattr(node.args[-1], "elts", node.args)  # np.transpose(x, (1, 0, 2)) or x.transpose(1, 0, 2)
         orders = sorted(permutations(axes), key=lambda order: sum(map(operator.is_not, order, axes)))

@@ -56,6 +56,7 @@ MISTAKES = {  # change of a rule: (name, meaning, what to look at)
     "|g|": ("square missing", "the second average is of |g|, and must be of g²", "v = β₂ v + (1 - β₂) g²"),
     "g": ("square missing", "the second average is of g itself, and must be of g²: where g is negative, it has no root", "v = β₂ v + (1 - β₂) g²"),
     "m²": ("wrong average", "the second average is of m², and must be of g²", "v = β₂ v + (1 - β₂) g²: the square of the gradient, not of its average"),
+    "g²": ("wrong average", "the average of the squared steps is fed with the squared gradient", "E[Δ²] = ρ E[Δ²] + (1 - ρ) Δ²: the step that was taken, not g²"),
     "stored": ("corrected average stored", "the corrected average takes the place of the average: the next step corrects it again", "m and v are kept as they are; m̂ = m/(1 - β₁ᵗ) and v̂ = v/(1 - β₂ᵗ) are variables of the step"),
     "late": ("clock too late", "the first step takes t = 0: the bias correction divides by 1 - β⁰ = 0", "t += 1 stands before the correction: t = 1 in the first step"),
     "ahead": ("clock ahead", "the bias correction takes t + 1", "t = 1 in the first step: m̂ = m/(1 - β₁ᵗ), v̂ = v/(1 - β₂ᵗ)"),
@@ -132,7 +133,7 @@ def one(kind, style, h, g, m, v, t, mistake, decay=0.0):
         return g / root(v), m, v
     if kind == "adadelta":
         step = np.sqrt(m + eps) / np.sqrt(v + eps) * g
-        return step, b2 * m + (1 - b2) * step * step, v
+        return step, b2 * m + (1 - b2) * (square if mistake == "g²" else step * step), v
     if kind == "adamax":
         v = np.maximum(b2 * before, np.abs(g))
     first = 1 if mistake in ("uncorrected", "m uncorrected") else 1 - c1**t
