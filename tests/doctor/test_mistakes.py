@@ -314,6 +314,42 @@ class Mix:
 
 Mix(3).forward(np.random.randn(6, 3))
 """,
+    "self.D.forward(real)` before `self.D.backward((p - 1) / len(p))": """
+class Critic:
+    def __init__(self):
+        self.W, self.V = np.random.randn(2, 5), np.random.randn(5, 1)
+
+    def forward(self, x):
+        self.x, self.h = x, np.tanh(x @ self.W)
+        return self.h @ self.V
+
+    def backward(self, dout):
+        self.dV += self.h.T @ dout
+        dh = (dout @ self.V.T) * (1 - self.h**2)
+        self.dW += self.x.T @ dh
+        return dh @ self.W.T
+
+
+def sigmoid(z):
+    return 1 / (1 + np.exp(-z))
+
+
+class GAN:
+    def __init__(self):
+        self.D = Critic()
+
+    def discriminator_grads(self, real, fake):
+        self.D.dW, self.D.dV = np.zeros((2, 5)), np.zeros((5, 1))
+        q = sigmoid(self.D.forward(fake))
+        p = sigmoid(self.D.forward(real))
+        loss = -np.mean(np.log(p)) - np.mean(np.log(1 - q))
+        self.D.backward((p - 1) / len(p))
+        self.D.backward(q / len(q))
+        return loss
+
+
+GAN().discriminator_grads(np.random.randn(6, 2), np.random.randn(6, 2))
+""",
     "dout.transpose(0, 2, 3, 1).reshape(-1, C)": """
 def channel_scale_forward(x, gamma):
     N, C, H, W = x.shape

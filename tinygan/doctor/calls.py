@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from tinygan.doctor.arrays import is_gradient_name, named_after
 from tinygan.doctor.feeding import CLASSES, TARGETS
-from tinygan.doctor.names import CACHE, LOSS, NO_LOSS, RATE, is_loss, sides_in
+from tinygan.doctor.names import CACHE, DOUT, LOSS, NO_LOSS, RATE, is_loss, sides_in
 from tinygan.doctor.source import (
     flat,
     is_empty,
@@ -136,6 +136,17 @@ def adds(call):
     return len(set(call.needs) & set(call.returns)) > 1
 
 
+def takes_dout(call):
+    """Does it take an upstream gradient? The D of generator_grads(G, D, z) is none."""
+    return any(DOUT.fullmatch(name) and name not in ("D", "G") for name in call.needs)
+
+
+def returns_its_loss(call):
+    """Does a gradient compute its loss, too, ``return loss, grads``, or leave the gradients in its object?"""
+    first = bool(call.returns) and re.fullmatch("([dg]_)?(loss|cost|J|error)", str(call.returns[0]))
+    return bool(first) and (len(call.returns) > 1 or stores_gradients(call)) and not takes_dout(call)
+
+
 def is_handed_gradients(step):
     """Does it take a parameter and its gradient, ``update(W, dW)``? Then it computes none."""
     return any(named_after(g, name) == 3 for g in step.needs for name in step.needs if g != name)
@@ -164,8 +175,10 @@ def names_called(call):
 
 
 def adds_samples(loss):
-    """Does a loss add up over something, by its source?"""
-    return loss.node is None or bool(re.search(r"sum\(|mean\(|average|norm|dot|@|\+=", ast.unparse(loss.node)))
+    """Does a loss add up over its samples, by its source, and not over the numbers of each, sum(axis=1), alone?"""
+    text = "" if loss.node is None else ast.unparse(loss.node)
+    rest = re.sub(r"(sum|mean)\([^()]*axis=-?1\)", "", text)
+    return loss.node is None or bool(re.search(r"sum\(|mean\(|average|norm|dot|\+=" + "|@" * (rest == text), rest))
 
 
 def moves_arguments(call):

@@ -40,6 +40,7 @@ def edits(function, level, attributes, numbers, entries=(), last_first=False):
         yield from of_all_axes(function)
         yield from of_arguments(function)
         yield from of_stacks(function)
+        yield from of_passes(function)
     else:
         yield from of_all_gradients(function)
     names = list(dict.fromkeys([*variables(function), *attributes]))
@@ -119,6 +120,23 @@ def of_stacks(function):
             for side, matrix in (("left", node.left), ("right", node.right)):
                 new = ast.fix_missing_locations(ast.copy_location(turned(matrix), matrix))
                 yield Edit("transposed", statement, node, side, new)
+
+
+def of_passes(function):
+    """Each of several passes back through the same layers, right behind a pass forward of its own."""
+    text = ast.unparse(function)
+    for name in dict.fromkeys(re.findall(r"([\w.]+)\.forward\(", text)):
+        ahead = list(dict.fromkeys(re.findall(rf"(?<![\w.]){re.escape(name)}\.forward\([\w.]+\)", text)))
+        back = [i for i, part in enumerate(function.body) if f"{name}.backward(" in ast.unparse(part)]
+        for passes in (ahead, ahead[::-1]) if 1 < len(ahead) == len(back) else ():
+            body = list(function.body)
+            for i, again in reversed(list(zip(back, passes, strict=True))):
+                body[i:i] = numbered(again, body[i])
+            first = function.body[back[0]]
+            words = " and ".join(
+                f"{again}` before `{first_line(function.body[i])}" for again, i in zip(passes, back, strict=True)
+            )
+            yield Edit("stale", first, function, "body", body, Text(words.replace(" and ", "` and `")))
 
 
 def exchanged(text, first, second):

@@ -31,7 +31,7 @@ from tinygan.doctor.excuses import (
 )
 from tinygan.doctor.feeding import BATCHES, DATA, TARGETS, is_weight, roles
 from tinygan.doctor.finding import Target, adds_to_gradients, forms, of_class, of_function, targets
-from tinygan.doctor.implied import IMPLIED
+from tinygan.doctor.implied import IMPLIED, TOTALS
 from tinygan.doctor.measure import broken_promises, measure, of_ties, shared
 from tinygan.doctor.names import LOSS, STEP, is_loss
 from tinygan.doctor.pair import made_up, names_of_resets
@@ -593,6 +593,11 @@ def add(report, subject, found, definition):
         report.facts += facts
 
 
+def number_right(found):
+    """How many of these gradients are right?"""
+    return sum(m.row.passed for m in found)
+
+
 def likeliest(attempt, setting, example=None):
     """Return (Subject, its measured gradients): of several ways to read a result the one in which it is right."""
     subject, gradient = attempt.subject, attempt.plan.form.gradient
@@ -628,9 +633,11 @@ def likeliest(attempt, setting, example=None):
                 other.subject.remarks = [said]
             other.subject.remarks += remarks
             return other.subject, again
+        if plan.value[-1].function in TOTALS.values() and number_right(again) > number_right(found):
+            subject, found = other.subject, again
     last = subject.plan.world.last
     if last or any(m.a.shape != m.x.shape for m in found):  # perhaps what it was given was nonsense
-        nearest, most = (subject, found), sum(m.row.passed for m in found)
+        nearest, most = (subject, found), number_right(found)
         for other in elsewhere(subject.plan, example):
             again = measure(other.subject)
             shrunk = any(m.x.size == 1 and m.path in larger for m in again)  # where every sum is right
@@ -641,8 +648,8 @@ def likeliest(attempt, setting, example=None):
                     place = where(subject.function(gradient or subject.value[0]))
                     raise Stopped(f"{place}: it is right for one sample, and for several a sum over them is missing")
                 return other.subject, again
-            if other.done and sum(m.row.passed for m in again) > most:
-                nearest, most = (other.subject, again), sum(m.row.passed for m in again)
+            if other.done and number_right(again) > most:
+                nearest, most = (other.subject, again), number_right(again)
         subject, found = nearest
     if stops:
         subject = Attempt(replace(subject.plan, alone=True), setting).subject
@@ -665,7 +672,7 @@ def implied(attempt, setting):
     for name, loss in (own or IMPLIED).items():
         last = plan.value[-1]._replace(function=loss, name=name)
         other = Attempt(replace(plan, value=(*plan.value[:-1], last)), setting)
-        right = sum(m.row.passed for m in measure(other.subject)) if other.progress[0] >= 4 else 0
+        right = number_right(measure(other.subject)) if other.progress[0] >= 4 else 0
         if right > most or own and other.progress[0] >= 4:
             best, most = other, right
     if best is None:

@@ -39,8 +39,10 @@ from tinygan.doctor.calls import (
     moves_arguments,
     names_called,
     over_pairs,
+    returns_its_loss,
     sides_of,
     stores_gradients,
+    takes_dout,
     with_optional,
     with_shared,
 )
@@ -77,9 +79,6 @@ from tinygan.doctor.source import (
     tree_of,
     walk_own,
 )
-
-# fmt: off
-# fmt: on
 
 
 class Target(NamedTuple):
@@ -120,10 +119,7 @@ def forms(functions, module):
         values = [v for v in values if not is_of_another(v, gradients.get(name, ""), stems)] or values
         if name == "grad2" and "grad" in calls:  # the derivative of the derivative
             values = [(calls["grad"],)]
-        own_loss = (
-            len(call.returns) > 1 and re.fullmatch("([dg]_)?(loss|cost|J|error)", str(call.returns[0])) and not flags
-        )
-        own_loss = own_loss and not any(map(DOUT.fullmatch, call.needs))
+        own_loss = returns_its_loss(call) and not flags
         if own_loss and values and not is_loss(values[0][-1].name):
             values = []
         elif name in gradients and not own_loss:
@@ -152,7 +148,7 @@ def forms(functions, module):
             and is_handed_gradients(call)
             or name in gradients
             and not both
-            and any(map(DOUT.fullmatch, call.needs))
+            and takes_dout(call)
         ):
             continue
         if closure := closure_of(call):
@@ -179,7 +175,7 @@ def forms(functions, module):
                 found += [Form("step", ((loss,),), call) for loss in both]
                 continue
             found.append(Form("step", (*fitting[:2], (call,)), call))
-        elif gives_both(call, module) or LOSS.fullmatch(name) and stores_gradients(call):
+        elif gives_both(call, module) or (LOSS.fullmatch(name) or returns_its_loss(call)) and stores_gradients(call):
             found.append(Form("both", ((with_optional(call, call.returns, functions),),), None))
     whole = [form for form in found if form.kind != "step" and not (form.gradient and adds(form.gradient))]
     return found if whole else training(calls, losses) or found
@@ -287,7 +283,8 @@ def values_for(gradient, stem, rest, losses):
             first = [f for f in rest.values() if re.fullmatch(FORWARD, f.name.lower()) and not is_loss(f.name)]
             fit = [f for f in first if set(f.needs) <= {*known, *call.needs} or f.returns[:1] == call.needs[:1] != ()]
             alternatives += [(f, call) for f in fit]
-        if is_loss(call.name) and not call.needs and not gradient.needs:  # what it compares is kept in the object
+        compares = all(map(TARGETS.fullmatch, call.needs))
+        if is_loss(call.name) and compares and not gradient.needs:  # with what is kept in the object
             alternatives += [(first, call) for first in rest.values() if re.fullmatch(FORWARD, first.name.lower())]
         if not targets or len(gradient.needs) == len(call.needs) or any(map(DOUT.fullmatch, known)):
             alternatives.append((call,))
@@ -412,6 +409,8 @@ def is_rule(name, needs):
     if CLIP.fullmatch(name) and len(needs) == 2 and GRADIENTS.intersection(map(str.lower, needs[:1])):
         return True
     pairs = sum(named_after(g, name) == 3 for g in needs for name in needs if g != name)
+    if {"D", "G"} <= set(needs):  # the two networks
+        return False
     given = GRADIENTS.intersection(map(str.lower, needs)) and len(needs) > 1 and pairs < 2  # not W, b, dW, db
     given = given or pairs == 1 and RULE.fullmatch(name)  # adam(x, dx, config)
     return bool(given and (RULE.fullmatch(name) or "update" in name) and not LOSS.fullmatch(name))

@@ -23,6 +23,7 @@ OUTPUT = re.compile(r"a|s|y|out\w*|act\w*|activation\w*|sig\w*")  # of d_sigmoid
 SETS_TO_ZERO = (  # somewhere in the file; or gradients add up in objects, as they do in torch
     r"def \w*(zero|reset|clear)\w*\(|(?<!self)\.grad\w*(\[[^\]]*\])?\s*=\s*(0|None)\b|\.fill\(0|\[(\.\.\.|:)\]\s*=\s*0"
     r"|\w\.\w+\.grad\s*\+=|self\.(?P<box>g|grads?|gradients?)\s*=\s*\{\}[\s\S]*def [\s\S]*self\.(?P=box)\s*=\s*\{\}"
+    r"|(?<!self)\.(d[A-Zbwg]|grad_?|g[A-Z])\w*\s*(,[^=\n]*)?=\s*np\.zeros"  # self.D.dW, self.D.db = np.zeros(...
     r"|self\.(?P<own>\w+_grad)\s*=\s*np\.zeros[\s\S]*self\.(?P=own)\s*\+="  # as they are called there
 )
 RESETS = r"(zero|reset|clear|flush)_?(?!.*(param|weight|init))\w*"

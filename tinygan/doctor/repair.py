@@ -69,6 +69,7 @@ KINDS = {  # of an edit that mends: (name of the mistake, what it means)
     ),
     "summed": ("not summed", "a sum over an axis is missing"),
     "upstream": ("upstream gradient ignored", "what comes from above is overwritten there, and must be multiplied"),
+    "stale": ("stale cache", "of two passes forward the layers remember the last one alone, and both come back through it"),
     "order": ("wrong order", "a statement comes after what it needs has been overwritten, or before it is there"),
     "deleted": ("one statement too many", "without it the gradients are right"),
     "too much": ("one factor too many", "something is multiplied in that does not belong there"),

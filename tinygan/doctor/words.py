@@ -93,7 +93,7 @@ WORDS = {
     "wrong shape": ("a gradient has the shape of what it belongs to",
         "∂L/∂W has an entry for each entry of W: over which index must be summed, over which not?"),
     "one object for two places": ("a part that keeps what its backward needs runs twice in one forward: the second time takes the place of what the first has kept",
-        "two objects, act1 and act2, one for each place, in forward and in backward; or a list of caches, and backward takes the last: pop()"),
+        "run it forward again right before each backward; or a list of caches, and backward takes the last: pop(); or, where it has no weights, two objects"),
     "factor in front of a sum": ("Σ γ_i d_i is not γ Σ d_i: what differs along the axis of a sum must stand in it",
         "multiply dout by it first, dx̂ = dout · γ, and leave it out of the rest"),
     "wrong sign": ("it is the measured gradient times -1 (and perhaps more)", "d(-x)/dx = -1, d(log(1 - p))/dp = -1/(1 - p): count the minus signs"),
