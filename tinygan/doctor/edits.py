@@ -517,8 +517,13 @@ def factors(node, text, names, numbers):
         yield "summed", parse(f"np.sum({text}, axis={axis}, keepdims=True)")
     if isinstance(node, (ast.Name, ast.Attribute)):
         yield from (("inner", parse(f"np.{function}({text})")) for function in ("exp", "tanh", "sqrt", "log"))
-    simple = [*numbers, *(f"(1 - {n})" for n in numbers), *(f"len({n})" for n in names[:1])]
-    for name in [*simple, *(n for n in names if n not in (text, *numbers))]:
+    for name in [*numbers, *(f"(1 - {n})" for n in numbers)]:
+        yield "factor", parse(f"({text}) * {name}")
+        yield "factor", parse(f"({text}) / {name}")
+    for number in "23":
+        yield "factor", parse(f"{number} * ({text})")
+        yield "factor", parse(f"({text}) / {number}")
+    for name in [*(f"len({n})" for n in names[:1]), *(n for n in names if n not in (text, *numbers))]:
         yield "factor", parse(f"({text}) * {name}")
         yield "factor", parse(f"({text}) / {name}")
     counts = [f"{n}.sum()" for n in names if re.fullmatch(WEIGHTS, n)]
@@ -526,10 +531,8 @@ def factors(node, text, names, numbers):
         yield "factor", parse(f"({text}) / {count}")
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
             yield "variable", ast.BinOp(node.left, ast.Div(), parse(count))
-    for number in "23":
-        yield "factor", parse(f"{number} * ({text})")
-        yield "factor", parse(f"({text}) / {number}")
     yield "power", parse(f"({text}) ** 2")
+    yield from (("constant", parse(f"({text}) + {name}")) for name in numbers[:4])
     yield "constant", parse(f"({text}) + 1")
     yield "constant", parse(f"({text}) - 1")
     if not isinstance(node, ast.Call):

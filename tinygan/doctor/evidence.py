@@ -288,13 +288,14 @@ class Evidence:
 
     @cached_property
     def scalars(self):
-        """{name: number} of the settings of the code: attributes of the object, defaults of its functions."""
+        """{name: number} of the settings of the code: constants of the file, attributes of the object, defaults."""
         found = {}
         for step in filter(None, (*self.subject.value, self.subject.form.gradient)):
             function = self.subject.function(step)
             function = getattr(function, "__func__", function)
             code = getattr(function, "__code__", None)
             names = code.co_varnames[: code.co_argcount] if code else ()
+            found |= {k: v for k, v in vars(self.subject.target.module).items() if code and k in code.co_names}
             found |= dict(zip(names[::-1], (getattr(function, "__defaults__", None) or ())[::-1], strict=False))
             found |= getattr(function, "__kwdefaults__", None) or {}
         found |= getattr(self.subject.thing, "__dict__", {})

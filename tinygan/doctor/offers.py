@@ -196,10 +196,13 @@ def batch_of(arrays, main):
     """How many samples there are, by the arrays that a file gives a function: in rows, or in columns."""
     shape = arrays[main].shape
     data = [name for name in arrays if name != main and not feeding.is_weight(name, list(arrays))]
-    others = [arrays[name].shape for name in data if arrays[name].ndim == len(shape) == 2]
+    others = [
+        arrays[name].shape for name in data if arrays[name].ndim == len(shape) == 2 and arrays[name].shape != shape
+    ]
     columns = others and all(o[1] == shape[1] for o in others) and not any(o[0] == shape[0] for o in others)
     if not others and len(shape) == 2:  # of one array that is much wider than high
-        columns = shape[0] < 8 and shape[1] > 12 or shape[1] > shape[0] and shape[0] * shape[1] > 400
+        wide = shape[0] < 8 and shape[1] > 12 or shape[1] > shape[0] and shape[0] * shape[1] > 400
+        columns = wide and not any(arrays[name].shape == shape[:1] for name in data)
     return shape[1] if columns else shape[0]
 
 

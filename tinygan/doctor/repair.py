@@ -31,6 +31,7 @@ from tinygan.doctor.source import node_of, walk_own
 from tinygan.gradcheck import relative_error
 
 SECONDS = (3.0, 6.0)  # that the search may take, at each level
+ROUNDING = 1e-13  # of what is zero but for rounding
 TO_PLACE = 1.2  # where the mistake has its name already, and only the line is looked for
 
 
@@ -69,7 +70,10 @@ KINDS = {  # of an edit that mends: (name of the mistake, what it means)
     ),
     "summed": ("not summed", "a sum over an axis is missing"),
     "upstream": ("upstream gradient ignored", "what comes from above is overwritten there, and must be multiplied"),
-    "stale": ("stale cache", "of two passes forward the layers remember the last one alone, and both come back through it"),
+    "stale": (
+        "stale cache",
+        "of two passes forward the layers remember the last one alone, and both come back through it",
+    ),
     "order": ("wrong order", "a statement comes after what it needs has been overwritten, or before it is there"),
     "deleted": ("one statement too many", "without it the gradients are right"),
     "too much": ("one factor too many", "something is multiplied in that does not belong there"),
@@ -112,6 +116,7 @@ def repair(e, report, level, named=False, lines=(), missing=""):
     """
     subject, stop, right = e.subject, time.process_time() + (TO_PLACE if named else SECONDS[level]), judge(e, report)
     names, numbers, gradient = attributes(subject), list(e.scalars), subject.form.gradient
+    names += [name for name in numbers if name in vars(subject.target.module)]
     source = getattr(subject.target.module, "source_text", "")
     entries = lists_of(subject) + sorted(
         {f"{name}['{key}']" for name, key in re.findall(r"(\w+)\[['\"](\w+)['\"]\]", source)}
@@ -275,7 +280,7 @@ def mends(subject, holder, name, node, wanted, out, dout):
             right = all(
                 found.get(path) is not None
                 and found[path].shape == sure.shape
-                and relative_error(found[path][sure], n) < 1e-6
+                and (relative_error(found[path][sure], n) < 1e-6 or np.allclose(found[path][sure], n, 0, ROUNDING))
                 for path, (sure, n) in wanted.items()
             )
             return right and relative_error(subject.out(), out) < 1e-12
