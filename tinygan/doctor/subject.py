@@ -654,9 +654,7 @@ class Subject:
         given = [id(v) for v in sure.values()] + [id(v) for v in parameters_alone.values()]
         rest = {path: array for path, array in self.slots.items() if path not in sure and not self.of_other(path)}
         returned = [part for part in returned if id(part[1]) not in given] if sure else returned
-        idle = {
-            leaf.path[-2:]: np.shape(leaf.value) for leaf in state if leaf.path not in self.slots
-        }  # b before a norm
+        idle = {leaf.path[-2:]: np.shape(leaf.value) for leaf in state if leaf.path not in self.slots}
         returned = [(path, v) for path, v in returned if len(path) < 2 or idle.get(path[-2:]) != np.shape(v)]
         pairs, self.choices = match(rest, self.args, returned, names, changed, self.plan.choice)
         pairs |= sure
