@@ -3787,6 +3787,139 @@ def test_it_is_found_right_and_with_one_mistake_wrong(source, right, wrong):
     assert source.count(right) == 1 and verdict(source.replace(right, wrong))[0] is Verdict.WRONG
 
 
+PLAYERS_OF_FUNCTIONS = """
+def make_player(n_in, n_out):
+    return {"f": np.tanh, "theta": {"W": np.random.randn(n_out, n_in), "b": np.zeros((n_out, 1))}}
+
+
+def play(player, X):
+    return player["f"](player["theta"]["W"] @ X + player["theta"]["b"])
+
+
+def backprop(player, X, out, dout):
+    dZ = dout * (1 - out**2)
+    return {"W": dZ @ X.T, "b": dZ.sum(axis=1, keepdims=True)}, player["theta"]["W"].T @ dZ
+
+
+def discriminator_grads(D, real, fake):
+    a, b = play(D, real), play(D, fake)
+    ga, gb = (backprop(D, X, out, s * np.ones_like(out) / out.size)[0] for X, out, s in ((real, a, -1), (fake, b, 1)))
+    return np.mean(b) - np.mean(a), {k: ga[k] + gb[k] for k in ga}
+
+
+def generator_grads(G, D, Z):
+    X = play(G, Z)
+    s = play(D, X)
+    dX = backprop(D, X, s, -np.ones_like(s) / s.size)[1]
+    return -np.mean(s), backprop(G, Z, X, dX)[0]
+
+
+G, D = make_player(3, 2), make_player(2, 1)
+discriminator_grads(D, np.random.randn(2, 20), play(G, np.random.randn(3, 20)))
+generator_grads(G, D, np.random.randn(3, 20))
+"""
+FREE_ENERGY = """
+class Machine:
+    def __init__(self, n_visible, n_hidden):
+        self.W, self.b = np.random.randn(n_visible, n_hidden), np.zeros(n_visible)
+
+    def free_energy(self, v):
+        '''v (N, n_visible); one number for each row'''
+        return -v @ self.b - np.logaddexp(0, v @ self.W).sum(axis=1)
+
+    def free_energy_grad(self, v):
+        '''of the mean'''
+        ph = 1 / (1 + np.exp(-v @ self.W))
+        return -v.T @ ph / len(v), -v.mean(axis=0)
+"""
+COMPARED = """
+class Head:
+    def __init__(self, n_in, n_out):
+        self.W, self.V = np.random.randn(n_in, n_out), np.random.randn(n_in, n_out)
+
+    def forward(self, f):
+        self.f = f
+        self.mean, self.sigma = f @ self.W, np.exp(f @ self.V)
+        return self.mean, self.sigma
+
+    def nll(self, y):
+        self.z = (y - self.mean) / self.sigma
+        return np.sum(self.z**2 / 2 + np.log(self.sigma))
+
+    def backward(self):
+        dmean, dlog = -self.z / self.sigma, 1 - self.z**2
+        self.grads = {"W": self.f.T @ dmean, "V": self.f.T @ dlog}
+        return dmean @ self.W.T + dlog @ self.V.T
+"""
+IN_COLUMNS = """
+CLAMP = 2.0
+
+
+def couple_forward(x, p):
+    s = CLAMP * np.tanh(p["v"] * x[0] / CLAMP)
+    return np.stack([x[0], x[1] * np.exp(s)]), (x, s)
+
+
+def couple_backward(dy, p, cache):
+    x, s = cache
+    ds = dy[1] * x[1] * np.exp(s)
+    dr = ds * (1 - (s / CLAMP) ** 2)
+    return np.stack([dy[0] + dr * p["v"], dy[1] * np.exp(s)]), {"v": np.sum(dr * x[0], keepdims=True)}
+
+
+p = {"v": np.ones(1)}
+y, cache = couple_forward(np.random.randn(2, 80), p)
+couple_backward(y, p, cache)
+"""
+IDLE = """
+class Net:
+    def __init__(self, sizes=(4, 5, 3)):
+        pairs = list(zip(sizes[:-1], sizes[1:]))
+        self.W, self.b = [np.random.randn(o, i) for i, o in pairs], [np.zeros((o, 1)) for _, o in pairs]
+
+    def centered(self, X):
+        S = self.W[0] @ X + self.b[0]
+        return np.tanh(S - S.mean(axis=1, keepdims=True))
+
+    def cost(self, X, Y):
+        return np.sum((self.W[1] @ self.centered(X) + self.b[1] - Y) ** 2) / 2
+
+    def compute_gradients(self, X, Y):
+        H = self.centered(X)
+        G = self.W[1] @ H + self.b[1] - Y
+        D = (self.W[1].T @ G) * (1 - H**2)
+        D = D - D.mean(axis=1, keepdims=True)
+        gb = [D.sum(axis=1, keepdims=True), G.sum(axis=1, keepdims=True)]
+        return {"W": [D @ X.T, G @ H.T], "b": gb}
+
+
+Net().compute_gradients(np.random.randn(4, 30), np.random.randn(3, 30))
+"""
+
+
+@pytest.mark.parametrize(
+    "source, right, wrong",
+    [
+        (PLAYERS_OF_FUNCTIONS, "dZ @ X.T,", "-dZ @ X.T,"),
+        (PLAYERS_OF_FUNCTIONS, "dX = backprop(D, X, s, -", "dX = backprop(D, X, s, "),
+        (FREE_ENERGY, "/ len(v), -v.mean", "/ len(v), -2 * v.mean"),
+        (COMPARED, "1 - self.z**2", "2 - self.z**2"),
+        (IN_COLUMNS, "(s / CLAMP) ** 2", "s ** 2"),
+        (IDLE, "D = D - D.mean(axis=1, keepdims=True)", "D = D - D.mean(axis=0, keepdims=True)"),
+    ],
+    ids="players twice mean after columns idle".split(),
+)
+def test_it_is_right_as_it_stands_and_a_mistake_in_it_is_seen(source, right, wrong):
+    found, text = verdict(source)
+    assert found is Verdict.RIGHT, text
+    assert source.count(right) == 1 and verdict(source.replace(right, wrong))[0] is Verdict.WRONG
+
+
+def test_a_constant_of_the_file_comes_before_a_length_that_happens_to_be_as_large():
+    *_, last = targets(run("mine.py", HEAD + IN_COLUMNS.replace("(s / CLAMP) ** 2", "s ** 2"))).values()
+    assert "`dr = ds * (1 - (s / CLAMP) ** 2)`" in "".join(map(str, examine(last).findings))
+
+
 def test_a_file_without_a_seed_is_fed_the_same_each_time():
     """Not only for the numbers: whether data are taken for positive ones depends on those that the file has used."""
     source = HEAD + "def square(x):\n    return np.sum(x**2), 2 * x\n\n\nsquare(np.random.randn(4))\n"
