@@ -674,6 +674,59 @@ def test_a_helper_that_cannot_be_run_alone_is_measured_in_what_uses_it_if_that_i
     assert code == 1 and "measured as a part" not in out
 
 
+CONTROL = """
+import numpy as np
+
+A = np.random.randn(2, 2)
+
+
+class Controller:
+    def __init__(self):
+        self.K = np.random.randn(2, 2)
+
+    def act(self, x):
+        return np.tanh(x @ self.K)
+
+    def act_back(self, x, u, du, grads):
+        dz = du * (1 - u**2)
+        grads["K"] += x.T @ dz
+        return dz @ self.K.T
+
+
+def simulate(control, x0, steps):
+    xs, us = [x0], []
+    for _ in range(steps):
+        us.append(control.act(xs[-1]))
+        xs.append(xs[-1] @ A.T + us[-1])
+    return xs, us
+
+
+def total_cost(xs):
+    return sum(np.sum(x**2) for x in xs[1:]) / len(xs[0])
+
+
+def cost_gradient(control, xs, us):
+    grads, dx = {"K": np.zeros_like(control.K)}, 0
+    for t in reversed(range(len(us))):
+        dx = dx + 2 * xs[t + 1] / len(xs[0])
+        back = control.act_back(xs[t], us[t], dx, grads)
+        dx = dx @ A + back
+    return grads
+
+
+control = Controller()
+cost_gradient(control, *simulate(control, np.random.randn(6, 2), 3))
+"""
+
+
+def test_a_method_that_cannot_be_run_alone_is_measured_in_what_calls_it(judge):
+    """Of a simulation: the states and the outputs come in lists, from step to step."""
+    code, out, _ = judge(CONTROL)
+    assert code == 0 and "Controller: measured as a part of cost_gradient, which is right" in out
+    code, out, _ = judge(CONTROL.replace("dx @ A + back", "dx @ A"))
+    assert code == 1 and "measured as a part" not in out
+
+
 def test_a_helper_with_one_wrong_gradient_stays_wrong_though_what_uses_it_is_right(judge):
     source = """
 import numpy as np

@@ -3895,11 +3895,32 @@ class Net:
 
 Net().compute_gradients(np.random.randn(4, 30), np.random.randn(3, 30))
 """
+FACTORS = """
+class Factors:
+    def __init__(self, R, k=3):
+        self.R = R
+        self.U, self.V = np.random.randn(R.shape[0], k), np.random.randn(R.shape[1], k)
+
+    def loss(self):
+        return np.sum((self.U @ self.V.T - self.R) ** 2) / 2
+
+    def step(self, lr):
+        before = self.loss()
+        E = self.U @ self.V.T - self.R
+        U, V = self.U.copy(), self.V.copy()
+        self.U -= lr * E @ V
+        self.V -= lr * E.T @ U
+        return before
+
+
+Factors(np.random.randn(6, 5)).step(0.03)
+"""
 
 
 @pytest.mark.parametrize(
     "source, right, wrong",
     [
+        (FACTORS, "self.U.copy(), self.V.copy()", "self.U, self.V"),
         (PLAYERS_OF_FUNCTIONS, "dZ @ X.T,", "-dZ @ X.T,"),
         (PLAYERS_OF_FUNCTIONS, "dX = backprop(D, X, s, -", "dX = backprop(D, X, s, "),
         (FREE_ENERGY, "/ len(v), -v.mean", "/ len(v), -2 * v.mean"),
@@ -3907,7 +3928,7 @@ Net().compute_gradients(np.random.randn(4, 30), np.random.randn(3, 30))
         (IN_COLUMNS, "(s / CLAMP) ** 2", "s ** 2"),
         (IDLE, "D = D - D.mean(axis=1, keepdims=True)", "D = D - D.mean(axis=0, keepdims=True)"),
     ],
-    ids="players twice mean after columns idle".split(),
+    ids="factors players twice mean after columns idle".split(),
 )
 def test_it_is_right_as_it_stands_and_a_mistake_in_it_is_seen(source, right, wrong):
     found, text = verdict(source)

@@ -91,7 +91,7 @@ def examined(things, told):
         with progress(f"checking {name} ..."):
             report = report_on(name)
             if report.settled_by_callers:
-                users = [other for other in things if other != name and uses(things[other], name)]
+                users = [other for other in things if other != name and uses(things[other], name, report)]
                 if right := next((other for other in users if report_on(other).passed), None):
                     report.settle(right)
             if told and not report.helper and (report.verdict is Verdict.UNCHECKED or report.settled_by_callers):
@@ -122,9 +122,11 @@ def examined(things, told):
         yield name, settling[name]
 
 
-def uses(thing, name):
-    """Does a Target name another one in its source?"""
-    return bool(re.search(rf"\b{name}\b", getattr(thing, "text", "")))
+def uses(thing, name, report):
+    """Does a Target name another one in its source, or call all its methods that could not be checked?"""
+    text, methods = getattr(thing, "text", ""), report.unchecked if report.target.owner is not None else []
+    called = methods and all(re.search(rf"\.{re.escape(method)}\(", text) for method in methods)
+    return bool(called or re.search(rf"\b{name}\b", text))
 
 
 def checked(thing):

@@ -211,7 +211,7 @@ def is_of_a_game(call):
     """Is it the step of a game's world, state, reward = step(state, action), and no training step?"""
     said = {name for name in flat(call.returns) if isinstance(name, str)}
     known = said & set(call.needs) or any(is_gradient_name(name) or LOSS.fullmatch(name) for name in said)
-    return call.name == "step" and bool(said) and not known
+    return call.name == "step" and bool(said) and not known and not any(map(RATE.fullmatch, call.needs))
 
 
 def gives_both(call, module):

@@ -169,7 +169,10 @@ def of_assignment(body, i, statement, lengths):
     plain = isinstance(statement, ast.Assign) and isinstance(
         statement.targets[0], (ast.Name, ast.Attribute, ast.Subscript)
     )
-    texts = []
+    texts, parts = [], getattr(getattr(statement, "value", None), "elts", [])
+    if isinstance(statement, ast.Assign) and parts and all(isinstance(part, ast.Attribute) for part in parts):
+        copies = ", ".join(f"{ast.unparse(part)}.copy()" for part in parts)  # U, V = self.U, self.V
+        texts.append(("copied", f"{ast.unparse(statement.targets[0])} = {copies}"))
     if plain:
         target, value = ast.unparse(statement.targets[0]), ast.unparse(statement.value)
         texts.append(("added", f"{target} += {value}"))

@@ -278,7 +278,9 @@ def values_for(gradient, stem, rest, losses):
             alternatives += [(first, call) for first in made]
         if is_loss(call.name) and unknown:  # gradients(A, X, y), with A = model(X, w, b) and loss(A, y)
             made = {first.name: first for first in rest.values() if set(flat(first.returns)) & set(known)}
-            alternatives += [(first, call) for first in made.values() if unknown <= set(first.needs) - set(call.needs)]
+            rest_of = {first.name: unknown - set(flat(first.returns)) for first in made.values()}
+            fit = [first for first in made.values() if rest_of[first.name] <= set(first.needs) - set(call.needs)]
+            alternatives += [(first, call) for first in fit]
         if is_loss(call.name) and any(map(CACHE.fullmatch, gradient.needs)):  # what forward(params, X) returns
             first = [f for f in rest.values() if re.fullmatch(FORWARD, f.name.lower()) and not is_loss(f.name)]
             fit = [f for f in first if set(f.needs) <= {*known, *call.needs} or f.returns[:1] == call.needs[:1] != ()]

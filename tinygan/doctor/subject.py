@@ -380,7 +380,7 @@ class Subject:
             final = place_of_output(step.returns)
             if not last and isinstance(result, tuple) and len(result) == len(step.returns) and final is not None:
                 self.main = result[final]
-            elif last or not isinstance(result, dict):
+            elif last or not (isinstance(result, dict) or self.hands_on(result, i)):
                 self.last = result, self.outputs(result)
                 self.main = self.last[1][0]
             if isinstance(result, tuple) or self.cache is None:
@@ -390,6 +390,11 @@ class Subject:
                 known |= {name: part} if name not in args else {}
                 self.caches |= {name: part} if CACHE.fullmatch(name) else {}
         return result, known
+
+    def hands_on(self, result, i):
+        """Does a step return lists that the next one takes by name, the states xs and the outputs us of a loop?"""
+        taken = {*self.value[i].returns} & {*self.value[i + 1].needs} if i + 1 < len(self.value) else ()
+        return bool(taken) and isinstance(result, tuple) and all(isinstance(part, list) for part in result)
 
     def result_of(self, step, named):
         """Return what a function returns for these arguments, or the mean of it over pairs."""
