@@ -3915,11 +3915,36 @@ class Factors:
 
 Factors(np.random.randn(6, 5)).step(0.03)
 """
+REGRESSOR = """
+class Regressor:
+    def __init__(self, rate=0.1):
+        self.rate = rate
+
+    def loss(self, X, y, weight):
+        mean = np.exp(X @ self.coef_ + self.intercept_)
+        return np.sum(weight * (mean - y) ** 2) / 2
+
+    def loss_gradient(self, X, y, weight):
+        mean = np.exp(X @ self.coef_ + self.intercept_)
+        d = weight * (mean - y) * mean
+        return X.T @ d, d.sum()
+
+    def fit(self, X, y, weight):
+        self.coef_, self.intercept_ = np.zeros(X.shape[1]), 0.0
+        for _ in range(10):
+            g_coef, g_int = self.loss_gradient(X, y, weight)
+            self.coef_ -= self.rate * g_coef
+            self.intercept_ -= self.rate * g_int
+
+
+Regressor().fit(np.random.randn(40, 3), np.ones(40), np.full(40, 0.01))
+"""
 
 
 @pytest.mark.parametrize(
     "source, right, wrong",
     [
+        (REGRESSOR, "X.T @ d, d.sum()", "X.T @ d, d.mean()"),
         (FACTORS, "self.U.copy(), self.V.copy()", "self.U, self.V"),
         (PLAYERS_OF_FUNCTIONS, "dZ @ X.T,", "-dZ @ X.T,"),
         (PLAYERS_OF_FUNCTIONS, "dX = backprop(D, X, s, -", "dX = backprop(D, X, s, "),
@@ -3928,12 +3953,18 @@ Factors(np.random.randn(6, 5)).step(0.03)
         (IN_COLUMNS, "(s / CLAMP) ** 2", "s ** 2"),
         (IDLE, "D = D - D.mean(axis=1, keepdims=True)", "D = D - D.mean(axis=0, keepdims=True)"),
     ],
-    ids="factors players twice mean after columns idle".split(),
+    ids="number factors players twice mean after columns idle".split(),
 )
 def test_it_is_right_as_it_stands_and_a_mistake_in_it_is_seen(source, right, wrong):
     found, text = verdict(source)
     assert found is Verdict.RIGHT, text
     assert source.count(right) == 1 and verdict(source.replace(right, wrong))[0] is Verdict.WRONG
+
+
+def test_what_would_take_all_memory_is_stopped_as_what_never_ends_is():
+    pytest.importorskip("resource")
+    found, text = verdict("def loss(x):\n    return np.sum(x) + np.zeros(10**10)[0], np.ones_like(x)\n")
+    assert found is Verdict.UNCHECKED and "MemoryError" in text
 
 
 def test_a_constant_of_the_file_comes_before_a_length_that_happens_to_be_as_large():

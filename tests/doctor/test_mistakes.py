@@ -7,7 +7,7 @@ import planted_mistakes
 import pytest
 from planted_mistakes import PLANTED, RIGHT, check, module_of
 
-from tinygan.doctor import Verdict, examine, repair, targets
+from tinygan.doctor import Verdict, examine, repair, sandbox, targets
 from tinygan.doctor.mistakes import CATALOGUE, MAYBE
 from tinygan.doctor.repair import KINDS
 from tinygan.doctor.rules import MISTAKES
@@ -669,10 +669,10 @@ def test_the_gradients_of_a_table_of_operations_belong_to_those_of_numpy(name, o
     assert verdicts(TABLE.replace(old, new))[f"{name}_vjp"] is Verdict.WRONG
 
 
-def test_an_edit_that_would_take_all_memory_fails_and_the_limit_is_gone_afterwards():
+def test_what_would_take_all_memory_fails_and_the_limit_is_gone_afterwards():
     resource = pytest.importorskip("resource")
     before = resource.getrlimit(resource.RLIMIT_AS)
-    with repair.memory_limit():
+    with sandbox.memory_limit():
         with pytest.raises(MemoryError):
             np.empty(2 << 30)
     assert resource.getrlimit(resource.RLIMIT_AS) == before

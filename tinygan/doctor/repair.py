@@ -19,11 +19,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-try:
-    import resource
-except ImportError:  # where it does not exist there is no such limit
-    resource = None
-
 from tinygan.doctor.edits import edits, first_line, with_factor
 from tinygan.doctor.names import STEPS_OF_A_RULE
 from tinygan.doctor.sandbox import Stopped, TimeIsUp, spot, time_limit
@@ -47,6 +42,7 @@ FAILS = (
     KeyError,
     RuntimeError,
     ArithmeticError,
+    MemoryError,
 )
 KINDS = {  # of an edit that mends: (name of the mistake, what it means)
     "sign": ("wrong sign", "a part of it has the wrong sign"),
@@ -201,34 +197,16 @@ def search(functions, changes, stop, right, lines=(), mends=None):
     changes(tree)  yields Edits
     mends          a list: the one that was found is added to it
     """
-    with memory_limit():
-        for (holder, name, node), edit in in_turn([(part, changes(part[-1])) for part in functions]):
-            if time.process_time() > stop:
-                return None
-            if lines and edit.statement.lineno not in lines:
-                continue
-            if mended := tried(holder, name, node, edit, right):
-                if mends is not None:
-                    mends.append((holder, name, node, edit))
-                return mended
+    for (holder, name, node), edit in in_turn([(part, changes(part[-1])) for part in functions]):
+        if time.process_time() > stop:
+            return None
+        if lines and edit.statement.lineno not in lines:
+            continue
+        if mended := tried(holder, name, node, edit, right):
+            if mends is not None:
+                mends.append((holder, name, node, edit))
+            return mended
     return None
-
-
-@contextlib.contextmanager
-def memory_limit(size=8 << 30):
-    """Let nothing take more memory in here, where the system can say so: a product of wrong shapes may be huge."""
-    if resource is None:
-        yield
-        return
-    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    sizes = [limit for limit in (size, soft) if limit != resource.RLIM_INFINITY]
-    try:
-        with contextlib.suppress(ValueError, OSError):
-            resource.setrlimit(resource.RLIMIT_AS, (min(sizes), hard))
-        yield
-    finally:
-        with contextlib.suppress(ValueError, OSError):
-            resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
 def in_turn(functions):

@@ -34,6 +34,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+try:
+    import resource
+except ImportError:  # where it does not exist there is no limit of memory
+    resource = None
+
 PACKAGE = Path(__file__).resolve().parent.parent
 LIBRARIES = (str(PACKAGE), str(Path(np.__file__).parents[1]), str(Path(os.__file__).parent))
 SECONDS = 10  # that one call, or one statement of a file, may take
@@ -86,9 +91,10 @@ def sandbox():
     np.random.RandomState = SeededRandomState
     stdin, sys.stdin = sys.stdin, io.StringIO()
     try:
-        with alarm(), contextlib.redirect_stdout(io.StringIO()), np.errstate(all="ignore"), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
+        with alarm(), memory_limit(), contextlib.redirect_stdout(io.StringIO()), np.errstate(all="ignore"):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                yield
     finally:
         np.random.default_rng, np.random.RandomState, sys.stdin = make, old, stdin
         np.random.set_state(state)
@@ -111,6 +117,27 @@ def alarm():
     finally:
         ALARMS.pop()
         signal.signal(signal.SIGALRM, before)
+
+
+@contextlib.contextmanager
+def memory_limit(more=4 << 30):
+    """Let nothing take so many bytes more in here, where the system can say so: numbers in a shape may be huge."""
+    if resource is None:
+        yield
+        return
+    try:
+        used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    except OSError:
+        used = 0
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    sizes = [limit for limit in (used + more, soft) if limit != resource.RLIM_INFINITY]
+    try:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_AS, (min(sizes), hard))
+        yield
+    finally:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
 @contextlib.contextmanager

@@ -295,6 +295,9 @@ class Subject:
         bias = re.fullmatch(r"b|b0|w0|bias|intercept", name)
         if bias and any(named_after(word, path[-1]) for word in words):  # db
             return True
+        falls = rf"self\.{name} *(-=|= *self\.{name} *-)[^\n]*\*"  # self.intercept_ -= lr * g
+        if not RATE.fullmatch(name) and re.search(falls, self.target.text):
+            return True
         keyed = re.search(rf"""grad[\s\S]*["']{path[-1]}["']""", self.target.text)  # {{"w1": ...}}
         return bool(keyed) or any(named_after(word, path[-1]) > 1 for word in words)
 
