@@ -748,13 +748,14 @@ def missing(subject, found, remarks):
         constant = constant or any(re.fullmatch(r"target_\w+|old_\w+|frozen\w*", str(part)) for part in path[:-1])
         source = getattr(subject.target.module, "source_text", "")
         sampled = re.search(rf"\bp\s*=\s*(self\.)?{path[-1]}\b", source)  # choice(V, p=self.p)
+        mask = np.isin(array, (0, 1)).all() and np.ptp(array) == 1  # who may see whom
         graph = re.fullmatch("[A-Z]", str(path[-1])) and re.search("adj|laplac|graph", subject.target.text)
         if (
             parameter
             and box(path) not in others
             and array.ndim
             and path not in have
-            and not (constant or sampled or graph or path[-1] in known)
+            and not (constant or sampled or graph or mask or path[-1] in known)
             and not subject.of_other(path)
             and subject.matters(array)
         ):

@@ -69,6 +69,7 @@ from tinygan.doctor.names import (
     sides_in,
 )
 from tinygan.doctor.source import (
+    attributes,
     flat,
     is_empty,
     is_unfilled,
@@ -120,7 +121,7 @@ def forms(functions, module):
         if name == "grad2" and "grad" in calls:  # the derivative of the derivative
             values = [(calls["grad"],)]
         own_loss = returns_its_loss(call) and not flags
-        if own_loss and values and not is_loss(values[0][-1].name):
+        if own_loss and values and not (is_loss(values[0][-1].name) and {*values[0][0].needs} <= {*call.needs}):
             values = []
         elif name in gradients and not own_loss:
             values = of_player(call, calls, losses) or of_policy(call, calls, module) or values
@@ -283,11 +284,10 @@ def values_for(gradient, stem, rest, losses):
             alternatives += [(first, call) for first in fit]
         if is_loss(call.name) and any(map(CACHE.fullmatch, gradient.needs)):  # what forward(params, X) returns
             first = [f for f in rest.values() if re.fullmatch(FORWARD, f.name.lower()) and not is_loss(f.name)]
-            fit = [f for f in first if set(f.needs) <= {*known, *call.needs} or f.returns[:1] == call.needs[:1] != ()]
+            fit = [f for f in first if set(f.needs) <= {*known, *call.needs} or {*f.returns[:1]} & {*call.needs}]
             alternatives += [(f, call) for f in fit]
-        compares = all(map(TARGETS.fullmatch, call.needs))
-        if is_loss(call.name) and compares and not gradient.needs:  # with what is kept in the object
-            alternatives += [(first, call) for first in rest.values() if re.fullmatch(FORWARD, first.name.lower())]
+        if is_loss(call.name):  # what it compares is kept in the object
+            alternatives += [(first, call) for first in rest.values() if keeps_for(first, call)]
         if not targets or len(gradient.needs) == len(call.needs) or any(map(DOUT.fullmatch, known)):
             alternatives.append((call,))
     if not any(
@@ -301,6 +301,14 @@ def values_for(gradient, stem, rest, losses):
     if not alternatives and low in BINARY and len(operands) == 2:  # mul_vjp(g, out, a, b)
         alternatives.append((Call(low, operands, (None,), None, BINARY[low]),))
     return alternatives
+
+
+def keeps_for(first, loss):
+    """Does forward store in its object what the loss beside it reads there, and does not compute itself?"""
+    if not re.fullmatch(FORWARD, first.name.lower()) or is_loss(first.name) or first.name in names_called(loss):
+        return False
+    nodes = first.node, loss.node
+    return None not in nodes and bool(attributes(first.node, ast.Store) & attributes(loss.node, ast.Load))
 
 
 def is_of_another(value, stem, stems):

@@ -36,7 +36,7 @@ def free_arguments(value, gradient, kind):
     for i, step in enumerate(value):
         main = main_argument(step, (*free, *produced), set(produced) - set(free)) if i else None
         rates = rated(step.needs) if kind == "step" else []
-        free += [n for n in step.needs if n not in (main, *rates) and not (i and n in produced)]
+        free += [n for n in step.needs if n not in (main, *rates) and not (i and (n in produced or CACHE.fullmatch(n)))]
         produced += flat(step.returns)
     alone = gradient is not None and len(gradient.needs) == len(value[-1].needs) == 1  # d_sigmoid(y)
     alone = alone or gradient is not None and len(value) == 1 and gives_output(value[0], gradient)
@@ -427,8 +427,11 @@ class Pair(Subject):
 
     @property
     def own_rates(self):
-        """The learning rates of the object."""
+        """The learning rates of the object, or of the file that a step names."""
         own = getattr(self.thing, "__dict__", {})
+        if self.thing is None and self.form.kind == "step" and self.form.gradient.node is not None:
+            names = {part.id for part in ast.walk(self.form.gradient.node) if isinstance(part, ast.Name)}
+            own = {name: value for name, value in vars(self.target.module).items() if name in names}
         steps = [1.0 for value in own.values() if isinstance(value, Descent)]
         optimizers = [
             vars(value) for value in own.values() if RULE.fullmatch(type(value).__name__) and is_object(value)

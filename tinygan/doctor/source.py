@@ -34,6 +34,13 @@ def node_of(function):
     return module.source_nodes.get((code.co_name, code.co_firstlineno))
 
 
+@lru_cache(1000)
+def attributes(node, context):
+    """The names of the attributes of self that a function reads (ast.Load) or writes (ast.Store)."""
+    found = [part for part in ast.walk(node) if isinstance(part, ast.Attribute) and isinstance(part.ctx, context)]
+    return {part.attr for part in found if getattr(part.value, "id", "") == "self"}
+
+
 def text_about(module, nodes):
     """Return the source of these functions or classes, with what is written in it."""
     lines = (getattr(module, "source_text", None) or "").splitlines()

@@ -54,7 +54,7 @@ from tinygan.doctor.feeding import (
 )
 from tinygan.doctor.names import CACHE, LOSS, RATE, sides_in
 from tinygan.doctor.sandbox import Stopped, call, made_like, reset, snapshot, where
-from tinygan.doctor.source import flat, node_of, own_classes, parameters, required
+from tinygan.doctor.source import attributes, flat, node_of, own_classes, parameters, required
 from tinygan.layers import Layer
 from tinygan.network import Network
 
@@ -149,13 +149,6 @@ def display(path):
     """Return ("self", "layers", 0, "W") as "layers[0].W"."""
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
     return text.lstrip(".").removeprefix("self.")
-
-
-@functools.lru_cache(1000)
-def attributes(node, context):
-    """The names of the attributes of self that a function reads (ast.Load) or writes (ast.Store)."""
-    found = [part for part in ast.walk(node) if isinstance(part, ast.Attribute) and isinstance(part.ctx, context)]
-    return {part.attr for part in found if getattr(part.value, "id", "") == "self"}
 
 
 def main_argument(step, known, made=()):
@@ -313,7 +306,9 @@ class Subject:
             names |= new
             waiting += [space[name] for name in new if name in space]
         boxes = {k for k in names if self.form.kind == "step" or k in BOXES | {"model", "net", "network"}}
-        boxes |= {k for k in names if isinstance(v := space.get(k), dict) and v and all(map(is_array, v.values()))}
+        for name in [name for name in names if isinstance(space.get(name), dict)]:
+            values = space[name].values()  # a bias of one number among them
+            boxes |= {name} if any(map(is_array, values)) and all(isinstance(v, np.ndarray) for v in values) else set()
         objects = tuple(own_classes(self.target.module)) if self.form.kind == "step" else ()  # D.update()
         kinds = {k: (np.ndarray, dict, list, *objects) if k in boxes else np.ndarray for k in names}
         return {k: v for k, v in space.items() if k in names and isinstance(v, kinds[k])}
@@ -373,6 +368,7 @@ class Subject:
         for i, step in enumerate(self.value):
             main = main_argument(step, known, set(known) - set(args)) if i else None
             known |= {main: self.main} if main else {}
+            known |= {name: self.cache for name in step.needs if i and CACHE.fullmatch(name) and name not in known}
             named = {name: self.main if name == main else known.get(name, self.rate_of(name)) for name in step.needs}
             if self.evaluating and self.setting.mode in [p.name for p in parameters(self.function(step))]:
                 named[self.setting.mode] = False
@@ -533,8 +529,11 @@ class Subject:
 
     def state(self, args=None):
         """Return the Leaves of the object and of what it was given."""
-        own = self.globals if self.thing is None else self.thing
-        return leaves({"self": own}) + leaves(self.args if args is None else args)
+        own, space = self.thing, vars(self.target.module)
+        if own is None:
+            own = {name: space[name] for name in self.globals}  # as they are now: V = V - lr * dV makes another
+        found = leaves({"self": own}) + leaves(self.args if args is None else args)
+        return [leaf._replace(holder=space) if leaf.holder is own and self.thing is None else leaf for leaf in found]
 
     @property
     def adds_up(self):
@@ -680,7 +679,10 @@ class Subject:
         return found | {path: found[path].reshape(self.slots[path].shape) for path in self.kept}
 
     def own_list(self):
-        """What an object says its parameters are, ``params()``: a list, or () where it does not."""
+        """What an object says its parameters are, ``params()`` or ``names = ["W", "b"]``: a list, or ()."""
+        for names in [part for part in getattr(self.thing, "__dict__", {}).values() if isinstance(part, (list, tuple))]:
+            if names and all(isinstance(name, str) and is_array(getattr(self.thing, name, None)) for name in names):
+                return [getattr(self.thing, name) for name in names]
         methods = [getattr(self.thing, name, None) for name in ("params", "parameters", "get_params")]
         method = next((m for m in methods if isinstance(m, types.MethodType) and not required(m)), None)
         arrays = call(method) if method else ()  # or their number
