@@ -3941,9 +3941,161 @@ Regressor().fit(np.random.randn(40, 3), np.ones(40), np.full(40, 0.01))
 """
 
 
+COMPARED_WITH_ITSELF = """
+rng = np.random.default_rng(7)
+
+
+class Model:
+    def __init__(self, n_x, n_z):
+        self.W, self.V = rng.normal(size=(n_x, n_z)), rng.normal(size=(n_z, n_x))
+
+    def forward(self, x):
+        self.x = x
+        self.z = np.tanh(x @ self.W) + 0.1 * rng.normal(size=(len(x), self.W.shape[1]))
+        return self.z @ self.V
+
+    def loss(self, x, x_hat):
+        return np.sum((x_hat - x) ** 2) / 2 + np.sum(self.z**2) / 2
+
+    def backward(self, x, x_hat):
+        grad = x_hat - x
+        self.dV = self.z.T @ grad
+        dz = grad @ self.V.T + self.z
+        da = dz * (1 - np.tanh(self.x @ self.W) ** 2)
+        self.dW = self.x.T @ da
+        return da @ self.W.T
+"""
+KEPT_OUTPUT = """
+class Auto:
+    def __init__(self, n_x=4, n_z=3):
+        self.params = {"W": np.random.randn(n_x, n_z), "V": np.random.randn(n_z, n_x)}
+
+    def encode(self, x):
+        self.x = x
+        return np.tanh(x @ self.params["W"])
+
+    def forward(self, x):
+        self.z = self.encode(x)
+        self.out = self.z @ self.params["V"]
+        return self.out, self.z
+
+    def loss(self, x):
+        return (np.sum((self.out - x) ** 2) + np.sum(self.z**2)) / 2
+
+    def backward(self, x):
+        g, d = {}, self.out - x
+        g["V"] = self.z.T @ d
+        dz = d @ self.params["V"].T + self.z
+        g["W"] = self.x.T @ (dz * (1 - self.z**2))
+        return g
+"""
+IN_A_LIST = """
+class Conditional:
+    def __init__(self, n_x, n_c, n_h):
+        self.theta = [np.random.randn(n_h, n_x + n_c), np.zeros((n_h, 1)), np.random.randn(n_x, n_h)]
+
+    def forward(self, x, c):
+        W, b, V = self.theta
+        xc = np.vstack([x, c])
+        h = np.tanh(W @ xc + b)
+        return V @ h, (xc, h)
+
+    def loss(self, x, logits, cache):
+        return np.sum(np.logaddexp(0, logits) - x * logits) + np.sum(cache[1] ** 2) / 2
+
+    def gradients(self, x, logits, cache):
+        W, b, V = self.theta
+        xc, h = cache
+        d = 1 / (1 + np.exp(-logits)) - x
+        da = (V.T @ d + h) * (1 - h**2)
+        return [da @ xc.T, da.sum(axis=1, keepdims=True), d @ h.T]
+
+    def fit(self, x, c):
+        logits, cache = self.forward(x, c)
+        for t, g in zip(self.theta, self.gradients(x, logits, cache)):
+            t -= 0.01 * g
+
+
+Conditional(4, 2, 5).fit(np.random.randn(4, 30), np.random.rand(2, 30))
+"""
+MASKED = """
+class Masked:
+    def __init__(self, n=4, h=6):
+        degrees = np.arange(h) % (n - 1)
+        self.M = (degrees[None] >= np.arange(n)[:, None]).astype(float)
+        self.W, self.V = np.random.randn(n, h), np.random.randn(h, n)
+        self.grads = {}
+
+    def forward(self, x):
+        self.x = x
+        self.h = np.tanh(x @ (self.W * self.M))
+        return self.h @ self.V
+
+    def backward(self, dout):
+        self.grads["V"] = self.h.T @ dout
+        da = dout @ self.V.T * (1 - self.h**2)
+        self.grads["W"] = self.x.T @ da * self.M
+        return da @ (self.W * self.M).T
+"""
+OF_A_DICTIONARY = """
+class RMSProp:
+    def __init__(self, P, lr=0.01, decay=0.9):
+        self.lr, self.decay = lr, decay
+        self.s = {n: np.zeros_like(p) for n, p in P.items()}
+
+    def __call__(self, P, g):
+        for n in P:
+            self.s[n] = self.decay * self.s[n] + (1 - self.decay) * g[n] ** 2
+            P[n] -= self.lr * g[n] / (np.sqrt(self.s[n]) + 1e-8)
+"""
+OF_THE_MODULE = """
+G = {"W": np.random.randn(3, 2), "b": np.zeros(2)}
+D = {"W": np.random.randn(2, 1), "b": np.zeros(1)}
+
+
+def run(net, x):
+    return x @ net["W"] + net["b"]
+
+
+def d_loss(real, fake):
+    return np.mean((real - 1) ** 2) + np.mean(fake**2)
+
+
+def d_gradients(x_real, z):
+    x_fake = run(G, z)
+    real, fake = run(D, x_real), run(D, x_fake)
+    d1, d2 = 2 * (real - 1) / len(real), 2 * fake / len(fake)
+    return d_loss(real, fake), {"W": x_real.T @ d1 + x_fake.T @ d2, "b": d1.sum(0) + d2.sum(0)}
+"""
+ANEW = """
+lr = 0.05
+U, V, c = np.random.randn(2, 3), np.random.randn(1, 2), np.zeros((1, 1))
+
+
+def train_discriminator(X, Z):
+    global V, c
+    XF, target = np.hstack([X, U @ Z]), np.hstack([np.ones((1, X.shape[1])), np.zeros((1, Z.shape[1]))])
+    dS = V @ XF + c - target
+    loss = np.sum(dS**2) / 2
+    V = V - lr * dS @ XF.T
+    c = c - lr * dS.sum(axis=1, keepdims=True)
+    return loss
+
+
+train_discriminator(np.random.randn(2, 30), np.random.randn(3, 30))
+"""
+
+
 @pytest.mark.parametrize(
     "source, right, wrong",
     [
+        (COMPARED_WITH_ITSELF, "self.V.T + self.z", "self.V.T"),
+        (KEPT_OUTPUT, 'self.params["V"].T + self.z', 'self.params["V"].T'),
+        (IN_A_LIST, "(V.T @ d + h)", "(V.T @ d)"),
+        (MASKED, "self.x.T @ da * self.M", "self.x.T @ da"),
+        (OF_A_DICTIONARY, "(1 - self.decay) * g[n] ** 2", "g[n] ** 2"),
+        (OF_THE_MODULE, '"b": d1.sum(0) + d2.sum(0)', '"b": d1.sum(0) - d2.sum(0)'),
+        (ANEW, "c = c - lr *", "c = c - 2 * lr *"),
         (REGRESSOR, "X.T @ d, d.sum()", "X.T @ d, d.mean()"),
         (FACTORS, "self.U.copy(), self.V.copy()", "self.U, self.V"),
         (PLAYERS_OF_FUNCTIONS, "dZ @ X.T,", "-dZ @ X.T,"),
@@ -3953,7 +4105,7 @@ Regressor().fit(np.random.randn(40, 3), np.ones(40), np.full(40, 0.01))
         (IN_COLUMNS, "(s / CLAMP) ** 2", "s ** 2"),
         (IDLE, "D = D - D.mean(axis=1, keepdims=True)", "D = D - D.mean(axis=0, keepdims=True)"),
     ],
-    ids="number factors players twice mean after columns idle".split(),
+    ids="itself kept list masked dict module anew number factors players twice mean after columns idle".split(),
 )
 def test_it_is_right_as_it_stands_and_a_mistake_in_it_is_seen(source, right, wrong):
     found, text = verdict(source)

@@ -350,6 +350,50 @@ class GAN:
 
 GAN().discriminator_grads(np.random.randn(6, 2), np.random.randn(6, 2))
 """,
+    "i * self.s:i * self.s + 2, j * self.s:j * self.s + 2": """
+class Upsample:
+    def __init__(self, s=2):
+        self.s = s
+
+    def forward(self, x):
+        self.x = x
+        h, w = x.shape[1:]
+        out = np.zeros((len(x), h * self.s, w * self.s))
+        for i in range(h):
+            for j in range(w):
+                out[:, i * self.s : i * self.s + 2, j * self.s : j * self.s + 2] += x[:, i : i + 1, j : j + 1]
+        return out
+
+    def backward(self, dout):
+        dx = np.zeros(self.x.shape)
+        for i in range(dx.shape[1]):
+            for j in range(dx.shape[2]):
+                dx[:, i, j] = dout[:, i : i + 2, j : j + 2].sum(axis=(1, 2))
+        return dx
+
+
+Upsample().forward(np.random.randn(3, 2, 4))
+""",
+    "dZ * c['noise'] * c['sigma']": """
+def forward(X, params, noise):
+    c = {"X": X, "noise": noise, "sigma": np.exp(params["Ws"] @ X)}
+    c["Z"] = params["Wm"] @ X + c["sigma"] * noise
+    return c
+
+
+def loss(c):
+    return np.sum((c["Z"] - c["X"]) ** 2) / 2
+
+
+def backward(c, params):
+    dZ = c["Z"] - c["X"]
+    dlog = dZ * c["noise"]
+    return {"Wm": dZ @ c["X"].T, "Ws": dlog @ c["X"].T}
+
+
+params = {"Wm": np.random.randn(3, 3), "Ws": np.random.randn(3, 3)}
+backward(forward(np.random.randn(3, 20), params, np.random.randn(3, 20)), params)
+""",
     "dout.transpose(0, 2, 3, 1).reshape(-1, C)": """
 def channel_scale_forward(x, gamma):
     N, C, H, W = x.shape

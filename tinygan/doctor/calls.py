@@ -144,7 +144,10 @@ def takes_dout(call):
 def returns_its_loss(call):
     """Does a gradient compute its loss, too, ``return loss, grads``, or leave the gradients in its object?"""
     first = bool(call.returns) and re.fullmatch("([dg]_)?(loss|cost|J|error)", str(call.returns[0]))
-    return bool(first) and (len(call.returns) > 1 or stores_gradients(call)) and not takes_dout(call)
+    ends = [part.value for part in walk_own(call.node) if isinstance(part, ast.Return)] if call.node else []
+    parts = getattr(ends[-1], "elts", ()) if ends else ()
+    made = parts and isinstance(parts[0], ast.Call) and is_loss(getattr(parts[0].func, "id", ""))  # d_loss(p, q), grads
+    return bool(made or first and (len(call.returns) > 1 or stores_gradients(call))) and not takes_dout(call)
 
 
 def is_handed_gradients(step):

@@ -61,7 +61,7 @@ def edits(function, level, attributes, numbers, entries=(), last_first=False):
         divides = isinstance(holder, ast.BinOp) and isinstance(holder.op, ast.Div) and key == "right"
         counted = counts.get(getattr(node, "id", ""), ()) if divides or isinstance(holder, ast.Assign) else ()
         sure = [("factor", parse(text)) for text in counted]  # m = N * H * W; in a shape it would be without end
-        sure = [*sure, *of_entries(node, entries)] if level == 0 else []
+        sure = [*sure, *of_entries(node, entries)] if level == 0 else [*times_entries(node, entries)]
         for i, (kind, new) in enumerate(chain(sure, of_expression(node, names, numbers, level))):
             edit = Edit(kind, statement, holder, key, ast.fix_missing_locations(ast.copy_location(new, node)))
             if i >= len(sure) and kind in later and (level or kind != "factor"):
@@ -312,6 +312,8 @@ def of_expression(node, names, numbers, level):
     else:
         if isinstance(node, ast.BinOp):
             yield from (("variable", parse(name)) for name in names)
+        if isinstance(node, ast.Subscript):
+            yield from strided(node, numbers)
         yield from factors(node, text, names, numbers)
         yield from templates(node, text, names)
 
@@ -327,6 +329,14 @@ def of_entries(node, entries):
         for name in [entry for entry in entries if "[" not in entry]:
             for place in dict.fromkeys(map(ast.unparse, (index, before))):
                 yield "variable", ast.Call(node.func, [parse(f"{name}[{place}]")], node.keywords)
+
+
+def times_entries(node, entries):
+    """Yield a product with an entry of a dictionary, times another one of its entries: dZ * c["noise"] * c["sigma"]."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult) and isinstance(node.right, ast.Subscript):
+        base = f"{ast.unparse(node.right.value)}["
+        for entry in [entry for entry in entries if entry.startswith(base) and entry != ast.unparse(node.right)]:
+            yield "factor", ast.BinOp(node, ast.Mult(), parse(entry))
 
 
 def moved(node, numbers):
@@ -365,6 +375,16 @@ def reindexed(node, names, numbers):
         for name in [*new, *(f"{old} * {n}" for n in numbers if old not in n)]:
             other = re.sub(rf"(?<![\w.]){old}\b", name, text)
             yield "variable", ast.Subscript(node.value, parse(f"_[{other}]").slice, node.ctx)
+
+
+def strided(node, numbers):
+    """Yield an array whose slices begin at multiples of the two indices, i * s : i * s + k and j * s : j * s + k."""
+    parts = [part for part in getattr(node.slice, "elts", ()) if isinstance(part, ast.Slice)]
+    begins = {part.lower.id for part in parts if isinstance(part.lower, ast.Name)}
+    text = ast.unparse(node)[len(ast.unparse(node.value)) + 1 : -1]
+    for n in numbers if len(begins) == 2 else ():
+        words = re.sub(r"\b\w+\b", lambda word, n=n: f"{word[0]} * {n}" if word[0] in begins else word[0], text)
+        yield "moved", ast.Subscript(node.value, parse(f"_[{words}]").slice, node.ctx)
 
 
 def signs(node, text):

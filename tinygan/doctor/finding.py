@@ -284,7 +284,15 @@ def values_for(gradient, stem, rest, losses):
             alternatives += [(first, call) for first in fit]
         if is_loss(call.name) and any(map(CACHE.fullmatch, gradient.needs)):  # what forward(params, X) returns
             first = [f for f in rest.values() if re.fullmatch(FORWARD, f.name.lower()) and not is_loss(f.name)]
-            fit = [f for f in first if set(f.needs) <= {*known, *call.needs} or {*f.returns[:1]} & {*call.needs}]
+            takes = any(map(CACHE.fullmatch, call.needs))  # loss(x, logits, cache)
+            fit = [
+                f
+                for f in first
+                if set(f.needs) <= {*known, *call.needs}
+                or {*f.returns[:1]} & {*call.needs}
+                or takes
+                and len(f.returns) == 2
+            ]
             alternatives += [(f, call) for f in fit]
         if is_loss(call.name):  # what it compares is kept in the object
             alternatives += [(first, call) for first in rest.values() if keeps_for(first, call)]
@@ -304,11 +312,14 @@ def values_for(gradient, stem, rest, losses):
 
 
 def keeps_for(first, loss):
-    """Does forward store in its object what the loss beside it reads there, and does not compute itself?"""
+    """Does forward make, or store in its object, what the loss beside it compares, and does not compute itself?"""
     if not re.fullmatch(FORWARD, first.name.lower()) or is_loss(first.name) or first.name in names_called(loss):
         return False
-    nodes = first.node, loss.node
-    return None not in nodes and bool(attributes(first.node, ast.Store) & attributes(loss.node, ast.Load))
+    if first.node is None or loss.node is None:
+        return False
+    made = set(loss.needs) - set(first.needs)  # x_hat, of loss(x, x_hat) beside forward(x)
+    compares = set(first.needs) < set(loss.needs) and len(made) == 1 and not any(map(TARGETS.fullmatch, made))
+    return compares or bool(attributes(first.node, ast.Store) & attributes(loss.node, ast.Load))
 
 
 def is_of_another(value, stem, stems):

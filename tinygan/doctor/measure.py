@@ -102,7 +102,16 @@ def measure(subject, label=""):
     if subject.form.kind == "step" or subject.moves:
         found = rescaled(found, lambda m, a: anew(m.path, a))
     scale = max((np.linalg.norm(m.n) for m in found), default=0)
-    return [m._replace(row=told_of_rounding(m, scale)) for m in found]
+    found = [m._replace(row=told_of_rounding(m, scale)) for m in found]
+    asked = [m for m in found if m.row.passed or m.path not in both_ways(subject)]
+    return asked if any(m.path[0] == "self" for m in asked) else found
+
+
+def both_ways(subject):
+    """The inputs that the loss compares the output with, too: as a target, x of an autoencoder is no variable."""
+    first, last = subject.value[0], subject.value[-1]
+    twice = {*first.needs} & {*last.needs} if subject.thing is not None and first is not last else ()
+    return {(name,) for name in twice}
 
 
 def summed(subject, gradients):

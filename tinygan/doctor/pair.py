@@ -11,7 +11,7 @@ from itertools import product
 
 import numpy as np
 
-from tinygan.doctor.arrays import fit, generators_of, is_gradient_name, is_object, named_after, parts_of
+from tinygan.doctor.arrays import fit, is_gradient_name, is_object, named_after, parts_of
 from tinygan.doctor.calls import gives_output
 from tinygan.doctor.feeding import TARGETS, Descent
 from tinygan.doctor.names import CACHE, DOUT, RULE, is_loss
@@ -278,7 +278,7 @@ class Pair(Subject):
             if leaf.path in self.slots and isinstance(leaf.value, np.ndarray):
                 leaf.value[...] = self.slots[leaf.path]
         states = [state for _, state in self.generators]
-        other.generators = list(zip(generators_of(other.thing, other.args), states, strict=False))
+        other.generators = list(zip(other.all_generators(), states, strict=False))
         other.converged = other.iterated()
         return other
 

@@ -282,7 +282,7 @@ def run(target, hold, state, start, gradients, hyper):
                 number = 0.9 if re.search("momentum|mu", name) else 0.1
                 known[name], rate = lambda t=0, number=number: number, rate | {name: number}
             again = name in arguments(getattr(target.thing, step_of(target)))  # __init__(self, P), step(self, P, g)
-            if again or re.fullmatch(r"param\w*|weights|model_params|variables", name):
+            if again or re.fullmatch(r"param\w*|weights|model_params|variables|theta", name):
                 own = name
                 named = dict(zip(NAMES, params, strict=False))
                 couples = list(zip(params, slopes, strict=True))

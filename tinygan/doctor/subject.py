@@ -551,7 +551,7 @@ class Subject:
 
         What is the same number everywhere, as zeros and ones at the start, gets numbers that hide nothing.
         """
-        self.generators = [(g, snapshot(g)) for g in generators_of(self.thing, self.args)]
+        self.generators = [(g, snapshot(g)) for g in self.all_generators()]
         self.forward(self.other_args)
         before = {leaf.path: (leaf.value, np.array(leaf.value)) for leaf in self.state()}
         self.zero()  # what grows with every forward would else keep its first entry
@@ -584,6 +584,12 @@ class Subject:
             elif array.flags.writeable:
                 self.enliven(array)
         return slots
+
+    def all_generators(self):
+        """The random generators of the object, of its arguments and of the file."""
+        kinds = np.random.Generator, np.random.RandomState
+        own = [value for value in vars(self.target.module).values() if isinstance(value, kinds)]
+        return generators_of(self.thing, self.args, own)
 
     def matters(self, array):
         """Does the output change if this array is changed?"""
