@@ -4113,6 +4113,12 @@ def test_it_is_right_as_it_stands_and_a_mistake_in_it_is_seen(source, right, wro
     assert source.count(right) == 1 and verdict(source.replace(right, wrong))[0] is Verdict.WRONG
 
 
+def test_gradients_that_fit_no_argument_at_all_are_not_called_wrong():
+    """Nothing says that the output comes of the network: nobody knows what the list that is returned belongs to."""
+    found, text = verdict(IN_A_LIST.replace("forward", "network"))
+    assert found is Verdict.UNCHECKED, text
+
+
 def test_what_would_take_all_memory_is_stopped_as_what_never_ends_is():
     pytest.importorskip("resource")
     found, text = verdict("def loss(x):\n    return np.sum(x) + np.zeros(10**10)[0], np.ones_like(x)\n")

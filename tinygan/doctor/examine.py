@@ -191,12 +191,15 @@ def doubt(report, subject):
     several = len(found) > 1 or any(map(callable, subject.args.values()))  # G, a network that is a closure
     strange = subject.form.kind == "both" and several and any(map(unrelated, wrong))  # those of other arrays
     held = subject.is_loss and re.search(HELD, getattr(subject.target.module, "source_text", ""))
-    if sure and not strange and not held:  # whatever it is called
+    apart = subject.form.kind == "both" or any("[" in m.name for m in wrong)  # what stands in a list, in its order
+    senseless = apart and len(wrong) > 1 and all(map(of_nothing, wrong))
+    named = any(finding.sure and finding.name != "wrong shape" for finding in report.findings) if senseless else True
+    if sure and not strange and not held and named:  # whatever it is called
         return
     known = explained(report, wrong)
     if known and held_as_said(report, subject, wrong):
         return
-    if not strange and (known or sure):
+    if not strange and (known or sure) and named:
         return
     report.forget()
     report.doubted += [m.row for m in report.measured if m.subject.form is subject.form and not m.row.passed]
@@ -207,6 +210,11 @@ def doubt(report, subject):
         Stopped(f"{place}: wrong for what was tried, {tried or 'single numbers'}, which may not be what it takes")
     )
     report.unchecked.append(subject.form.name)
+
+
+def of_nothing(measured):
+    """Has a gradient another shape than what it belongs to, or does nothing depend on that?"""
+    return measured.a.shape != measured.n.shape or not np.any(measured.n)
 
 
 HELD = r"(as|is|are|stays?) (an? )?constants?\b|(held|hold|keep|kept)\b[^.]* (fixed|constant)|stop.?grad|detach"

@@ -188,6 +188,8 @@ def stem_of(name, calls):
         return None  # both in one
     if re.search("^test|descent|ascent|check", name, re.I) or calls_its_argument(calls[name]):  # a numeric one
         return None
+    if only_collects(name, calls[name].node):
+        return None
     if match := GRADIENT.fullmatch(name):
         rest = match["before"] or match["after"]
         rest = re.sub(r"(_out(put)?)?_to$", "", rest.strip("_"))  # sigmoid_output_to_derivative
@@ -414,7 +416,18 @@ def names_used(forms, bodies):
 def is_gradient(name, function):
     """Is it a function that computes a gradient, by its name, and not by nudging?"""
     node = node_of(function) if isinstance(function, types.FunctionType) else None
-    return bool(node and not is_empty(node) and GRADIENT.fullmatch(name) and not NO_GRADIENT.fullmatch(name))
+    found = node and not is_empty(node) and GRADIENT.fullmatch(name) and not NO_GRADIENT.fullmatch(name)
+    return bool(found) and not only_collects(name, node)
+
+
+def only_collects(name, node):
+    """Does ``grads(self)`` hand out what is kept, and compute nothing?"""
+    if node is None or not re.fullmatch(r"(get_)?(grad(ient)?s?|params_and_grads)", name):
+        return False
+    computes = [part for part in walk_own(node) if isinstance(part, ast.BinOp) and not isinstance(part.op, ast.Add)]
+    calls = [part for part in walk_own(node) if isinstance(part, ast.Call) and ast.unparse(part.func)[:3] == "np."]
+    args = {arg.arg for arg in node.args.args} - {"self"}
+    return isinstance(node, ast.FunctionDef) and not (computes or calls or args)
 
 
 def adds_to_gradients(function):
